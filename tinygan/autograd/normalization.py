@@ -1,0 +1,76 @@
+"""Batch normalisation, fused: one pass forward and one back, exact to any order (Ioffe & Szegedy 2015).
+
+    x^ = (x - mean) r,   r = 1 / sqrt(var + eps),   y = gamma x^ + beta        mean, var: of each channel of x
+The gradients share two sums, so one primitive computes all three (paper, section 3):
+    dL/dgamma = sum(g x^),   dL/dbeta = sum(g),   dL/dx = gamma r (g - mean(g) - x^ mean(g x^))
+mean and var are functions of x. They are passed in because the layer needs them too, as a saved value and not as a
+constant: the derivative of the derivative goes through the plain formula, in which they are computed from x.
+"""
+
+from .. import backend
+from .backward import vjp_of
+from .shapes import concatenate
+from .tensor import primitive
+
+
+def moments(x):
+    """mean and (biased) variance of each channel: x (..., C) -> (C,), (C,), arrays."""
+    rows = x.reshape(-1, x.shape[-1])
+    mean = backend.column_sums(rows) / len(rows)
+    centred = rows - mean  # before squaring: E[x^2] - mean^2 cancels in float32
+    centred *= centred
+    return mean, backend.column_sums(centred) / len(rows)
+
+
+@primitive
+def batch_norm(x, gamma, beta, mean, var, eps):
+    """y = gamma (x - mean) / sqrt(var + eps) + beta        x: (..., C); gamma, beta, mean, var: (C,)
+
+    mean and var must be `moments(x)`.
+    """
+    y = x - mean
+    y *= gamma / backend.xp.sqrt(var + eps)
+    y += beta
+    return y
+
+
+@primitive
+def batch_norm_grad(g, x, gamma, mean, var, eps):
+    """The three gradients as the rows of one matrix: [dL/dgamma, dL/dbeta, dL/dx ...]: (2 + M, C)"""
+    rows, channels = g.size // g.shape[-1], g.shape[-1]
+    g, r = g.reshape(rows, channels), 1.0 / backend.xp.sqrt(var + eps)
+    out = backend.xp.empty((2 + rows, channels), g.dtype)
+    dgamma, dbeta, dx = out[0], out[1], out[2:]
+    backend.xp.subtract(x.reshape(rows, channels), mean, out=dx)
+    dgamma[...] = r * backend.column_sums(g * dx)
+    dbeta[...] = backend.column_sums(g)
+    dx *= r * dgamma * (-1.0 / rows)
+    dx += g
+    dx -= dbeta * (1.0 / rows)
+    dx *= gamma * r
+    return out
+
+
+def batch_norm_grad_formula(g, x, gamma, eps):
+    """What batch_norm_grad computes, in Tensor operations, mean and variance included."""
+    channels = g.shape[-1]
+    g, x = g.reshape(-1, channels), x.reshape(-1, channels)
+    centred = x - x.mean(0)
+    r = ((centred * centred).mean(0) + eps) ** -0.5
+    normalised = centred * r
+    dgamma, dbeta = (g * normalised).sum(0, keepdims=True), g.sum(0, keepdims=True)
+    dx = gamma * r * (g - (dbeta + normalised * dgamma) * (1.0 / len(g)))
+    return concatenate(dgamma, dbeta, dx, axis=0)
+
+
+def _batch_norm_vjp(g, wanted, y, x, gamma, beta, mean, var, eps):
+    packed = batch_norm_grad(g, x, gamma, mean, var, eps=eps)
+    return packed[2:].reshape(x.shape), packed[0], packed[1], None, None
+
+
+def _batch_norm_grad_vjp(u, wanted, packed, g, x, gamma, mean, var, eps):
+    return *vjp_of(lambda g, x, gamma: batch_norm_grad_formula(g, x, gamma, eps), u, (g, x, gamma)), None, None
+
+
+batch_norm.defvjp(_batch_norm_vjp)
+batch_norm_grad.defvjp(_batch_norm_grad_vjp)

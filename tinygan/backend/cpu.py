@@ -1,0 +1,55 @@
+"""The CPU: NumPy."""
+
+import numpy as xp
+
+from .patches import col2im, im2col
+
+__all__ = ["Generator", "col2im", "column_sums", "im2col", "start", "to_device", "to_host", "xp"]
+
+
+def start(index):
+    """Nothing to set up: there is one CPU."""
+
+
+def to_host(array):
+    return xp.asarray(array)
+
+
+def to_device(array):
+    return xp.asarray(array)
+
+
+def column_sums(x):
+    """x: (rows, columns) -> (columns,). A product with ones: 2 to 3 times as fast as `x.sum(0)`."""
+    return xp.ones(len(x), x.dtype) @ x
+
+
+class Generator:
+    """Seeded random numbers. Its state is an array, so that a checkpoint can hold it."""
+
+    def __init__(self, seed):
+        self.generator = xp.random.Generator(xp.random.SFC64(seed))
+
+    def normal(self, shape, dtype="float32"):
+        """N(0, 1)."""
+        return self.generator.standard_normal(shape, dtype)
+
+    def uniform(self, shape, dtype="float32"):
+        """U[0, 1)."""
+        return self.generator.random(shape, dtype)
+
+    def state_dict(self):
+        state = self.generator.bit_generator.state
+        spare = [state["has_uint32"], state["uinteger"]]  # half a word that was drawn and not yet used
+        return {"state": xp.concatenate([state["state"]["state"], xp.array(spare, "uint64")])}
+
+    def load_state_dict(self, saved):
+        words = xp.asarray(saved["state"])
+        if words.shape != (6,) or words.dtype != "uint64":
+            raise ValueError("the saved random state is not one of device cpu; resume on the device that saved it")
+        self.generator.bit_generator.state = {
+            "bit_generator": "SFC64",
+            "state": {"state": words[:4].copy()},
+            "has_uint32": int(words[4]),
+            "uinteger": int(words[5]),
+        }
