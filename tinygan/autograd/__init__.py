@@ -15,9 +15,9 @@ from .arithmetic import (
     sqrt,
     subtract,
 )
+from .backward import grad
 from .check import GradientError, check_grads
 from .convolution import conv2d, conv2d_filter, conv_transpose2d
-from .backward import grad
 from .normalization import batch_norm, batch_norm_grad, moments
 from .shapes import broadcast_to, concatenate, getitem, place, reshape, sum_axes, sum_to, transpose
 from .tensor import PRIMITIVES, Primitive, Tensor, no_grad, primitive

@@ -53,7 +53,7 @@ class Tensor:
     Raises TypeError for an array of another kind (a NumPy array while the device is CUDA).
     """
 
-    __slots__ = ("data", "requires_grad", "grad", "version", "origin", "__weakref__")
+    __slots__ = ("__weakref__", "data", "grad", "origin", "requires_grad", "version")
     __array_ufunc__ = None  # array * tensor is left to Tensor.__rmul__
 
     def __init__(self, data, requires_grad=False):

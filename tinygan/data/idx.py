@@ -1,0 +1,107 @@
+"""The IDX format of MNIST and its relatives, gzipped or not (yann.lecun.com/exdb/mnist, "The IDX file format").
+
+A file is: two zero bytes; a type (8 for unsigned bytes); the number of dimensions; the size of each, 4 bytes, big
+end first; then the elements. Nothing in it is trusted: what it claims is held against what is there.
+"""
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+DEFLATE_LIMIT = 1032  # a gzip stream cannot grow by more than this factor: a larger claim is a lie
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file and what is wrong with it."""
+
+
+class Dataset(NamedTuple):
+    """images: uint8 (N, H, W, C); labels: uint8 (N,), or None; name: of the folder they came from."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    name: str
+
+
+def load_folder(folder, split):
+    """The one set of images in `folder` that is for `split`, with its labels if there are any."""
+    images_path = find(folder, split, "images")
+    labels_path = find(folder, split, "labels", needed=False)
+    images = read(images_path)
+    if images.ndim not in (3, 4):
+        raise DataError(
+            f"{images_path}: images have 3 dimensions (N, H, W), or 4 with channels; this file has {images.ndim}"
+        )
+    if 0 in images.shape:
+        raise DataError(f"{images_path}: there is no image in it: shape {images.shape}")
+    images = images.reshape(*images.shape[:3], -1)
+    if images.shape[3] not in (1, 3):
+        raise DataError(f"{images_path}: images have 1 or 3 channels; these have {images.shape[3]}")
+    labels = None
+    if labels_path:
+        labels = read(labels_path)
+        if labels.shape != images.shape[:1]:
+            raise DataError(
+                f"{labels_path}: {len(images)} images need as many labels in one dimension; got {labels.shape}"
+            )
+    return Dataset(images, labels, folder.name)
+
+
+def find(folder, split, kind, needed=True):
+    """The path of the file of that kind ("images" or "labels"), by its name. A folder of one's own need not say
+    "train"; more than one that fits is an error, and so is none when one is needed."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
+    of_split = {"train": "train", "test": "t10k|test"}
+    fits = [path for path in files if re.search(of_split[split], path.name.lower())]
+    if not fits and split == "train":
+        fits = [path for path in files if not re.search(of_split["test"], path.name.lower())]
+    fits = [p for p in fits if not (p.suffix == ".gz" and p.with_suffix("") in fits)]  # beside its unpacked form
+    if len(fits) > 1:
+        raise DataError(f"{folder}: {', '.join(p.name for p in fits)}: several files of {split} {kind}; keep one")
+    if needed and not fits:
+        raise DataError(f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for")
+    return fits[0] if fits else None
+
+
+def read(path):
+    """The array of unsigned bytes in an IDX file."""
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if zipped else open)(path, "rb") as file:
+            return _parse(file, path, path.stat().st_size * (DEFLATE_LIMIT if zipped else 1))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: the gzip stream is damaged or cut short ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+
+
+def _parse(file, path, most):
+    """most: bytes that the file can hold at the very most; nothing larger is ever allocated."""
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or not 1 <= head[3] <= 4:
+        raise DataError(f"{path}: not an IDX file: it begins with {head.hex(' ') or 'nothing'}")
+    if head[2] != 8:
+        raise DataError(f"{path}: its elements are of type {head[2]:#04x}; only unsigned bytes (0x08) are images")
+    sizes = file.read(4 * head[3])
+    if len(sizes) < 4 * head[3]:
+        raise DataError(f"{path}: cut short in its header")
+    shape = struct.unpack(f">{head[3]}I", sizes)
+    count = math.prod(shape)
+    if count > most:
+        raise DataError(f"{path}: it claims {count:,} bytes of {shape}, more than a file of its size can hold")
+    content = file.read(count)
+    if len(content) < count:
+        raise DataError(f"{path}: cut short: {shape} needs {count:,} bytes, and {len(content):,} are there")
+    if file.read(1):
+        raise DataError(f"{path}: it goes on after the {count:,} bytes of {shape} that its header announces")
+    return np.frombuffer(content, np.uint8).reshape(shape)

@@ -1,0 +1,12 @@
+"""Layers and networks. Images are channels last: (N, H, W, C)."""
+
+from .activation import Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
+from .conv import Conv2d, ConvTranspose2d
+from .linear import Flatten, Linear, Reshape
+from .module import Module, Sequential
+from .norm import BatchNorm
+
+__all__ = [
+    "BatchNorm", "Conv2d", "ConvTranspose2d", "Dropout", "Flatten", "LeakyReLU", "Linear", "Module", "ReLU",
+    "Reshape", "Sequential", "Sigmoid", "Tanh",
+]  # fmt: skip

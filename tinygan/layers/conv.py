@@ -1,0 +1,78 @@
+"""Convolution and transposed convolution. Images are channels last: (N, H, W, C)."""
+
+import math
+
+from .. import backend
+from ..autograd import Tensor, conv2d, conv_transpose2d
+from .initial import normal
+from .module import Module
+
+
+def pair(n):
+    """An int stands for both directions: 3 -> (3, 3); (vertical, horizontal) stays."""
+    return (n, n) if isinstance(n, int) else tuple(n)
+
+
+class _Conv(Module):
+    """What both have: the filters (kh, kw, *channels), stride, padding, and a bias for each channel that comes out."""
+
+    def __init__(self, n_in, n_out, kernel, generator, stride, padding, bias, init, channels, fan_in):
+        self.n_in, self.n_out = n_in, n_out
+        self.stride, self.padding = pair(stride), pair(padding)
+        self.weight = Tensor(init(generator, (*kernel, *channels), fan_in), requires_grad=True)
+        self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
+
+    def check(self, x):
+        if x.ndim != 4 or x.shape[3] != self.n_in:
+            hint = " Try x.transpose(0, 2, 3, 1)." if x.ndim == 4 and x.shape[1] == self.n_in else ""
+            raise ValueError(
+                f"{type(self).__name__}({self.n_in} -> {self.n_out}) wants channels last (N, H, W, {self.n_in}); "
+                f"got {x.shape}.{hint}"
+            )
+
+    def add_bias(self, y):
+        return y + self.bias if self.bias is not None else y
+
+
+class Conv2d(_Conv):
+    """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - k) // stride + 1
+
+    weight: (kh, kw, n_in, n_out). kernel, stride, padding: an int or (vertical, horizontal).
+    Raises ValueError for inputs that are not channels last or smaller than the kernel.
+    """
+
+    def __init__(self, n_in, n_out, kernel, generator, stride=1, padding=0, bias=True, init=normal):
+        kernel = pair(kernel)
+        fan_in = math.prod(kernel) * n_in
+        super().__init__(n_in, n_out, kernel, generator, stride, padding, bias, init, (n_in, n_out), fan_in)
+
+    def forward(self, x):
+        self.check(x)
+        return self.add_bias(conv2d(x, self.weight, stride=self.stride, padding=self.padding))
+
+
+class ConvTranspose2d(_Conv):
+    """The gradient of a Conv2d(n_out -> n_in) with respect to its image, run forwards: it enlarges.
+
+    x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H - 1) stride - 2 padding + k + output_padding
+    weight: (kh, kw, n_out, n_in), the filters of that Conv2d. output_padding, smaller than the stride, says which of
+    the image sizes that the convolution maps to H is meant. Raises ValueError as Conv2d does.
+    """
+
+    def __init__(self, n_in, n_out, kernel, generator, stride=1, padding=0, output_padding=0, bias=True, init=normal):
+        kernel, self.output_padding = pair(kernel), pair(output_padding)
+        # an output pixel is covered by k / stride filters in each direction
+        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))
+        super().__init__(n_in, n_out, kernel, generator, stride, padding, bias, init, (n_out, n_in), fan_in)
+        if any(o >= s for o, s in zip(self.output_padding, self.stride)):
+            raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")
+
+    def forward(self, x):
+        self.check(x)
+        size = tuple(
+            (n - 1) * s - 2 * p + k + o
+            for n, s, p, k, o in zip(
+                x.shape[1:3], self.stride, self.padding, self.weight.shape[:2], self.output_padding
+            )
+        )
+        return self.add_bias(conv_transpose2d(x, self.weight, size=size, stride=self.stride, padding=self.padding))

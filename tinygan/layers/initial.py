@@ -1,0 +1,6 @@
+"""Where weights start: functions (generator, shape, fan_in) -> array. fan_in: how many inputs feed one output."""
+
+
+def normal(generator, shape, fan_in):
+    """N(0, 0.02), whatever the fan-in (Radford et al. 2016, section 4): small enough that tanh starts unsaturated."""
+    return generator.normal(shape) * 0.02

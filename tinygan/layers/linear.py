@@ -1,0 +1,41 @@
+"""The fully connected layer."""
+
+from .. import backend
+from ..autograd import Tensor
+from .initial import normal
+from .module import Module
+
+
+class Linear(Module):
+    """y = x W + b        x: (N, n_in) -> (N, n_out); weight: (n_in, n_out), bias: (n_out,)
+
+    Raises ValueError for inputs of another width.
+    """
+
+    def __init__(self, n_in, n_out, generator, bias=True, init=normal):
+        self.weight = Tensor(init(generator, (n_in, n_out), n_in), requires_grad=True)
+        self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
+
+    def forward(self, x):
+        n_in, n_out = self.weight.shape
+        if x.ndim != 2 or x.shape[1] != n_in:
+            raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Flatten() comes before it")
+        y = x @ self.weight
+        return y + self.bias if self.bias is not None else y
+
+
+class Flatten(Module):
+    """(N, ...) -> (N, everything else): in front of a Linear."""
+
+    def forward(self, x):
+        return x.reshape(len(x), -1)
+
+
+class Reshape(Module):
+    """(N, ...) -> (N, *shape): behind a Linear, to make its outputs an image."""
+
+    def __init__(self, *shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return x.reshape(len(x), *self.shape)

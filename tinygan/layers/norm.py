@@ -1,0 +1,40 @@
+"""Batch normalisation (Ioffe & Szegedy 2015)."""
+
+from .. import backend
+from ..autograd import Tensor, batch_norm, moments
+from .module import Module
+
+
+class BatchNorm(Module):
+    """Each channel to mean beta and standard deviation gamma: x (N, ..., channels), of that shape again.
+
+    It keeps two kinds of numbers. gamma and beta are learned by gradient. In training the mean and variance are those
+    of the batch, so that what comes out depends on the other images; in use an image must stand for itself, and the
+    running averages collected in training serve instead. running_var holds the unbiased variance.
+    """
+
+    def __init__(self, channels, momentum=0.1, eps=1e-5):
+        xp = backend.xp
+        self.momentum, self.eps = momentum, eps
+        self.gamma = Tensor(xp.ones(channels, "float32"), requires_grad=True)
+        self.beta = Tensor(xp.zeros(channels, "float32"), requires_grad=True)
+        self.running_mean = xp.zeros(channels, "float32")
+        self.running_var = xp.ones(channels, "float32")
+
+    def forward(self, x):
+        if x.shape[-1] != self.gamma.size:
+            raise ValueError(f"BatchNorm({self.gamma.size}) wants {self.gamma.size} channels last; got {x.shape}")
+        return self.by_batch(x) if self.training else self.by_running_statistics(x)
+
+    def by_batch(self, x):
+        rows = x.size // x.shape[-1]
+        if rows < 2:
+            raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
+        mean, var = moments(x.data)
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var * (rows / (rows - 1)) - self.running_var)
+        return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps)
+
+    def by_running_statistics(self, x):
+        scale = self.gamma * (self.running_var + self.eps) ** -0.5
+        return x * scale + (self.beta - scale * self.running_mean)
