@@ -132,7 +132,7 @@ def train(args):
         run.save(gan=gan, batches=batches)
         if step == until:
             run.save_pictures(gan, fixed_latent, rows, epoch + 1)
-            print(summary(title, rows, epoch + 1, (time.perf_counter() - started) / (step - began)))
+            print(summary(title, rows, epoch + 1, (time.perf_counter() - started) / (step - began)), flush=True)
 
     if stop:
         print(f"stopped at step {step} and saved; go on with\n    python train.py --resume {run.folder}")

@@ -79,7 +79,7 @@ class Run:
     def read_log(self, until):
         """The rows of log.csv up to step `until`, as tuples of numbers in the order of LOG_COLUMNS."""
         with open(self.log, newline="") as file:
-            rows = [tuple(float(cell) for cell in row) for row in list(csv.reader(file))[1:]]
+            rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in list(csv.reader(file))[1:]]
         return [row for row in rows if row[0] <= until]
 
     def write_log(self, rows):

@@ -123,7 +123,7 @@ def _sum(x, axis=None, keepdims=False):
 def _mean(x, axis=None, keepdims=False):
     """Mean over `axis`: None for all, an int, or a tuple of ints."""
     count = math.prod(n for n, kept in zip(x.shape, _kept(x, axis)) if kept != n)
-    return _sum(x, axis, keepdims) * (1.0 / count)
+    return _sum(x, axis, keepdims) / count
 
 
 def _reshape(x, *shape):

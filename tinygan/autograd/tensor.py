@@ -95,7 +95,7 @@ class Tensor:
         return len(self.data)
 
     def __repr__(self):
-        made_by = f", made by {self.origin.primitive.__name__}" if self.origin else ""
+        made_by = f", made by {self.origin.primitive.__name__}" if self.origin and self.origin.primitive else ""
         return f"Tensor({self.data}, dtype={self.dtype}{made_by})"
 
 

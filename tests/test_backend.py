@@ -1,0 +1,122 @@
+"""Devices, random numbers, and the import direction."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygan import backend
+
+ROOT = Path(__file__).parent.parent
+
+
+def in_a_new_process(code):
+    """use() is for a whole process, so switching is tried in one of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_cuda_without_cupy_is_one_error_that_names_the_install_line():
+    hide = "import sys; sys.modules['cupy'] = None; import tinygan; "
+    done = in_a_new_process(hide + "tinygan.use('cuda')")
+    assert "DeviceError: device cuda needs CuPy: pip install -e '.[cuda12]'" in done.stderr.splitlines()[-1]
+    assert in_a_new_process(hide + "print(tinygan.use('auto'))").stdout.strip() == "cpu"
+
+
+@pytest.mark.parametrize(
+    "count, name, message", [("raise E('no device')", "cuda", "no CUDA GPU"), ("return 1", "cuda:1", "no cuda:1")]
+)
+def test_cuda_without_that_gpu_is_one_error(count, name, message):
+    mock = f"""
+import sys, types
+cupy = types.ModuleType('cupy')
+class E(Exception): pass
+def count(): {count}
+cupy.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=count, CUDARuntimeError=E))
+sys.modules['cupy'] = cupy
+import tinygan
+tinygan.use({name!r})
+"""
+    assert message in in_a_new_process(mock).stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:x", "CPU", ""])
+def test_an_unknown_device_is_refused(name):
+    with pytest.raises(ValueError, match="no device is called"):
+        backend.use(name)
+
+
+def test_random_numbers_have_their_distribution(rng):
+    n, u = backend.to_host(rng.normal((1000, 100))), backend.to_host(rng.uniform((1000, 100)))
+    assert n.dtype == u.dtype == np.float32
+    assert n.mean() == pytest.approx(0, abs=0.02) and n.std() == pytest.approx(1, abs=0.02)
+    assert (n**4).mean() == pytest.approx(3, abs=0.15)
+    assert u.min() >= 0 and u.max() < 1 and u.mean() == pytest.approx(0.5, abs=0.01)
+    assert rng.normal((2,), "float64").dtype == np.float64
+
+
+def test_the_seed_decides_and_draws_differ():
+    a, b = backend.Generator(3), backend.Generator(3)
+    first = backend.to_host(a.normal((5,)))
+    assert (first == backend.to_host(b.normal((5,)))).all()
+    assert (first != backend.to_host(a.normal((5,)))).all()
+
+
+def test_a_generator_goes_on_from_its_saved_state(rng):
+    rng.normal((3,))
+    other = backend.Generator(99)
+    other.load_state_dict({name: backend.to_host(a).copy() for name, a in rng.state_dict().items()})
+    assert (backend.to_host(rng.uniform((7,))) == backend.to_host(other.uniform((7,)))).all()
+
+
+def test_a_random_state_of_another_device_is_refused(rng):
+    with pytest.raises(ValueError, match="random state"):
+        rng.load_state_dict({"state": np.zeros(3, "uint64")})
+
+
+def test_column_sums_are_column_sums(rng):
+    x = rng.normal((50, 7), "float64")
+    np.testing.assert_allclose(backend.to_host(backend.column_sums(x)), backend.to_host(x).sum(0))
+
+
+LAYER_OF = {"backend": 0, "autograd": 1, "layers": 2}  # everything else in the package is 3, scripts 4
+HOST_SIDE = {"data", "checkpoint", "plots"}  # these import backend at most, and may use numpy
+
+
+def imports_of(path):
+    """Rooms of tinygan that a file imports from, and other top-level modules."""
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else ()
+            base = start + tuple((node.module or "").split(".")) if node.module else start
+            yield from ((*base, alias.name) for alias in node.names)
+
+
+def room(parts):
+    return parts[1].removesuffix(".py") if len(parts) > 1 else None
+
+
+FILES = sorted((ROOT / "tinygan").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_one_way_and_only_the_backend_knows_its_arrays(path):
+    here = room(path.relative_to(ROOT).parts)
+    if here == "__init__":
+        return
+    rank = LAYER_OF.get(here, 3)
+    for parts in imports_of(path):
+        if parts[0] == "tinygan":
+            there = room(parts)
+            assert LAYER_OF.get(there, 3) <= rank, f"{path} imports upwards: {'.'.join(parts)}"
+            assert here not in HOST_SIDE or there in (here, "backend"), f"{path} imports {'.'.join(parts)}"
+            assert not parts[-1].startswith("_"), f"{path} imports a private name: {parts[-1]}"
+        if parts[0] == "cupy":
+            assert here == "backend", f"{path} imports cupy"
+        if parts[0] == "numpy":
+            assert here in {"backend", *HOST_SIDE, "runs"} or path.name == "check.py", f"{path} imports numpy"

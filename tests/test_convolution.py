@@ -1,0 +1,117 @@
+"""The convolution triple against nested loops that nobody can get wrong, and the adjoints."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygan import Tensor, autograd, backend
+from tinygan.backend.patches import patch_grid
+
+ODD = [  # image (H, W), kernel, stride, padding
+    ((5, 7), (3, 2), (1, 1), (0, 0)),
+    ((7, 4), (3, 3), (2, 1), (1, 2)),
+    ((6, 6), (4, 4), (2, 2), (1, 1)),
+    ((8, 5), (2, 3), (3, 2), (0, 1)),  # stride remainders, and a stride over the kernel
+    ((4, 4), (4, 4), (1, 1), (0, 0)),  # one patch
+    ((3, 9), (1, 1), (2, 3), (0, 0)),
+]
+
+
+def naive_conv2d(x, w, stride, padding):
+    (n, h, width, _), (kh, kw, _, c_out) = x.shape, w.shape
+    oh, ow = patch_grid((h, width), (kh, kw), stride, padding)
+    y = np.zeros((n, oh, ow, c_out))
+    for i, j, u, v in itertools.product(range(oh), range(ow), range(kh), range(kw)):
+        row, column = i * stride[0] + u - padding[0], j * stride[1] + v - padding[1]
+        if 0 <= row < h and 0 <= column < width:
+            for image, a, b in itertools.product(range(n), range(x.shape[3]), range(c_out)):
+                y[image, i, j, b] += x[image, row, column, a] * w[u, v, a, b]
+    return y
+
+
+def triple(size, kernel, stride, padding, rng):
+    """Random x, w, g that fit together, on the host."""
+    grid = patch_grid(size, kernel, stride, padding)
+    return rng.standard_normal((2, *size, 2)), rng.standard_normal((*kernel, 2, 3)), rng.standard_normal((2, *grid, 3))
+
+
+def tensors(*arrays):
+    return [Tensor(backend.to_device(a)) for a in arrays]
+
+
+def assert_triple_is_one_form(size, kernel, stride, padding, seed=0):
+    """sum(g conv(x, w)) = sum(x conv_transpose(g, w)) = sum(w filter(x, g)): each is a partial derivative of it."""
+    x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(seed))
+    tx, tw, tg = tensors(x, w, g)
+    s = (g * autograd.conv2d(tx, tw, stride=stride, padding=padding).numpy()).sum()
+    image = autograd.conv_transpose2d(tg, tw, size=size, stride=stride, padding=padding).numpy()
+    filters = autograd.conv2d_filter(tx, tg, kernel=kernel, stride=stride, padding=padding).numpy()
+    assert image.shape == x.shape and filters.shape == w.shape
+    assert (x * image).sum() == pytest.approx(s, abs=1e-9)
+    assert (w * filters).sum() == pytest.approx(s, abs=1e-9)
+
+
+@pytest.mark.parametrize("size, kernel, stride, padding", ODD)
+def test_conv2d_is_the_nested_loops(size, kernel, stride, padding):
+    x, w, _ = triple(size, kernel, stride, padding, np.random.default_rng(0))
+    y = autograd.conv2d(*tensors(x, w), stride=stride, padding=padding).numpy()
+    np.testing.assert_allclose(y, naive_conv2d(x, w, stride, padding), atol=1e-12)
+
+
+@pytest.mark.parametrize("size, kernel, stride, padding", ODD)
+def test_the_other_two_are_the_nested_loops_with_one_argument_taken_out(size, kernel, stride, padding):
+    """Linear maps are equal when they agree on every unit vector: s(e_i, w, g) and s(x, e_i, g), by nested loops."""
+    x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(1))
+    x, g = x[:1], g[:1]
+    image, filters = np.zeros_like(x), np.zeros_like(w)
+    for index in np.ndindex(*x.shape):
+        unit = np.zeros_like(x)
+        unit[index] = 1
+        image[index] = (g * naive_conv2d(unit, w, stride, padding)).sum()
+    for index in np.ndindex(*w.shape):
+        unit = np.zeros_like(w)
+        unit[index] = 1
+        filters[index] = (g * naive_conv2d(x, unit, stride, padding)).sum()
+    tx, tw, tg = tensors(x, w, g)
+    where = dict(stride=stride, padding=padding)
+    np.testing.assert_allclose(autograd.conv_transpose2d(tg, tw, size=size, **where).numpy(), image, atol=1e-12)
+    np.testing.assert_allclose(autograd.conv2d_filter(tx, tg, kernel=kernel, **where).numpy(), filters, atol=1e-12)
+
+
+geometry = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3)).filter(
+    lambda g: g[0] + 2 * g[3] >= g[1]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(geometry, geometry, st.integers(0, 2**32 - 1))
+def test_the_three_are_partial_derivatives_of_one_form(vertical, horizontal, seed):
+    size, kernel, stride, padding = zip(vertical, horizontal)
+    assert_triple_is_one_form(size, kernel, stride, padding, seed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(geometry, geometry, st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_im2col_and_col2im_are_adjoint(vertical, horizontal, channels, seed):
+    size, kernel, stride, padding = zip(vertical, horizontal)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, *size, channels))
+    columns = backend.im2col(backend.to_device(x), kernel, stride, padding)
+    c = rng.standard_normal(columns.shape)
+    image = backend.col2im(backend.to_device(c), x.shape, kernel, stride, padding)
+    assert (backend.to_host(columns) * c).sum() == pytest.approx((x * backend.to_host(image)).sum(), abs=1e-9)
+
+
+def test_a_filter_larger_than_the_image_is_refused():
+    x, w = tensors(np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1)))
+    with pytest.raises(ValueError, match="does not fit"):
+        autograd.conv2d(x, w)
+
+
+def test_a_size_that_the_convolution_cannot_have_come_from_is_refused():
+    g, w = tensors(np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1)))
+    with pytest.raises(ValueError, match="no \\(2, 2\\) responses"):
+        autograd.conv_transpose2d(g, w, size=(9, 9))

@@ -1,0 +1,177 @@
+"""Reading images: MNIST as it comes, other sets, and files that are broken in every way."""
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygan import backend, data
+from tinygan.data import Batches, DataError, Dataset, to_pixels, to_unit
+from tinygan.data.idx import read
+
+MD5 = {  # of the uncompressed files
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+def idx(array):
+    array = np.asarray(array, np.uint8)
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def pictures(n=6, h=8, w=8, c=None):
+    shape = (n, h, w) if c is None else (n, h, w, c)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def write(folder, **files):
+    """write(tmp_path, train_images=...) -> train-images"""
+    for name, content in files.items():
+        (folder / name.replace("_", "-")).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("name", MD5)
+def test_mnist_is_the_original(name):
+    path = Path(data.__file__).parent / "mnist" / f"{name}.gz"
+    assert hashlib.md5(gzip.decompress(path.read_bytes())).hexdigest() == MD5[name]
+
+
+def test_mnist_loads():
+    train, test = data.load(), data.load(split="test")
+    assert train.images.shape == (60000, 28, 28, 1) and test.images.shape == (10000, 28, 28, 1)
+    assert train.images.dtype == np.uint8 and train.name == "mnist"
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9] and len(test.labels) == 10000
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("channels, expected", [(None, 1), (1, 1), (3, 3)])
+def test_other_sets_load_gzipped_or_not_grey_or_coloured(tmp_path, zipped, channels, expected):
+    images = pictures(c=channels)
+    pack = gzip.compress if zipped else bytes
+    write(tmp_path, train_images_idx=pack(idx(images)), train_labels_idx=pack(idx(np.arange(6))))
+    loaded = data.load(tmp_path)
+    assert loaded.images.shape == (6, 8, 8, expected)
+    assert (loaded.images.reshape(images.shape) == images).all()
+    assert loaded.labels.tolist() == list(range(6))
+
+
+def test_a_set_of_ones_own_needs_neither_train_in_its_name_nor_labels(tmp_path):
+    write(tmp_path, my_images=idx(pictures()))
+    assert data.load(str(tmp_path)).labels is None
+
+
+def test_a_file_beside_its_gzipped_form_is_one_file(tmp_path):
+    write(tmp_path, train_images_idx3_ubyte=idx(pictures()))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures())))
+    assert len(data.load(tmp_path).images) == 6
+
+
+BROKEN = {  # name: (files, what the message says)
+    "nothing there": ({}, "no train images in it"),
+    "only a test set": ({"t10k_images": idx(pictures())}, "no train images in it"),
+    "two sets": ({"a_train_images": idx(pictures()), "b_train_images": idx(pictures())}, "several files"),
+    "empty": ({"train_images": b""}, "begins with nothing"),
+    "not IDX": ({"train_images": b"\x89PNG\r\n"}, "begins with 89 50 4e 47"),
+    "of floats": ({"train_images": b"\0\0\x0d\3" + b"\0\0\0\1" * 3 + bytes(4)}, "type 0x0d"),
+    "cut in the header": ({"train_images": idx(pictures())[:9]}, "cut short in its header"),
+    "cut in the pixels": ({"train_images": idx(pictures())[:-1]}, "384 bytes"),
+    "longer than it says": ({"train_images": idx(pictures()) + b"x"}, "goes on after"),
+    "labels for images": ({"train_images": idx(np.arange(6))}, "this file has 1"),
+    "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "no image in it"),
+    "five channels": ({"train_images": idx(pictures(c=5))}, "1 or 3 channels"),
+    "labels missing some": ({"train_images": idx(pictures()), "train_labels": idx(np.arange(5))}, "as many labels"),
+    "labels in two dimensions": ({"train_images": idx(pictures()), "train_labels": idx(pictures()[:, 0])}, "one dim"),
+    "gzip cut short": ({"train_images": gzip.compress(idx(pictures()))[:-20]}, "gzip stream is damaged"),
+    "gzip damaged": ({"train_images": gzip.compress(idx(pictures()))[:40] + bytes(60)}, "gzip stream is damaged"),
+    "a huge claim": ({"train_images": b"\0\0\x08\3" + b"\x7f\xff\xff\xff" * 3 + bytes(99)}, "claims"),
+    "a gzip bomb": (
+        {"train_images": gzip.compress(b"\0\0\x08\3" + b"\0\x0f\xff\xff" * 3 + bytes(10**6))}, "claims"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_one_line_that_names_it(name, tmp_path):
+    files, message = BROKEN[name]
+    with pytest.raises(DataError) as error:
+        data.load(write(tmp_path, **files))
+    assert message in str(error.value)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        data.load(tmp_path / "nowhere")
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_a_mutated_file_is_read_or_refused_and_never_crashes(tmp_path_factory, data):
+    content = bytearray(idx(pictures(2, 3, 3)))
+    if data.draw(st.booleans(), label="gzipped"):
+        content = bytearray(gzip.compress(bytes(content)))
+    for _ in range(data.draw(st.integers(1, 4), label="mutations")):
+        position = data.draw(st.integers(0, max(0, len(content) - 1)))
+        kind = data.draw(st.sampled_from(["flip", "cut", "insert"]))
+        if kind == "flip" and content:
+            content[position] ^= data.draw(st.integers(1, 255))
+        elif kind == "cut":
+            del content[position:]
+        else:
+            content[position:position] = data.draw(st.binary(min_size=1, max_size=8))
+    path = tmp_path_factory.getbasetemp() / "mutated"
+    path.write_bytes(content)
+    try:
+        assert read(path).dtype == np.uint8
+    except DataError as error:
+        assert str(path) in str(error)
+
+
+def test_pixels_go_to_the_unit_range_and_back_exactly():
+    every = np.arange(256, dtype=np.uint8)
+    unit = to_unit(every)
+    assert unit.dtype == np.float32 and unit[0] == -1 and unit[-1] == pytest.approx(1)
+    assert (to_pixels(unit) == every).all()
+    assert to_pixels(np.array([-1.2, 1.2], np.float32)).tolist() == [0, 255]
+
+
+def small(n=10):
+    images = np.arange(n, dtype=np.uint8)[:, None, None, None]
+    return Dataset(images, None, "small")
+
+
+def test_an_epoch_shows_each_image_once_in_an_order_that_the_seed_and_epoch_decide():
+    def epoch(seed, number):
+        batches = Batches(small(), 2, seed)
+        batches.start_epoch(number)
+        return [to_pixels(backend.to_host(batches.next()))[:, 0, 0, 0].tolist() for _ in range(batches.steps_per_epoch)]
+
+    assert sorted(np.ravel(epoch(0, 0))) == list(range(10))
+    assert epoch(0, 1) == epoch(0, 1) != epoch(0, 0) != epoch(1, 0)
+
+
+def test_the_last_smaller_batch_is_left_out():
+    assert Batches(small(), 3, 0).steps_per_epoch == 3
+
+
+def test_batches_go_on_from_a_saved_position():
+    a, b = Batches(small(), 2, 0), Batches(small(), 2, 0)
+    a.start_epoch(3)
+    a.next()
+    b.load_state_dict({name: backend.to_host(array).copy() for name, array in a.state_dict().items()})
+    assert (backend.to_host(a.next()) == backend.to_host(b.next())).all()
+
+
+@pytest.mark.parametrize("size", [0, -1, 11])
+def test_a_batch_that_cannot_be_made_is_refused(size):
+    with pytest.raises(DataError, match="has 10 images"):
+        Batches(small(), size, 0)

@@ -1,0 +1,188 @@
+"""What the engine promises beyond right derivatives, each promise a test."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from tinygan import Tensor, autograd, backend, grad, no_grad
+from tinygan.autograd import PRIMITIVES
+
+
+def leaf(*values):
+    return Tensor(backend.to_device(np.array(values, "float64")), requires_grad=True)
+
+
+def values(tensor):
+    return tensor.numpy().tolist()
+
+
+def test_a_tensor_used_twice_gets_both_gradients():
+    x = leaf(3.0)
+    assert [values(g) for g in grad(x - x, [x])] == [[0.0]]
+    assert [values(g) for g in grad(x / x, [x])] == [[0.0]]
+    assert [values(g) for g in grad(x * x * x, [x])] == [[27.0]]
+
+
+def test_shared_subexpressions_are_walked_once_with_their_whole_gradient():
+    a = leaf(1.0)
+    b = a + a
+    c = b + b
+    assert values(grad(c, [a])[0]) == [4.0]
+
+
+def test_a_chain_of_5000_operations_works_forwards_backwards_and_when_freed():
+    x = leaf(1.0)
+    y = x
+    for _ in range(5000):
+        y = y + 1.0
+    assert values(grad(y, [x])[0]) == [1.0]
+
+
+def test_only_the_way_to_the_inputs_is_walked(monkeypatch):
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = (autograd.exp(w) * autograd.tanh(x)).sum()
+    asked = []
+    monkeypatch.setattr(PRIMITIVES["exp"], "gradients", lambda *args: asked.append("exp"))
+    assert len(grad(y, [x])) == 1
+    assert not asked
+
+
+def test_the_gradient_of_an_intermediate_tensor_includes_the_way_through_it():
+    x = leaf(2.0)
+    h = x * 3.0
+    y = h * h
+    dx, dh = grad(y, [x, h])
+    assert values(dx) == [36.0]
+    assert values(dh) == [12.0]
+
+
+def test_an_input_without_a_part_in_the_output_is_an_error_unless_allowed():
+    x, stranger = leaf(1.0), leaf(1.0, 2.0)
+    with pytest.raises(ValueError, match="input 1"):
+        grad(x * 2.0, [x, stranger])
+    assert values(grad(x * 2.0, [x, stranger], allow_unconnected=True)[1]) == [0.0, 0.0]
+
+
+def test_an_output_of_several_elements_needs_a_seed_of_its_shape():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(ValueError, match="seed"):
+        grad(x * x, [x])
+    with pytest.raises(ValueError, match="agree"):
+        grad(x * x, [x], seed=leaf(1.0))
+    assert values(grad(x * x, [x], seed=leaf(1.0, 10.0))[0]) == [2.0, 40.0]
+
+
+def test_backward_adds_to_the_gradients_of_the_leaves():
+    x = leaf(1.0, 2.0)
+    (x * x).sum().backward()
+    (x * 3.0).sum().backward()
+    assert backend.to_host(x.grad).tolist() == [5.0, 7.0]
+
+
+def test_nothing_is_remembered_within_no_grad():
+    x = leaf(1.0)
+    with no_grad():
+        y = x * x
+    assert y.origin is None and not y.requires_grad
+    assert (x * x).requires_grad
+
+
+def test_a_detached_tensor_is_a_constant():
+    x = leaf(3.0)
+    assert values(grad(x.detach() * x, [x])[0]) == [3.0]
+
+
+def test_constants_remember_nothing():
+    assert (Tensor([1.0]) * Tensor([2.0])).origin is None
+
+
+def test_a_second_walk_over_a_used_history_says_so():
+    x = leaf(1.0)
+    y = x * x * x
+    grad(y, [x])
+    with pytest.raises(RuntimeError, match="used up"):
+        grad(y, [x])
+    y = x * x * x
+    grad(y, [x], create_graph=True)
+    assert values(grad(y, [x])[0]) == [3.0]
+    assert "Tensor" in repr(y)
+
+
+def test_an_update_in_place_between_forward_and_backward_is_an_error():
+    w, x = leaf(2.0), leaf(1.0)
+    y = w * x
+    w.data += 1.0
+    w.version += 1
+    with pytest.raises(RuntimeError, match="updated in place"):
+        grad(y, [x])
+
+
+def test_a_history_is_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        x = leaf(1.0, 2.0)
+        y = autograd.tanh(x) * x
+        z = y.sum()
+        reference = weakref.ref(y)
+        gradients = grad(z, [x], create_graph=True)
+        del y, z, gradients
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+def test_memory_falls_while_the_walk_proceeds():
+    """Each activation is let go as soon as its gradient has been passed on, though the output is still held."""
+    x = leaf(1.0)
+    hidden = [x * 2.0]
+    for _ in range(3):
+        hidden.append(autograd.tanh(hidden[-1]))
+    references = [weakref.ref(h) for h in hidden]
+    y = hidden[-1] * 1.0
+    del hidden
+    grad(y, [x])
+    assert not any(r() for r in references)
+
+
+def test_python_scalars_do_not_change_the_dtype():
+    for dtype in ("float32", "float64"):
+        x = Tensor(backend.xp.ones((2, 2), dtype), requires_grad=True)
+        y = ((2.0 * x - 1) / 3 + 1 / x) ** 2
+        assert y.dtype == y.mean().dtype == grad(y.mean(), [x])[0].dtype == dtype
+
+
+def test_lists_and_numbers_become_float32():
+    assert Tensor([1, 2]).dtype == Tensor(1.5).dtype == "float32"
+    assert Tensor(backend.xp.float64(1.5)).dtype == "float64"
+
+
+def test_a_foreign_array_is_refused_with_both_kinds_named():
+    class Foreign:
+        pass
+
+    with pytest.raises(TypeError, match=rf"{backend.xp.__name__}.ndarray; got .*Foreign"):
+        Tensor(Foreign())
+
+
+def test_an_array_on_the_left_leaves_the_operation_to_the_tensor():
+    y = backend.xp.ones(2) * leaf(1.0, 2.0)
+    assert isinstance(y, Tensor) and values(y) == [1.0, 2.0]
+
+
+def test_indexing_with_arrays_is_refused():
+    with pytest.raises(TypeError, match="slices"):
+        leaf(1.0, 2.0)[[0, 0]]
+
+
+def test_sigmoid_and_softplus_are_exact_far_out():
+    x = Tensor([-80.0, 80.0])
+    np.testing.assert_allclose(autograd.sigmoid(x).numpy(), [np.exp(-80.0), 1.0], rtol=1e-5)
+    np.testing.assert_allclose(autograd.softplus(x).numpy(), [np.exp(-80.0), 80.0], rtol=1e-5)
+
+
+def test_leaky_relu_refuses_slopes_that_its_formula_cannot_do():
+    for slope in (-0.1, 1.5):
+        with pytest.raises(ValueError, match="slope"):
+            autograd.leaky_relu(leaf(1.0), slope=slope)

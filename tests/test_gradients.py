@@ -1,0 +1,205 @@
+"""Every primitive's derivative, first and second, against finite differences; and the checker itself, on errors."""
+
+import numpy as np
+import pytest
+from cases import CASES, batch_norm, batch_norm_grad, r
+
+from tinygan import check_grads, grad
+from tinygan.autograd import PRIMITIVES, GradientError, Primitive, Tensor
+
+ALL = [pytest.param(fn, xs, id=f"{name}-{i}") for name in CASES for i, (fn, xs) in enumerate(CASES[name])]
+TO_THIRD_ORDER = ("conv2d", "conv_transpose2d", "conv2d_filter", "batch_norm", "batch_norm_grad")
+
+
+def unchecked():
+    return PRIMITIVES.keys() - CASES.keys()
+
+
+def calls_of(function, inputs):
+    """The names of the primitives that a function is made of."""
+    seen, stack = set(), [function(*(Tensor(np.array(x), requires_grad=True) for x in inputs))]
+    while stack:
+        tensor = stack.pop()
+        if tensor.origin:
+            seen.add(tensor.origin.primitive.__name__)
+            stack.extend(a for a in tensor.origin.args if isinstance(a, Tensor))
+    return seen
+
+
+@pytest.fixture
+def planted():
+    """Registers primitives that are wrong on purpose, and takes them out again."""
+    before = dict(PRIMITIVES)
+    yield Primitive
+    PRIMITIVES.clear()
+    PRIMITIVES.update(before)
+
+
+@pytest.mark.parametrize("function, inputs", ALL)
+def test_first_and_second_derivatives_are_the_slopes(function, inputs):
+    check_grads(function, inputs, order=2)
+
+
+@pytest.mark.parametrize("name", TO_THIRD_ORDER)
+def test_third_derivatives_are_the_slopes(name):
+    function, inputs = CASES[name][0]
+    check_grads(function, inputs, order=3)
+
+
+def test_every_primitive_has_cases():
+    assert not unchecked()
+
+
+def test_every_case_reaches_the_primitive_it_is_listed_under():
+    for name, cases in CASES.items():
+        assert all(name in calls_of(function, inputs) for function, inputs in cases), name
+
+
+def test_an_unchecked_primitive_is_noticed(planted):
+    def brand_new(x):
+        return x
+
+    planted(brand_new)
+    assert unchecked() == {"brand_new"}
+
+
+def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
+    def composed(x, gamma, beta):
+        centred = x - x.mean(0)
+        return gamma * centred * ((centred * centred).mean(0) + 1e-3) ** -0.5 + beta
+
+    def derivatives(function, xs, order):
+        """The sums of squares of all gradients, nested: a number that any wrong derivative changes."""
+        y = (function(*xs) ** 3).sum()
+        for _ in range(order):
+            gradients = grad(y, xs, create_graph=True, allow_unconnected=True)
+            y = sum((g * g).sum() for g in gradients)
+        return y.item()
+
+    arrays = [r(4, 2), r(2), r(2)]
+    for order in (0, 1, 2, 3):
+        values = [
+            derivatives(f, [Tensor(a.copy(), requires_grad=True) for a in arrays], order)
+            for f in (batch_norm, composed)
+        ]
+        assert values[0] == pytest.approx(values[1], rel=1e-9), order
+
+
+def test_batch_norm_grad_is_the_gradient_of_batch_norm():
+    g, x, gamma = (Tensor(r(*shape), requires_grad=True) for shape in [(4, 2), (4, 2), (2,)])
+    beta = Tensor(r(2), requires_grad=True)
+    dx, dgamma, dbeta = grad(batch_norm(x, gamma, beta), [x, gamma, beta], seed=g)
+    packed = batch_norm_grad(g, x, gamma).numpy()
+    np.testing.assert_allclose(packed, np.vstack([dgamma.numpy(), dbeta.numpy(), dx.numpy()]))
+
+
+def wrong_factor(planted):
+    def op(x):
+        return x * x
+
+    op = planted(op)
+    op.defvjps(lambda g, y, x: g * x * 2.02)
+    return op, [r(3)], 1
+
+
+def wrong_sign(planted):
+    def op(x):
+        return -x
+
+    op = planted(op)
+    op.defvjps(lambda g, y, x: g)
+    return op, [r(3)], 1
+
+
+def missing_broadcast_sum(planted):
+    def op(a, b):
+        return a + b
+
+    op = planted(op)
+    op.defvjps(lambda g, y, a, b: g, lambda g, y, a, b: g)
+    return op, [r(2, 3), r(3)], 1
+
+
+def constant_where_a_derivative_should_flow(planted):
+    def op(x):
+        return x**3
+
+    op = planted(op)
+    op.defvjps(lambda g, y, x: g * (3 * x * x).detach())
+    return op, [r(3)], 2
+
+
+def constant_gradient_of_the_output(planted):
+    def op(x):
+        return x * 2.0
+
+    op = planted(op)
+    op.defvjps(lambda g, y, x: g.detach() * 2.0)
+    return op, [r(3)], 2
+
+
+def wrong_in_the_second_derivative_only(planted):
+    def slope(x):
+        return 2 * x
+
+    def op(x):
+        return x * x
+
+    slope, op = planted(slope), planted(op)
+    slope.defvjps(lambda g, y, x: g * 2.002)
+    op.defvjps(lambda g, y, x: g * slope(x))
+    return op, [r(3)], 2
+
+
+def saved_statistics_as_constants(planted):
+    def op(x):
+        return x - x.mean()
+
+    op = planted(op)
+    op.defvjps(lambda g, y, x: g)
+    return op, [r(3)], 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        wrong_factor,
+        wrong_sign,
+        missing_broadcast_sum,
+        constant_where_a_derivative_should_flow,
+        constant_gradient_of_the_output,
+        wrong_in_the_second_derivative_only,
+        saved_statistics_as_constants,
+    ],
+)
+def test_a_planted_error_is_caught_at_its_order(error, planted):
+    op, inputs, order = error(planted)
+    if order > 1:
+        check_grads(op, inputs, order=order - 1)
+    with pytest.raises(GradientError, match=f"order {order}"):
+        check_grads(op, inputs, order=order)
+
+
+def test_a_failure_names_op_argument_index_both_values_and_seed(planted):
+    op, inputs, _ = wrong_factor(planted)
+    with pytest.raises(GradientError) as error:
+        check_grads(op, inputs, seed=7)
+    message = str(error.value)
+    for part in ("op", "argument 0", "index (0,)", "computed", "finite differences", "seed 7"):
+        assert part in message
+
+
+def test_a_derivative_that_is_not_a_number_is_caught(planted):
+    def op(x):
+        return x * 1.0
+
+    op = planted(op)
+    op.defvjps(lambda g, y, x: g * float("nan"))
+    with pytest.raises(GradientError):
+        check_grads(op, [r(2)])
+
+
+def test_a_random_function_is_refused():
+    noise = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="freeze"):
+        check_grads(lambda x: x * noise.standard_normal(), [r(2)])

@@ -1,0 +1,207 @@
+"""Each layer's derivatives by finite differences in train and eval mode; what layers keep, and what they refuse."""
+
+import numpy as np
+import pytest
+
+from tinygan import Tensor, backend, check_grads, layers
+from tinygan.layers import (
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+
+LAYERS = {  # name: (made with a generator, input shape, output shape)
+    "Linear": (lambda g: Linear(3, 2, g), (4, 3), (4, 2)),
+    "Linear without bias": (lambda g: Linear(3, 2, g, bias=False), (4, 3), (4, 2)),
+    "Conv2d": (lambda g: Conv2d(2, 3, (3, 2), g, stride=(2, 1), padding=(1, 0)), (2, 4, 4, 2), (2, 2, 3, 3)),
+    "ConvTranspose2d": (
+        lambda g: ConvTranspose2d(3, 2, 3, g, stride=2, padding=1, output_padding=(1, 0)), (1, 2, 3, 3), (1, 4, 5, 2)
+    ),
+    "BatchNorm of rows": (lambda g: BatchNorm(3), (4, 3), (4, 3)),
+    "BatchNorm of images": (lambda g: BatchNorm(2), (2, 2, 3, 2), (2, 2, 3, 2)),
+    "ReLU": (lambda g: ReLU(), (3, 4), (3, 4)),
+    "LeakyReLU": (lambda g: LeakyReLU(0.2), (3, 4), (3, 4)),
+    "Tanh": (lambda g: Tanh(), (3, 4), (3, 4)),
+    "Sigmoid": (lambda g: Sigmoid(), (3, 4), (3, 4)),
+    "Dropout": (lambda g: Dropout(0.4, g), (3, 4), (3, 4)),
+    "Flatten": (lambda g: Flatten(), (2, 2, 3), (2, 6)),
+    "Reshape": (lambda g: Reshape(3, 2), (2, 6), (2, 3, 2)),
+    "Sequential": (lambda g: Sequential(Linear(3, 4, g), BatchNorm(4), Tanh(), Dropout(0.3, g)), (4, 3), (4, 4)),
+}  # fmt: skip
+
+
+def frozen(module):
+    """Sets every dropout in a module back to where its random numbers begin, so that each call draws the same mask."""
+    for value in vars(module).values():
+        if isinstance(value, backend.Generator):
+            module.generator = backend.Generator(0)
+        elif isinstance(value, layers.Module):
+            frozen(value)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_derivatives_by_input_and_parameters_are_the_slopes(name, mode, rng):
+    make, shape, _ = LAYERS[name]
+    layer = make(rng).flatten("float64").train(mode == "train")
+    host = np.random.default_rng(3)
+    if any("running" in key for key in layer.state_dict()):  # statistics that are not the trivial 0 and 1
+        layer.load_state_dict({k: 0.5 + host.random(v.shape) for k, v in layer.state_dict().items()})
+    slots = [(m, a) for _, m, a in parameter_slots(layer)]
+
+    def function(x, *weights):
+        frozen(layer)
+        for (module, attribute), weight in zip(slots, weights):
+            setattr(module, attribute, weight)
+        return layer(x)
+
+    x = host.standard_normal(shape)
+    weights = [host.standard_normal(getattr(m, a).shape) for m, a in slots]
+    check_grads(function, [np.sign(x) * (np.abs(x) + 0.1), *weights], name=f"{name} in {mode} mode")
+
+
+def parameter_slots(module):
+    """(name, module, attribute) for each parameter."""
+    for attribute, value in list(vars(module).items()):
+        if isinstance(value, layers.Module):
+            yield from parameter_slots(value)
+        elif isinstance(value, Tensor):
+            yield attribute, module, attribute
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_output_shape_and_dtype(name, rng):
+    make, shape, out = LAYERS[name]
+    for dtype in ("float32", "float64"):
+        y = make(rng).flatten(dtype)(Tensor(rng.normal(shape, dtype)))
+        assert y.shape == out and y.dtype == dtype
+
+
+def test_every_layer_is_in_the_table():
+    known = {name.split()[0] for name in LAYERS}
+    assert known == set(layers.__all__) - {"Module"}
+
+
+def test_state_dict_names_are_dotted_and_in_order(rng):
+    network = Sequential(Linear(2, 3, rng), Sequential(BatchNorm(3), Tanh()), Linear(3, 1, rng, bias=False))
+    assert list(network.state_dict()) == [
+        "0.weight", "0.bias", "1.0.gamma", "1.0.beta", "1.0.running_mean", "1.0.running_var", "2.weight",
+    ]  # fmt: skip
+    assert list(network.named_parameters()) == ["0.weight", "0.bias", "1.0.gamma", "1.0.beta", "2.weight"]
+
+
+def test_a_saved_state_makes_another_network_the_same(rng):
+    def make(seed):
+        g = backend.Generator(seed)
+        return Sequential(Linear(3, 4, g), BatchNorm(4), LeakyReLU(), Linear(4, 2, g))
+
+    a, b = make(1), make(2)
+    a(Tensor(rng.normal((5, 3))))  # moves the running statistics
+    b.load_state_dict({name: backend.to_host(array).copy() for name, array in a.state_dict().items()})
+    x = Tensor(rng.normal((4, 3)))
+    assert (a.eval()(x).numpy() == b.eval()(x).numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        (lambda s: s.pop("bias"), "lacks 'bias'"),
+        (lambda s: s.update(extra=np.zeros(1)), "unknown 'extra'"),
+        (lambda s: s.update(weight=np.zeros((2, 2), "float32")), r"float32 \(2, 2\) was saved"),
+        (lambda s: s.update(weight=s["weight"].astype("float64")), "float64"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, word, rng):
+    layer = Linear(3, 2, rng)
+    before = {name: backend.to_host(array).copy() for name, array in layer.state_dict().items()}
+    saved = {name: array + 1 for name, array in before.items()}
+    change(saved)
+    with pytest.raises(ValueError, match=word):
+        layer.load_state_dict(saved)
+    assert all((backend.to_host(a) == before[name]).all() for name, a in layer.state_dict().items())
+
+
+def test_flatten_makes_every_parameter_an_aligned_view_of_one_array(rng):
+    network = Sequential(Linear(3, 5, rng), Linear(5, 2, rng))
+    before = [p.numpy().copy() for p in network.parameters()]
+    network.flatten()
+    for parameter, old, part in zip(network.parameters(), before, network.flat.slices.values()):
+        assert backend.xp.shares_memory(parameter.data, network.flat.data)
+        assert part.start * 4 % 64 == 0
+        assert (parameter.numpy() == old).all()
+
+
+def test_batch_norm_in_training_gives_mean_beta_and_deviation_gamma(rng):
+    layer = BatchNorm(3)
+    layer.gamma.data[...] = 2.0
+    layer.beta.data[...] = 5.0
+    y = layer(Tensor(rng.normal((500, 2, 2, 3)) * 3 + 7)).numpy()
+    np.testing.assert_allclose(y.mean((0, 1, 2)), 5, atol=1e-4)
+    np.testing.assert_allclose(y.std((0, 1, 2)), 2, atol=1e-4)
+
+
+def test_batch_norm_keeps_running_statistics_with_unbiased_variance(rng):
+    layer = BatchNorm(2)
+    x = rng.normal((6, 2))
+    layer(Tensor(x))
+    host = backend.to_host(x)
+    np.testing.assert_allclose(backend.to_host(layer.running_mean), 0.1 * host.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(backend.to_host(layer.running_var), 0.9 + 0.1 * host.var(0, ddof=1), rtol=1e-5)
+
+
+def test_batch_norm_in_eval_mode_treats_each_image_alone_and_learns_no_statistics(rng):
+    layer = BatchNorm(2).eval()
+    x = rng.normal((6, 2))
+    before = [backend.to_host(a).copy() for a in (layer.running_mean, layer.running_var)]
+    assert (layer(Tensor(x)).numpy()[:1] == layer(Tensor(x[:1])).numpy()).all()
+    assert all((backend.to_host(a) == b).all() for a, b in zip((layer.running_mean, layer.running_var), before))
+
+
+def test_batch_norm_does_not_cancel_in_float32(rng):
+    """A variance of 1 around a mean of 1000: E[x^2] - mean^2 would have no digit left."""
+    x = rng.normal((1000, 1)) + 1000
+    y = BatchNorm(1)(Tensor(x)).numpy()
+    assert y.std() == pytest.approx(1, abs=0.01)
+
+
+def test_dropout_keeps_the_mean_in_training_and_does_nothing_in_use(rng):
+    layer = Dropout(0.3, rng)
+    x = Tensor(backend.xp.ones((200, 200), "float32"))
+    y = layer(x).numpy()
+    assert y.mean() == pytest.approx(1, abs=0.02)
+    assert (y == 0).mean() == pytest.approx(0.3, abs=0.02)
+    assert (layer.eval()(x).numpy() == 1).all()
+
+
+def test_images_with_channels_first_are_refused_with_the_remedy(rng):
+    message = (
+        r"Conv2d\(1 -> 64\) wants channels last \(N, H, W, 1\); got \(128, 1, 28, 28\). Try x.transpose\(0, 2, 3, 1\)."
+    )
+    with pytest.raises(ValueError, match=message):
+        Conv2d(1, 64, 4, rng)(Tensor(rng.normal((128, 1, 28, 28))))
+
+
+@pytest.mark.parametrize(
+    "make, shape, word",
+    [
+        (lambda g: Linear(3, 2, g), (2, 4), "wants"),
+        (lambda g: Linear(3, 2, g), (2, 3, 1), "Flatten"),
+        (lambda g: BatchNorm(3), (2, 4), "channels last"),
+        (lambda g: BatchNorm(3), (1, 3), "two values"),
+        (lambda g: ConvTranspose2d(3, 2, 3, g), (1, 2, 2, 2), "wants"),
+        (lambda g: Dropout(1.0, g), (1, 1), "less than 1"),
+        (lambda g: ConvTranspose2d(1, 1, 3, g, stride=2, output_padding=2), (1, 2, 2, 1), "smaller than the stride"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused(make, shape, word, rng):
+    with pytest.raises(ValueError, match=word):
+        make(rng)(Tensor(rng.normal(shape)))

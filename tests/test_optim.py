@@ -1,0 +1,73 @@
+"""Adam against its formula, written out in float64."""
+
+import numpy as np
+import pytest
+
+from tinygan import Tensor, backend, grad
+from tinygan.layers import Linear, Sequential
+from tinygan.optim import Adam
+
+
+def textbook_adam(p, gradients, lr, betas, eps=1e-8):
+    """Kingma & Ba 2015, algorithm 1, one array."""
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t, g in enumerate(gradients, 1):
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g * g
+        p = p - lr * (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return p
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-13)])
+@pytest.mark.parametrize("betas", [(0.5, 0.999), (0.9, 0.99), (0.0, 0.9)])
+def test_100_steps_are_the_papers(betas, dtype, tolerance, rng):
+    network = Sequential(Linear(3, 4, rng), Linear(4, 1, rng)).flatten(dtype)
+    optimizer = Adam(network, lr=0.01, betas=betas)
+    host = np.random.default_rng(0)
+    start = [p.numpy().astype("float64") for p in network.parameters()]
+    gradients = [[host.standard_normal(p.shape).astype(dtype) for p in network.parameters()] for _ in range(100)]
+    for step in gradients:
+        optimizer.step([Tensor(backend.to_device(g)) for g in step])
+    for i, parameter in enumerate(network.parameters()):
+        expected = textbook_adam(start[i], [step[i].astype("float64") for step in gradients], 0.01, betas)
+        np.testing.assert_allclose(parameter.numpy(), expected, atol=tolerance, rtol=tolerance)
+
+
+def test_an_update_makes_the_graphs_before_it_invalid(rng):
+    network = Linear(2, 1, rng)
+    optimizer = Adam(network)
+    y = network(Tensor(rng.normal((3, 2)))).sum()
+    loss = (y * y).sum()
+    optimizer.step(grad(y, network.parameters(), create_graph=True))
+    with pytest.raises(RuntimeError, match="updated in place"):
+        grad(loss, network.parameters())
+
+
+def test_parameters_stay_where_they_are(rng):
+    network = Linear(2, 1, rng)
+    optimizer = Adam(network)
+    arrays = [id(p.data) for p in network.parameters()]
+    optimizer.step([Tensor(backend.xp.ones(p.shape, "float32")) for p in network.parameters()])
+    assert [id(p.data) for p in network.parameters()] == arrays
+
+
+def test_its_state_names_parameters_and_restores(rng):
+    def make():
+        network = Linear(2, 1, backend.Generator(0))
+        return network, Adam(network)
+
+    (network, optimizer), (copy, restored) = make(), make()
+    g = [Tensor(rng.normal(p.shape)) for p in network.parameters()]
+    optimizer.step(g)
+    assert list(optimizer.state_dict()) == ["t", "lr", "m.weight", "m.bias", "v.weight", "v.bias"]
+    copy.load_state_dict({k: backend.to_host(v).copy() for k, v in network.state_dict().items()})
+    restored.load_state_dict({k: backend.to_host(v).copy() for k, v in optimizer.state_dict().items()})
+    optimizer.step(g)
+    restored.step(g)
+    assert all((a.numpy() == b.numpy()).all() for a, b in zip(network.parameters(), copy.parameters()))
+
+
+@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_learning_rate_that_is_no_positive_number_is_refused(lr, rng):
+    with pytest.raises(ValueError, match="learning rate"):
+        Adam(Linear(2, 1, rng), lr=lr)
