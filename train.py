@@ -1,9 +1,10 @@
 """Train a GAN.
 
-    python train.py                         dcgan on MNIST, on the best device there is
-    python train.py --preset vanilla        the fully connected GAN of the first paper
-    python train.py --data DIR              on your own images, in IDX form
-    python train.py --resume runs/...       go on with a run that was stopped (Ctrl-C saves)
+    python train.py                              dcgan on MNIST, on the best device there is
+    python train.py --preset wgan-gp             another game
+    python train.py --preset r3gan --data ring   a toy world, in seconds: watch it learn, or collapse
+    python train.py --data DIR                   on your own images, in IDX form
+    python train.py --resume runs/...            go on with a run that was stopped (Ctrl-C saves)
 
 What it makes goes into runs/<preset>-<date>-<n>: a sample grid for each epoch, the curves, the log, the checkpoint.
 """
@@ -18,11 +19,12 @@ from tqdm import tqdm
 
 from tinygan import backend, data
 from tinygan.checkpoint import CheckpointError
-from tinygan.gan import GAN, METRICS
-from tinygan.presets import PRESETS
-from tinygan.runs import Run, RunError
-
-SAMPLES = 64  # images in a sample grid
+from tinygan.health import METRICS, NotFinite, diagnose, name_the_first_not_finite
+from tinygan.losses import LOSSES
+from tinygan.penalties import PENALTIES
+from tinygan.presets import PRESETS, for_data
+from tinygan.runs import OPTIONS, Run, RunError
+from tinygan.training import Training
 
 
 class TrainingError(RuntimeError):
@@ -31,27 +33,32 @@ class TrainingError(RuntimeError):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--preset", choices=PRESETS, help="which GAN (default: dcgan)")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, cuda where it works)")
-    add("--epochs", type=positive(int), help="passes over the data (default: the preset's)")
-    add("--max-steps", type=positive(int), help="stop after so many steps in all (default: when the epochs end)")
-    add("--batch-size", type=positive(int), help="images a step (default: the preset's, 128)")
-    add("--lr", type=positive(float), help="learning rate of Adam (default: the preset's, 2e-4)")
-    add("--dropout", type=float, help="probability of dropout behind each activation of D (default: the preset's, 0)")
-    add("--seed", type=int, help="of weights, noise and the order of the data (default: 0)")
-    add("--data", metavar="DIR", help="folder with IDX files, gzipped or not (default: MNIST, which comes along)")
-    add("--out", metavar="DIR", help="where the run goes (default: runs/<preset>-<date>-<n>)")
-    add("--resume", metavar="RUN", help="go on with this run; only --device, --epochs, --max-steps may be given too")
+    run = parser.add_argument_group("the run").add_argument
+    run("--preset", choices=PRESETS, help="which GAN (default: dcgan)")
+    run("--data", metavar="DIR", help="a folder of IDX files, or ring, grid, spiral (default: MNIST, which is here)")
+    run("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, cuda where it works)")
+    run("--epochs", type=positive(int), help="passes over the data (default: as the preset's budget in steps says)")
+    run("--max-steps", type=positive(int), help="stop after so many steps in all (default: at the end)")
+    run("--seed", type=between(0, 2**32 - 1, int), help="of weights, noise and the order of the data (default: 0)")
+    run("--out", metavar="DIR", help="where the run goes (default: runs/<preset>-<date>-<n>)")
+    run("--resume", metavar="RUN", help="go on with this run; only --device, --epochs, --max-steps may be given too")
+    part = parser.add_argument_group("parts of the preset, each the preset's own unless given").add_argument
+    part("--batch-size", type=positive(int), help="images a step")
+    part("--lr", type=positive(float), help="learning rate of Adam")
+    part("--latent", type=positive(int), dest="latent_size", help="numbers in a latent point")
+    part("--loss", choices=LOSSES, help="what the two sides minimise")
+    part("--saturating", action="store_true", default=None, help="G minimises log(1 - D(G(z))), the game as written")
+    part("--label-smoothing", type=between(0.5, 1.0), help="what D is to say of real images, such as 0.9")
+    part("--dropout", type=between(0.0, 0.99), help="probability, behind each activation of D")
+    part("--spectral-norm", action="store_true", default=None, help="on every layer of D")
+    part("--penalty", type=penalty, metavar="NAME[:WEIGHT]", help=f"on D's slope: none, {', '.join(PENALTIES)}")
+    part("--n-critic", type=positive(int), help="steps of D for each of G")
+    part("--ema", type=between(0.0, 1e12), help="half-life, in images, of the average of G's weights; 0 for none")
     args = parser.parse_args()
-    fixed = ("preset", "batch_size", "lr", "dropout", "seed", "data", "out")
-    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(args, name) is not None]
-    if args.resume and given:
-        parser.error(f"a resumed run keeps its settings: {', '.join(given)} cannot change")
-    if args.dropout is not None and not 0 <= args.dropout < 1:
-        parser.error(f"--dropout takes a probability of at least 0 and less than 1; got {args.dropout}")
-    if args.seed is not None and args.seed < 0:
-        parser.error(f"--seed must not be negative; got {args.seed}")
+    given = [key for key, value in vars(args).items() if value is not None]
+    kept = [f"--{key.replace('_', '-')}" for key in given if key not in ("device", "epochs", "max_steps", "resume")]
+    if args.resume and kept:
+        parser.error(f"a resumed run keeps its settings: {', '.join(kept)} cannot change")
     return args
 
 
@@ -66,49 +73,80 @@ def positive(kind):
     return parse
 
 
+def between(least, most, kind=float):
+    def parse(text):
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}; got {text}")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def penalty(text):
+    name, _, weight = text.partition(":")
+    if name != "none" and name not in PENALTIES:
+        raise argparse.ArgumentTypeError(f"there is no penalty {name!r}: none, {', '.join(PENALTIES)}")
+    return name, positive(float)(weight) if weight else PENALTIES[name].weight if name in PENALTIES else 0.0
+
+
 def new_run(args, device, dataset):
-    """The run folder for these arguments, with everything in its config that repeats it."""
+    """A run for these arguments, with everything in its settings that repeats it, and its training and batches.
+
+    Whatever cannot be built is said before a folder is made.
+    """
     name = args.preset or "dcgan"
-    chosen = {key: getattr(args, key) for key in Run.OVERRIDES if getattr(args, key) is not None}
-    preset = PRESETS[name]._replace(**chosen)
+    chosen = {key: getattr(args, key) for key in OPTIONS if getattr(args, key, None) is not None}
+    if args.penalty:
+        chosen["penalty"], chosen["penalty_weight"] = args.penalty
+    shape = dataset.images.shape[1:]
+    preset = for_data(PRESETS[name], shape)._replace(**chosen)
     settings = {
         "preset": name,
         "device": device,
         "data": args.data,
-        "image_shape": dataset.images.shape[1:],
+        "shape": shape,
+        "classes": dataset.classes,
         "seed": args.seed or 0,
         "max_steps": args.max_steps,
-        **{key: getattr(preset, key) for key in Run.OVERRIDES},
+        **{key: getattr(preset, key) for key in OPTIONS},
     }
-    gan = Run(".", settings).build()  # whatever cannot be built is said before a folder is made
-    batches = data.Batches(dataset, preset.batch_size, settings["seed"])
-    return Run.create(settings, args.out), gan, batches
+    run = Run(".", settings)
+    batches = run.batches(dataset)
+    if args.epochs:
+        settings["steps"] = args.epochs * batches.steps_per_epoch
+    training = run.build()
+    run = Run.create(settings, args.out)
+    run.save(training=training, batches=batches)
+    return run, training, batches
 
 
 def old_run(args, run, dataset):
-    """The run to resume, as it was when it was saved."""
-    run.settings.update({key: getattr(args, key) for key in ("epochs", "max_steps") if getattr(args, key)})
-    gan = run.build()
-    batches = data.Batches(dataset, run.settings["batch_size"], run.settings["seed"])
-    run.load(gan=gan, batches=batches)
-    return run, gan, batches
+    """The run to resume, its training and batches as they were saved."""
+    batches = run.batches(dataset)
+    if args.epochs:
+        run.settings["steps"] = args.epochs * batches.steps_per_epoch
+    run.settings["max_steps"] = args.max_steps
+    training = run.build()
+    run.load(training=training, batches=batches)
+    return run, training, batches
 
 
 def train(args):
     device = backend.use(args.device)
     opened = Run.open(args.resume) if args.resume else None
     dataset = data.load(opened.settings["data"] if opened else args.data)
-    run, gan, batches = old_run(args, opened, dataset) if opened else new_run(args, device, dataset)
+    run, training, batches = old_run(args, opened, dataset) if opened else new_run(args, device, dataset)
     stop = stop_on_interrupt()
 
-    per_epoch, epochs = batches.steps_per_epoch, run.settings["epochs"]
-    last = min(per_epoch * epochs, run.settings["max_steps"] or math.inf)
-    step = int(gan.steps[0])
-    rows = run.read_log(until=step) if opened else []
-    fixed_latent = backend.Generator((run.settings["seed"], 1)).normal((SAMPLES, gan.latent_size))
-    print(
-        f"{run.settings['preset']} on {device}: {last - step} steps of {run.settings['batch_size']}, into {run.folder}"
-    )
+    per_epoch = batches.steps_per_epoch
+    epochs = math.ceil(run.settings["steps"] / per_epoch)
+    last = min(run.settings["steps"], run.settings["max_steps"] or math.inf)
+    step = int(training.steps[0])
+    rows, told = run.read_log(until=step), set()
+    pictures = run.fixed_inputs()
+    print(f"{run.settings['preset']} on {device}: {last - step} steps, into {run.folder}", flush=True)
 
     while step < last and not stop:
         epoch = step // per_epoch
@@ -119,38 +157,74 @@ def train(args):
         title = f"epoch {epoch + 1}/{epochs}"
         with tqdm(total=until - began, desc=title, unit="step", leave=False, disable=None) as bar:
             while step < until and not stop:
-                gan.step(batches.next())
+                training.step(batches)
                 step += 1
                 bar.update()
-                if step % GAN.HISTORY == 0:  # the device is asked now and then only: each answer makes it wait
-                    means = backend.to_host(gan.history.mean(0)).tolist()
-                    if not all(map(math.isfinite, means)):
-                        raise TrainingError(f"a loss is no longer a number at step {step}: try a smaller --lr")
-                    rows.append((step, epoch + 1, *means))
-                    bar.set_postfix({name: f"{mean:.2f}" for name, mean in zip(METRICS, means)})
+                if step % Training.HISTORY == 0:  # the device is asked now and then only: each answer makes it wait
+                    rows.append((step, epoch + 1, *read_metrics(training, run, dataset, step)))
+                    bar.set_postfix_str(short(rows[-1]))
+                    for failure in set(diagnose([dict(zip(METRICS, r[2:])) for r in rows], training.gan.loss)) - told:
+                        told.add(failure)
+                        tqdm.write(f"step {step}: {failure}")
         run.write_log(rows)
-        run.save(gan=gan, batches=batches)
+        run.save(training=training, batches=batches)
         if step == until:
-            run.save_pictures(gan, fixed_latent, rows, epoch + 1)
-            print(summary(title, rows, epoch + 1, (time.perf_counter() - started) / (step - began)), flush=True)
+            run.save_pictures(training, pictures, rows, epoch + 1)
+            seconds = (time.perf_counter() - started) / (step - began)
+            print(f"{title}: {summary(rows, epoch + 1)}, {seconds * 1000:.0f} ms a step", flush=True)
 
     if stop:
         print(f"stopped at step {step} and saved; go on with\n    python train.py --resume {run.folder}")
         return 130
-    print(f"samples are in {run.samples}; draw more with\n    python sample.py {run.folder} --n 100 --out grid.png")
+    finish(run, training)
     return 0
 
 
-def summary(title, rows, epoch, seconds):
-    """The line that stays of an epoch."""
-    means = [sum(column) / len(column) for column in zip(*(row[2:] for row in rows if row[1] == epoch))]
-    if not means:
-        return f"{title}: too short for a line of the log; {seconds * 1000:.0f} ms a step"
-    d_loss, g_loss, d_real, d_fake = means
-    return (
-        f"{title}: generator loss {g_loss:.3f}, discriminator loss {d_loss:.3f}, "
-        f"D(x) {d_real:.2f}, D(G(z)) {d_fake:.2f}, {seconds * 1000:.0f} ms a step"
+def read_metrics(training, run, dataset, step):
+    """The means of the last steps, numbers. Raises TrainingError when one is not finite, naming where it began."""
+    means = backend.to_host(training.history.mean(0)).tolist()
+    if all(map(math.isfinite, means)):
+        return means
+    training, batches = run.build(), run.batches(dataset)
+    run.load(training=training, batches=batches)
+    where = "it did not come back when the steps since the last checkpoint were repeated"
+    try:
+        with name_the_first_not_finite():
+            for at in range(int(training.steps[0]), step):
+                if at % batches.steps_per_epoch == 0:
+                    batches.start_epoch(at // batches.steps_per_epoch)
+                training.step(batches)
+    except NotFinite as error:
+        where = f"at step {at + 1} {error}"
+    raise TrainingError(
+        f"a metric is no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
     )
+
+
+def short(row):
+    """The numbers of a log row that fit on the bar."""
+    d_loss, g_loss, d_real, d_fake = row[2:6]
+    return f"loss D {d_loss:.2f} G {g_loss:.2f}, D(x) {d_real:.2f}, D(G(z)) {d_fake:.2f}"
+
+
+def summary(rows, epoch):
+    """The means of an epoch."""
+    of_epoch = [row[2:] for row in rows if row[1] == epoch]
+    if not of_epoch:
+        return "too short for a line of the log"
+    d_loss, g_loss, d_real, d_fake = [sum(column) / len(of_epoch) for column in zip(*of_epoch)][:4]
+    return f"generator loss {g_loss:.3f}, discriminator loss {d_loss:.3f}, D(x) {d_real:.2f}, D(G(z)) {d_fake:.2f}"
+
+
+def finish(run, training):
+    """The animation, the score of a toy world, and what to do next."""
+    run.save_animation()
+    if len(run.settings["shape"]) == 1:
+        latent = backend.Generator((run.settings["seed"], 2)).normal((2500, training.gan.latent_size))
+        covered, modes, good = data.toy.judge(run.settings["data"], backend.to_host(training.sample(latent)))
+        print(f"{covered} of {modes} modes covered, {good:.0%} good samples; watch {run.folder}/progress.gif")
+    else:
+        print(f"samples are in {run.samples}; draw more with\n    python sample.py {run.folder} --n 100 --out grid.png")
 
 
 def stop_on_interrupt():

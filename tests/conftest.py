@@ -1,5 +1,9 @@
-"""pytest [--device cuda]: the whole suite on another device."""
+"""pytest [--device cuda]: the whole suite on another device.
 
+--device standin: on the CUDA path, with NumPy in CuPy's clothes instead of a GPU (cupy_standin.py).
+"""
+
+import cupy_standin
 import pytest
 
 import tinygan
@@ -7,11 +11,15 @@ from tinygan import backend
 
 
 def pytest_addoption(parser):
-    parser.addoption("--device", default="cpu", help="the device that the tests run on: cpu, cuda or cuda:N")
+    parser.addoption("--device", default="cpu", help="what the tests run on: cpu, cuda, cuda:N or standin")
 
 
 def pytest_configure(config):
-    tinygan.use(config.getoption("--device"))
+    device = config.getoption("--device")
+    if device == "standin":
+        cupy_standin.install()
+        device = "cuda"
+    tinygan.use(device)
 
 
 def pytest_report_header():

@@ -5,14 +5,14 @@ import pickle
 import numpy as np
 import pytest
 
-from tinygan import checkpoint
+from tinygan import backend, checkpoint
 from tinygan.backend.state import load_arrays
 from tinygan.checkpoint import CheckpointError
 
 
 class Part:
     def __init__(self, value):
-        self.array = np.full(3, value, "float32")
+        self.array = backend.to_device(np.full(3, value, "float32"))
 
     def state_dict(self):
         return {"array": self.array}

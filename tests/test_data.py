@@ -153,7 +153,9 @@ def test_an_epoch_shows_each_image_once_in_an_order_that_the_seed_and_epoch_deci
     def epoch(seed, number):
         batches = Batches(small(), 2, seed)
         batches.start_epoch(number)
-        return [to_pixels(backend.to_host(batches.next()))[:, 0, 0, 0].tolist() for _ in range(batches.steps_per_epoch)]
+        return [
+            to_pixels(backend.to_host(batches.next()[0]))[:, 0, 0, 0].tolist() for _ in range(batches.steps_per_epoch)
+        ]
 
     assert sorted(np.ravel(epoch(0, 0))) == list(range(10))
     assert epoch(0, 1) == epoch(0, 1) != epoch(0, 0) != epoch(1, 0)
@@ -168,10 +170,19 @@ def test_batches_go_on_from_a_saved_position():
     a.start_epoch(3)
     a.next()
     b.load_state_dict({name: backend.to_host(array).copy() for name, array in a.state_dict().items()})
-    assert (backend.to_host(a.next()) == backend.to_host(b.next())).all()
+    assert (backend.to_host(a.next()[0]) == backend.to_host(b.next()[0])).all()
+
+
+def test_labels_come_along_one_hot():
+    labels = np.array([2, 0, 1, 1, 0, 2, 0, 1, 2, 0], np.uint8)
+    batches = Batches(small()._replace(labels=labels), 10, 0, with_labels=True)
+    batches.start_epoch(0)
+    images, one_hot = map(backend.to_host, batches.next())
+    assert one_hot.shape == (10, 3) and one_hot.dtype == np.float32 and (one_hot.sum(1) == 1).all()
+    assert (one_hot.argmax(1) == labels[to_pixels(images)[:, 0, 0, 0]]).all()
 
 
 @pytest.mark.parametrize("size", [0, -1, 11])
 def test_a_batch_that_cannot_be_made_is_refused(size):
-    with pytest.raises(DataError, match="has 10 images"):
+    with pytest.raises(DataError, match="has 10 images; a step cannot take"):
         Batches(small(), size, 0)

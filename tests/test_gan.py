@@ -2,25 +2,46 @@
 
 import gc
 
+import numpy as np
 import pytest
 
 from tinygan import Tensor, backend, grad, presets
 from tinygan.autograd import PRIMITIVES
+from tinygan.health import METRICS
 from tinygan.presets import PRESETS
 
 SHAPE = (8, 8, 1)
+CLASSES = 3
+
+
+class SameBatch:
+    """Batches that are always the same one."""
+
+    def __init__(self, training, shape=SHAPE, n=4):
+        self.batch = (images(n, shape),)
+        if training.gan.classes:
+            self.batch += (backend.xp.eye(CLASSES, dtype="float32").take(backend.xp.arange(n) % CLASSES, axis=0),)
+
+    def next(self):
+        return self.batch
 
 
 def build(name="dcgan", shape=SHAPE, seed=0, **changes):
-    return presets.build(PRESETS[name]._replace(**changes), shape, seed)
+    return presets.build(PRESETS[name]._replace(**changes), shape, seed, CLASSES)
+
+
+def steps(training, n=1, shape=SHAPE):
+    for _ in range(n):
+        training.step(SameBatch(training, shape))
+    return training
 
 
 def images(n=4, shape=SHAPE):
     return backend.Generator(9).uniform((n, *shape)) * 2 - 1
 
 
-def snapshot(module):
-    return {name: backend.to_host(array).copy() for name, array in module.state_dict().items()}
+def snapshot(part):
+    return {name: backend.to_host(array).copy() for name, array in part.state_dict().items()}
 
 
 def same(a, b):
@@ -46,32 +67,36 @@ def count_calls(monkeypatch):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_step_moves_both_networks_and_records_finite_metrics(name):
-    gan = build(name)
-    before = snapshot(gan.G), snapshot(gan.D)
-    for _ in range(3):
-        gan.step(images())
-    for network, old in zip((gan.G, gan.D), before):
-        now = snapshot(network)
-        assert all((now[key] != old[key]).any() for key in old)
-    history = backend.to_host(gan.history)
-    assert (abs(history[:3]) < 100).all() and (history[:3] != 0).all() and (history[3:] == 0).all()
-    assert int(gan.steps[0]) == 3
+    training = build(name)
+    G, D = training.gan.G, training.gan.D
+    before = [{k: p.numpy().copy() for k, p in network.named_parameters().items()} for network in (G, D)]
+    steps(training, 3)
+    for network, old in zip((G, D), before):
+        last_bias = list(old)[-1] if network is D else None  # has no gradient where only differences of D count
+        now = network.named_parameters()
+        assert all((now[k].numpy() != old[k]).any() for k in old if k != last_bias)
+    history = backend.to_host(training.history)
+    assert np.isfinite(history).all() and (abs(history[:3]) < 1000).all() and (history[3:] == 0).all()
+    row = dict(zip(METRICS, history[2]))
+    assert row["d_gradient"] > 0 and row["g_gradient"] > 0 and row["spread"] > 0
+    assert (row["penalty"] > 0) == (PRESETS[name].penalty != "none")
+    assert int(training.steps[0]) == 3
 
 
 def test_the_discriminators_phase_gives_the_generator_no_gradient():
-    gan = build()
-    loss, *_ = gan.discriminator_loss(Tensor(images()), gan.latent(4))
+    gan = build().gan
+    phase = gan.discriminator_loss(Tensor(images()), gan.latent(4))
     with pytest.raises(ValueError, match="no part"):
-        grad(loss, gan.G.parameters())
+        grad(phase.loss, gan.G.parameters())
 
 
 def test_the_losses_get_the_logits_of_real_and_fake():
-    gan = build("vanilla")
+    gan = build("vanilla").gan
     real, latent = Tensor(images()), gan.latent(4)
-    loss, real_logits, fake_logits = gan.discriminator_loss(real, latent)
-    assert (real_logits.numpy() == gan.D(real).numpy()).all()
-    assert (fake_logits.numpy() == gan.D(gan.G(latent)).numpy()).all()
-    assert loss.item() == pytest.approx(gan.loss.discriminator(real_logits, fake_logits).item())
+    phase = gan.discriminator_loss(real, latent)
+    assert (phase.real_logits.numpy() == gan.D(real).numpy()).all()
+    assert (phase.fake_logits.numpy() == gan.D(gan.G(latent)).numpy()).all()
+    assert phase.loss.item() == pytest.approx(gan.loss.discriminator(phase.real_logits, phase.fake_logits).item())
 
 
 def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls):
@@ -81,7 +106,7 @@ def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls
     convolution) for the second only, twice (2), since nobody wants that of the images.
     G's phase: image gradients through both convolutions of D (2) and no filter gradient of theirs; in G two filter
     gradients (2), and image gradients of both, which are convolutions (2)."""
-    build().step(images())
+    steps(build())
     assert count_calls["conv_transpose2d"] == 4 + 2 + 2
     assert count_calls["conv2d"] == 6 + 2
     assert count_calls["conv2d_filter"] == 4 + 2
@@ -89,7 +114,25 @@ def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls
     assert count_calls["matmul"] == 5 + 4 + 1 + 1
 
 
-def test_a_step_contains_no_float64_array(monkeypatch):
+@pytest.mark.parametrize("loss, passes", [("bce", 3), ("hinge", 3), ("lsgan", 3), ("relativistic", 4)])
+def test_only_a_loss_that_compares_pays_for_the_real_logits_in_the_generators_phase(loss, passes, count_calls):
+    """vanilla's D has three Linears, its G three; each step runs G twice, and D `passes` times."""
+    training = build("vanilla", loss=loss)
+    steps(training)
+    backward = (
+        2 * (3 + 2) + 3 + 3 + 2
+    )  # D on real and fake: 3 weights, 2 inputs; G's phase: 3 inputs in D; 3 and 2 in G
+    assert count_calls["matmul"] == 2 * 3 + passes * 3 + backward
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_the_discriminator_moves_n_critic_times_for_each_step_of_the_generator(n):
+    training = steps(build("wgan-gp", n_critic=n), 2)
+    assert float(training.D_optimizer.t[0]) == 2 * n and float(training.G_optimizer.t[0]) == 2
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_step_contains_no_float64_array(name, monkeypatch):
     seen = set()
 
     def watch(forward):
@@ -102,57 +145,49 @@ def test_a_step_contains_no_float64_array(monkeypatch):
 
     for primitive in PRIMITIVES.values():
         monkeypatch.setattr(primitive, "forward", watch(primitive.forward))
-    gan = build(dropout=0.3)
-    gan.step(images())
+    training = steps(build(name, dropout=0.3))
     assert seen == {"float32"}
-    state = {name: str(array.dtype) for name, array in gan.state_dict().items()}
-    assert "float64" not in state.values()
-    assert gan.G_optimizer.gradient.dtype == "float32"
+    assert "float64" not in {str(array.dtype) for array in training.state_dict().values()}
+    assert training.G_optimizer.gradient.dtype == "float32"
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_step_leaves_no_tensor_alive_without_the_garbage_collector(name):
-    gan = build(name)
-    gan.step(images())
+    training = build(name)
+    batches = SameBatch(training)
+    training.step(batches)
     gc.collect()
     gc.disable()
     try:
-        before = sum(isinstance(o, Tensor) for o in gc.get_objects())
-        gan.step(images())
-        assert sum(isinstance(o, Tensor) for o in gc.get_objects()) == before
+        before = sum(type(o) is Tensor for o in gc.get_objects())
+        training.step(batches)
+        assert sum(type(o) is Tensor for o in gc.get_objects()) == before
     finally:
         gc.enable()
 
 
-def test_sampling_changes_nothing():
-    gan = build()
-    gan.step(images())
-    before, latent = snapshot(gan), backend.Generator(5).normal((3, gan.latent_size))
-    a, b = gan.sample(latent), gan.sample(latent)
-    assert (backend.to_host(a) == backend.to_host(b)).all()
-    assert a.shape == (3, *SHAPE) and abs(a).max() <= 1
-    assert same(before, snapshot(gan)) and gan.G.training
+@pytest.mark.parametrize("name", PRESETS)
+def test_sampling_changes_nothing_that_the_next_step_depends_on(name):
+    a, b = steps(build(name)), steps(build(name))
+    latent = backend.Generator(5).normal((3, a.gan.latent_size))
+    first, second = backend.to_host(a.sample(latent)), backend.to_host(a.sample(latent))
+    assert (first == second).all() and first.shape == (3, *SHAPE) and abs(first).max() <= 1
+    assert all(layer.training for layer in a.gan.G.walk())
+    assert same(snapshot(a), snapshot(b))
+    assert same(snapshot(steps(a)), snapshot(steps(b)))
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_restored_gan_goes_on_bit_for_bit(name):
-    a = build(name, dropout=0.3)
-    for _ in range(2):
-        a.step(images())
-    saved = snapshot(a)
+def test_a_restored_training_goes_on_bit_for_bit(name):
+    a = steps(build(name, dropout=0.3), 2)
     b = build(name, dropout=0.3, seed=1)
-    b.load_state_dict(saved)
-    for gan in (a, b):
-        gan.step(images())
-    assert same(snapshot(a), snapshot(b))
+    b.load_state_dict(snapshot(a))
+    assert same(snapshot(steps(a)), snapshot(steps(b)))
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
-    a, b, c = build(seed=1), build(seed=1), build(seed=2)
-    for gan in (a, b, c):
-        gan.step(images())
-    assert same(snapshot(a), snapshot(b))
-    assert not same(snapshot(a), snapshot(c))
+    a, b, c = (snapshot(steps(build(seed=seed))) for seed in (1, 1, 2))
+    assert same(a, b) and not same(a, c)
 
 
 def test_a_state_of_another_preset_is_refused():
@@ -161,14 +196,14 @@ def test_a_state_of_another_preset_is_refused():
 
 
 def test_dropout_stands_behind_each_activation_of_the_discriminator_and_only_when_asked():
-    kinds = [type(module).__name__ for module in build(dropout=0.3).D.modules]
+    kinds = [type(module).__name__ for module in build(dropout=0.3).gan.D.modules]
     assert kinds.count("Dropout") == 2 == kinds.count("LeakyReLU")
     assert all(kinds[i + 1] == "Dropout" for i, kind in enumerate(kinds) if kind == "LeakyReLU")
-    assert "Dropout" not in [type(module).__name__ for module in build().D.modules]
+    assert "Dropout" not in [type(module).__name__ for module in build().gan.D.modules]
 
 
 def test_networks_are_the_papers_on_mnist():
-    gan = build("dcgan", (28, 28, 1))
+    gan = build("dcgan", (28, 28, 1)).gan
     assert {k: v.shape for k, v in gan.G.named_parameters().items()} == {
         "0.weight": (100, 6272), "2.gamma": (128,), "2.beta": (128,), "4.weight": (4, 4, 64, 128),
         "5.gamma": (64,), "5.beta": (64,), "7.weight": (4, 4, 1, 64), "7.bias": (1,),
@@ -189,18 +224,16 @@ def test_convolutional_networks_refuse_sizes_they_cannot_halve_twice():
 @pytest.mark.parametrize("shape", [(32, 32, 3), (16, 28, 1)])
 @pytest.mark.parametrize("name", PRESETS)
 def test_other_sizes_and_colours_work(name, shape):
-    gan = build(name, shape)
-    gan.step(images(shape=shape))
-    assert gan.sample(gan.latent(2).data).shape == (2, *shape)
+    training = steps(build(name, shape, n_critic=1), shape=shape)
+    assert training.sample(backend.Generator(0).normal((2, training.gan.latent_size))).shape == (2, *shape)
 
 
 def test_a_discriminator_that_learns_from_a_fixed_forger_wins():
     """Not a grey grid: D alone must come to tell bright images from the dark ones of an untrained G."""
-    gan = build("vanilla")
-    bright = Tensor(backend.xp.ones((16, *SHAPE), "float32"))
-    first = None
+    training = build("vanilla")
+    gan, losses = training.gan, []
     for _ in range(80):
-        loss, *_ = gan.discriminator_loss(bright, gan.latent(16))
-        first = first or loss.item()
-        gan.D_optimizer.step(grad(loss, gan.D_optimizer.parameters))
-    assert loss.item() < first / 3
+        phase = gan.discriminator_loss(Tensor(backend.xp.ones((16, *SHAPE), "float32")), gan.latent(16))
+        losses.append(phase.loss.item())
+        training.D_optimizer.step(grad(phase.loss, training.D_optimizer.parameters))
+    assert losses[-1] < losses[0] / 3

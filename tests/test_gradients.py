@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import CASES, batch_norm, batch_norm_grad, r
 
-from tinygan import check_grads, grad
+from tinygan import backend, check_grads, grad
 from tinygan.autograd import PRIMITIVES, GradientError, Primitive, Tensor
 
 ALL = [pytest.param(fn, xs, id=f"{name}-{i}") for name in CASES for i, (fn, xs) in enumerate(CASES[name])]
@@ -15,9 +15,13 @@ def unchecked():
     return PRIMITIVES.keys() - CASES.keys()
 
 
+def leaf(array):
+    return Tensor(backend.to_device(np.array(array)), requires_grad=True)
+
+
 def calls_of(function, inputs):
     """The names of the primitives that a function is made of."""
-    seen, stack = set(), [function(*(Tensor(np.array(x), requires_grad=True) for x in inputs))]
+    seen, stack = set(), [function(*(leaf(x) for x in inputs))]
     while stack:
         tensor = stack.pop()
         if tensor.origin:
@@ -78,16 +82,12 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
 
     arrays = [r(4, 2), r(2), r(2)]
     for order in (0, 1, 2, 3):
-        values = [
-            derivatives(f, [Tensor(a.copy(), requires_grad=True) for a in arrays], order)
-            for f in (batch_norm, composed)
-        ]
+        values = [derivatives(f, [leaf(a) for a in arrays], order) for f in (batch_norm, composed)]
         assert values[0] == pytest.approx(values[1], rel=1e-9), order
 
 
 def test_batch_norm_grad_is_the_gradient_of_batch_norm():
-    g, x, gamma = (Tensor(r(*shape), requires_grad=True) for shape in [(4, 2), (4, 2), (2,)])
-    beta = Tensor(r(2), requires_grad=True)
+    g, x, gamma, beta = (leaf(r(*shape)) for shape in [(4, 2), (4, 2), (2,), (2,)])
     dx, dgamma, dbeta = grad(batch_norm(x, gamma, beta), [x, gamma, beta], seed=g)
     packed = batch_norm_grad(g, x, gamma).numpy()
     np.testing.assert_allclose(packed, np.vstack([dgamma.numpy(), dbeta.numpy(), dx.numpy()]))

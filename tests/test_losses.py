@@ -1,12 +1,15 @@
-"""Each loss against its formula, in probabilities and in float64."""
+"""Each loss and penalty against its formula, written out in float64."""
 
 import numpy as np
 import pytest
 
-from tinygan import Tensor, backend, check_grads, losses
+from tinygan import Tensor, autograd, backend, check_grads, grad
+from tinygan.layers import Conv2d, Flatten, LeakyReLU, Linear, Sequential
+from tinygan.losses import LOSSES, bce_generator_saturating
+from tinygan.penalties import PENALTIES
 
 REAL = np.array([[2.0], [-0.5], [0.3], [4.0]])
-FAKE = np.array([[-1.0], [0.7], [-3.0], [0.1]])
+FAKE = np.array([[-1.2], [0.7], [-3.0], [0.1]])
 
 
 def sigmoid(x):
@@ -14,28 +17,141 @@ def sigmoid(x):
 
 
 EXPECTED = {  # name: (discriminator, generator), as the papers write them
-    "bce": (
-        -np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(),
-        -np.log(sigmoid(FAKE)).mean(),
-    ),
+    "bce": (-np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(), -np.log(sigmoid(FAKE)).mean()),
+    "lsgan": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
+    "hinge": (-np.minimum(0, REAL - 1).mean() - np.minimum(0, -1 - FAKE).mean(), -FAKE.mean()),
+    "wasserstein": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
+    "relativistic": (-np.log(sigmoid(REAL - FAKE)).mean(), -np.log(sigmoid(FAKE - REAL)).mean()),
+}
+SLOPES = {  # name: (d discriminator / d real, / d fake, d generator / d fake), times N, by hand
+    "bce": (-sigmoid(-REAL), sigmoid(FAKE), -sigmoid(-FAKE)),
+    "lsgan": (REAL - 1, FAKE, FAKE - 1),
+    "hinge": (-(REAL < 1.0).astype(float), (FAKE > -1.0).astype(float), -np.ones_like(FAKE)),
+    "wasserstein": (-np.ones_like(REAL), np.ones_like(FAKE), -np.ones_like(FAKE)),
+    "relativistic": (-sigmoid(FAKE - REAL), sigmoid(FAKE - REAL), -sigmoid(REAL - FAKE)),
 }
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+def logits():
+    return [Tensor(backend.to_device(x), requires_grad=True) for x in (REAL, FAKE)]
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_the_values_are_the_papers(name):
-    real, fake = (Tensor(backend.to_device(logits)) for logits in (REAL, FAKE))
-    loss = getattr(losses, name)
-    assert loss.discriminator(real, fake).item() == pytest.approx(EXPECTED[name][0], rel=1e-12)
-    assert loss.generator(real, fake).item() == pytest.approx(EXPECTED[name][1], rel=1e-12)
+    assert LOSSES[name].discriminator(*logits()).item() == pytest.approx(EXPECTED[name][0], rel=1e-12)
+    assert LOSSES[name].generator(*logits()).item() == pytest.approx(EXPECTED[name][1], rel=1e-12)
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradients_are_those_by_hand(name):
+    real, fake = logits()
+    computed = grad(LOSSES[name].discriminator(real, fake), [real, fake]) + grad(
+        LOSSES[name].generator(real, fake), [fake]
+    )
+    for gradient, expected in zip(computed, SLOPES[name]):
+        np.testing.assert_allclose(gradient.numpy() * len(REAL), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("side", ["discriminator", "generator"])
 def test_the_derivatives_are_the_slopes(name, side):
-    check_grads(getattr(getattr(losses, name), side), [REAL, FAKE])
+    check_grads(getattr(LOSSES[name], side), [REAL, FAKE])
+
+
+def test_label_smoothing_is_one_sided():
+    """0.9 of the cross-entropy of "real" and 0.1 of that of "fake", for real images only."""
+    smooth = LOSSES["bce"].discriminator(*logits(), real_label=0.9).item()
+    by_hand = -(0.9 * np.log(sigmoid(REAL)) + 0.1 * np.log(1 - sigmoid(REAL))).mean() - np.log(1 - sigmoid(FAKE)).mean()
+    assert smooth == pytest.approx(by_hand, rel=1e-12)
+    smooth = LOSSES["lsgan"].discriminator(*logits(), real_label=0.9).item()
+    assert smooth == pytest.approx(((REAL - 0.9) ** 2).mean() / 2 + (FAKE**2).mean() / 2, rel=1e-12)
+
+
+def test_the_saturating_form_is_the_game_as_written_and_is_flat_where_d_is_sure():
+    assert bce_generator_saturating(*logits()).item() == pytest.approx(np.log(1 - sigmoid(FAKE)).mean(), rel=1e-12)
+    sure = Tensor(backend.to_device(np.full((1, 1), -10.0)), requires_grad=True)
+    (flat,), (steep,) = (
+        grad(bce_generator_saturating(None, sure), [sure]),
+        grad(LOSSES["bce"].generator(None, sure), [sure]),
+    )
+    assert abs(flat.item()) < 1e-4 and abs(steep.item()) > 0.99
 
 
 def test_logits_far_out_stay_finite_and_keep_their_gradient():
     real, fake = Tensor([[-200.0]]), Tensor([[200.0]])
-    assert losses.bce.discriminator(real, fake).item() == pytest.approx(400)
-    assert losses.bce.generator(real, Tensor([[-200.0]])).item() == pytest.approx(200)
+    assert LOSSES["bce"].discriminator(real, fake).item() == pytest.approx(400)
+    assert LOSSES["bce"].generator(real, Tensor([[-200.0]])).item() == pytest.approx(200)
+
+
+# penalties
+
+
+def batch(*shape, seed=0):
+    return backend.to_device(np.random.default_rng(seed).standard_normal(shape))
+
+
+def penalty_of(name, D, real, fake, seed=0):
+    real, fake = Tensor(real, requires_grad=True), Tensor(fake, requires_grad=True)
+    return PENALTIES[name].function(D, real, fake, D(real), D(fake), backend.Generator(seed))
+
+
+@pytest.mark.parametrize("norm", [0.5, 1.0, 3.0])
+def test_penalties_of_a_linear_critic_have_a_closed_form(norm):
+    """D(x) = <w, x>: its slope is w everywhere, whatever the images."""
+    w = np.random.default_rng(1).standard_normal((12, 1))
+    w *= norm / np.linalg.norm(w)
+
+    def D(x):
+        return x.reshape(len(x), 12) @ Tensor(backend.to_device(w))
+
+    real, fake = batch(4, 2, 3, 2), batch(4, 2, 3, 2, seed=1)
+    assert penalty_of("gp", D, real, fake).item() == pytest.approx((norm - 1) ** 2, abs=1e-10)
+    assert penalty_of("r1", D, real, fake).item() == pytest.approx(norm**2 / 2)
+    assert penalty_of("r1r2", D, real, fake).item() == pytest.approx(norm**2)
+
+
+def test_penalties_of_a_quadratic_critic_are_the_formula():
+    """D(x) = |x|^2 / 2 has the slope x: the norm is over all axes of one image, and the mean over images."""
+
+    def D(x):
+        return (x * x).sum((1, 2, 3)).reshape(len(x), 1) * 0.5
+
+    real, fake = batch(4, 2, 3, 1), batch(4, 2, 3, 1, seed=1)
+    squares = [(backend.to_host(x) ** 2).sum((1, 2, 3)) for x in (real, fake)]
+    assert penalty_of("r1", D, real, fake).item() == pytest.approx(squares[0].mean() / 2)
+    assert penalty_of("r1r2", D, real, fake).item() == pytest.approx((squares[0].mean() + squares[1].mean()) / 2)
+    t = backend.to_host(backend.Generator(0).uniform((4, 1, 1, 1), "float64"))
+    between = backend.to_host(fake) + t * (backend.to_host(real) - backend.to_host(fake))
+    norms = np.sqrt((between**2).sum((1, 2, 3)) + 1e-12)
+    assert penalty_of("gp", D, real, fake).item() == pytest.approx(((norms - 1) ** 2).mean())
+
+
+def test_a_slope_of_zero_has_a_finite_gradient():
+    w = Tensor(backend.xp.zeros((3, 1)), requires_grad=True)
+    loss = penalty_of("gp", lambda x: x @ w, batch(2, 3), batch(2, 3, seed=1))
+    assert np.isfinite(grad(loss, [w])[0].numpy()).all()
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_the_penalty_of_a_whole_discriminator_has_the_gradient_of_finite_differences(name):
+    """By each of D's weights: a derivative of a derivative through convolution, leaky ReLU and a linear layer."""
+    g = backend.Generator(0)
+    D = Sequential(
+        Conv2d(1, 2, 3, g, stride=2), LeakyReLU(), Conv2d(2, 2, 2, g), LeakyReLU(), Flatten(), Linear(2, 1, g)
+    )
+    D.flatten("float64")
+    real, fake = batch(3, 5, 5, 1), batch(3, 5, 5, 1, seed=1)
+    layers = [layer for layer in D.modules if hasattr(layer, "weight")]
+
+    def function(*weights):
+        for layer, weight in zip(layers, weights):
+            layer.weight = weight
+        return penalty_of(name, D, real, fake)
+
+    weights = [np.random.default_rng(i).standard_normal(layer.weight.shape) for i, layer in enumerate(layers)]
+    check_grads(function, weights, order=2 if name == "r1" else 1)
+
+
+def test_every_loss_and_penalty_is_made_of_primitives_that_are_checked():
+    assert autograd.PRIMITIVES.keys() >= {"softplus", "maximum", "sqrt", "sum_axes"}
+    assert LOSSES.keys() == EXPECTED.keys() == SLOPES.keys()

@@ -1,4 +1,4 @@
-"""Adam, on all parameters of a network at once (Kingma & Ba 2015, algorithm 1)."""
+"""What moves the weights: Adam, on all parameters of a network at once; and the moving average of them, EMA."""
 
 import math
 
@@ -7,12 +7,15 @@ from .backend.state import load_arrays
 
 
 class Adam:
-    """m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2,   p <- p - lr m^ / (sqrt(v^) + eps)
+    """Kingma & Ba 2015, algorithm 1.
+
+    m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2,   p <- p - lr m^ / (sqrt(v^) + eps)
 
     m^ = m / (1 - b1^t), v^ = v / (1 - b2^t): both start at zero, and this takes that start out of the average.
     beta1 is 0.5 in most GANs (Radford et al. 2016, section 4): the opponent moves, so old gradients mislead.
 
-    All state is arrays updated in place, t and the learning rate too: a captured step can replay the update.
+    All state is arrays updated in place, t, lr and 1 - beta2 too: a captured step can replay the update, and a
+    schedule can change them. Raises ValueError for a learning rate that is not a positive number.
     """
 
     def __init__(self, network, lr=2e-4, betas=(0.5, 0.999), eps=1e-8):
@@ -20,13 +23,15 @@ class Adam:
             raise ValueError(f"the learning rate must be a positive number; got {lr}")
         if network.flat is None:
             network.flatten()
-        xp, self.flat, self.betas, self.eps = backend.xp, network.flat, betas, eps
+        xp, self.flat, self.beta1, self.eps = backend.xp, network.flat, betas[0], eps
         self.parameters = network.parameters()
         self.gradient = xp.zeros_like(self.flat.data)
         self.m = xp.zeros_like(self.flat.data)
         self.v = xp.zeros_like(self.flat.data)
         self.t = xp.zeros(1, self.flat.data.dtype)
         self.lr = xp.full(1, lr, self.flat.data.dtype)
+        self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], self.flat.data.dtype)  # of beta2 itself float32 loses digits
+        self.gradient_norm = xp.zeros(1, self.flat.data.dtype)  # of the last step, for whoever looks at the health
         self.gradient_of = self.flat.views(self.gradient)
 
     def step(self, gradients):
@@ -38,32 +43,77 @@ class Adam:
             parameter.version += 1  # a graph that was built before this is out of date, and can notice
 
     def _update(self):
-        xp, g, (beta1, beta2) = backend.xp, self.gradient, self.betas
+        xp, g, data = backend.xp, self.gradient, self.flat.data
+        self.gradient_norm[...] = xp.sqrt(backend.column_sums(_square, g))
         self.t += 1.0
-        self.m *= beta1
-        self.m += (1.0 - beta1) * g
-        g *= g
-        self.v *= beta2
-        self.v += (1.0 - beta2) * g
-        root = xp.sqrt(self.v)
-        root *= 1.0 / xp.sqrt(_one_minus_power(beta2, self.t))
-        root += self.eps
-        xp.divide(self.m, root, out=root)
-        root *= self.lr / _one_minus_power(beta1, self.t)
-        self.flat.data -= root
+        m_start = _one_minus_power(math.log(self.beta1), self.t) if self.beta1 else 1.0
+        v_start = _one_minus_power(xp.log1p(-self.one_minus_beta2), self.t)
+        moved = self.beta1, 1.0 - self.beta1, self.one_minus_beta2, self.lr / m_start, 1.0 / xp.sqrt(v_start), self.eps
+        _adam(data, g, self.m, self.v, *moved, out=(data, self.m, self.v))
 
     def state_dict(self):
         """The live arrays; moments by the name of their parameter."""
         moments = {"m": self.m, "v": self.v}
         named = {f"{k}.{name}": view for k, m in moments.items() for name, view in self.flat.views(m).items()}
-        return {"t": self.t, "lr": self.lr, **named}
+        return {"t": self.t, "lr": self.lr, "one_minus_beta2": self.one_minus_beta2, **named}
 
     def load_state_dict(self, saved):
         load_arrays(self.state_dict(), saved, "Adam")
 
 
-def _one_minus_power(beta, t):
+@backend.fuse
+def _adam(p, g, m, v, beta1, one_minus_beta1, one_minus_beta2, lr, root_scale, eps):
+    m = beta1 * m + one_minus_beta1 * g
+    v = v + one_minus_beta2 * (g * g - v)
+    return p - lr * m / (backend.xp.sqrt(v) * root_scale + eps), m, v
+
+
+def _square(x):
+    return x * x
+
+
+def _one_minus_power(log_beta, t):
     """1 - beta^t for an array t, in float32 without losing digits to the subtraction."""
-    if beta == 0:
-        return backend.xp.ones_like(t)
-    return -backend.xp.expm1(t * math.log(beta))
+    return -backend.xp.expm1(t * log_beta)
+
+
+class EMA:
+    """average <- average + (1 - beta) (weights - average),   beta = 0.5^(images a step / half-life)
+
+    G's weights circle around where they should be; their average is nearer to it (Yazici et al. 2019). After
+    `half_life` images a weight counts half. Early on, half-life is a twentieth of the images seen so far, so that the
+    first, random weights are forgotten (Karras et al. 2020). average: a network of the same shape; its buffers are
+    copied.
+    """
+
+    RAMP = 0.05
+
+    def __init__(self, network, average, half_life, images_per_step):
+        self.network, self.average = network, average.flatten()
+        self.half_life, self.images_per_step = half_life, images_per_step
+        self.images = backend.xp.zeros(1, "float32")
+        self.average.flat.data[...] = network.flat.data
+
+    def update(self):
+        xp = backend.xp
+        self.images += self.images_per_step
+        half_life = xp.minimum(self.half_life, self.RAMP * self.images)
+        one_minus_beta = -xp.expm1(-math.log(2) * self.images_per_step / half_life)
+        average = self.average.flat.data
+        average += one_minus_beta * (self.network.flat.data - average)
+        self.copy_buffers()
+
+    def copy_buffers(self):
+        """What is not learned by gradient is copied: running statistics are averages already."""
+        learned = self.network.named_parameters()
+        source = self.network.state_dict()
+        for name, array in self.average.state_dict().items():
+            if name not in learned:
+                array[...] = source[name]
+
+    def state_dict(self):
+        """The averaged parameters; the buffers are those of the network."""
+        return {"images": self.images, **self.average.flat.views(self.average.flat.data)}
+
+    def load_state_dict(self, saved):
+        load_arrays(self.state_dict(), saved, "EMA")

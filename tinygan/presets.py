@@ -1,37 +1,143 @@
 """The GANs worth knowing, one record each, and how to build one."""
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from . import backend, losses, models
 from .gan import GAN
-from .optim import Adam
+from .layers import BatchNorm, spectral_norm
+from .losses import LOSSES
+from .optim import EMA, Adam
+from .penalties import PENALTIES
+from .training import Training
 
 
 class Preset(NamedTuple):
-    """What defines a GAN. epochs: its budget, in passes over the data set."""
+    """What defines a GAN. steps: its budget. All fields but the networks can be set by options of train.py."""
 
     generator: Callable
     discriminator: Callable
-    loss: losses.Loss
-    latent_size: int
-    epochs: int
+    loss: str = "bce"
+    penalty: str = "none"  # a name of PENALTIES
+    penalty_weight: float = 0.0
+    saturating: bool = False  # G minimises log(1 - D(G(z))) and does not maximise log D(G(z))
+    label_smoothing: float = 1.0  # what D is to say of real images
+    dropout: float = 0.0  # behind each activation of D
+    spectral_norm: bool = False  # on every layer of D
+    n_critic: int = 1  # steps of D for each of G
+    conditional: bool = False
+    latent_size: int = 100
     lr: float = 2e-4
     betas: tuple = (0.5, 0.999)
+    cosine: bool = False  # lr falls to a quarter, the penalty's weight to a tenth, beta2 rises to 0.99 (r3gan)
+    ema: float = 0.0  # half-life of the average of G's weights, in images; 0: none
     batch_size: int = 128
-    dropout: float = 0.0
+    steps: int = 1404
 
+
+MLP = models.mlp_generator, models.mlp_discriminator
+DCGAN = models.dcgan_generator, models.dcgan_discriminator
 
 PRESETS = {
-    "vanilla": Preset(models.mlp_generator, models.mlp_discriminator, losses.bce, latent_size=96, epochs=20),
-    "dcgan": Preset(models.dcgan_generator, models.dcgan_discriminator, losses.bce, latent_size=100, epochs=3),
-}
+    "vanilla": Preset(*MLP, latent_size=96, steps=4680),
+    "lsgan": Preset(*MLP, "lsgan", latent_size=96, steps=4680),
+    "dcgan": Preset(*DCGAN, ema=1e4),
+    "sngan": Preset(
+        models.dcgan_generator, models.sngan_discriminator, "hinge", spectral_norm=True, ema=1e4, steps=936,
+    ),
+    "cgan": Preset(*DCGAN, conditional=True, dropout=0.3, label_smoothing=0.9, ema=1e4),
+    "wgan-gp": Preset(
+        models.dcgan_generator, partial(models.dcgan_discriminator, norm=False), "wasserstein", "gp", 10.0,
+        n_critic=5, lr=1e-4, betas=(0.5, 0.9), batch_size=64, ema=1e4, steps=936,
+    ),
+    "r3gan": Preset(
+        models.r3gan_generator, models.r3gan_discriminator, "relativistic", "r1r2", 0.5,
+        betas=(0.0, 0.9), cosine=True, ema=1e4,
+    ),
+}  # fmt: skip
 
 
-def build(preset, image_shape, seed):
-    """A GAN for images of shape (H, W, C), its weights drawn from the seed."""
+def for_data(preset, shape):
+    """The preset as it is for this kind of data: small networks on points learn in more, faster and quicker steps."""
+    if len(shape) == 1:
+        return preset._replace(latent_size=8, batch_size=256, steps=6000, lr=preset.lr * 5, ema=0.0)
+    return preset
+
+
+def build(preset, shape, seed, classes=0):
+    """A Training of this preset for images of shape (H, W, C) or points (2,), its weights drawn from the seed.
+
+    classes: how many the data has labels for; a conditional preset needs them. Raises ValueError, with the reason, for
+    parts that make no sense together.
+    """
+    if preset.conditional and not classes:
+        raise ValueError("this preset is told the classes of the images, and this data has no labels")
+    classes = classes if preset.conditional else 0
     rng = backend.Generator(seed)
-    generator = preset.generator(image_shape, preset.latent_size, rng)
-    discriminator = preset.discriminator(image_shape, rng, preset.dropout)
-    optimizers = [Adam(network, preset.lr, preset.betas) for network in (generator, discriminator)]
-    return GAN(generator, discriminator, preset.loss, preset.latent_size, optimizers, rng)
+    G, D = generator(preset, shape, rng, classes), discriminator(preset, shape, rng, classes)
+    check(preset, D)
+    average = generator(preset, shape, backend.Generator(seed), classes) if preset.ema else None
+    G_optimizer, D_optimizer = (Adam(network, preset.lr, preset.betas) for network in (G, D))
+    ema = EMA(G, average, preset.ema, preset.batch_size) if preset.ema else None
+    weight = backend.xp.full(1, preset.penalty_weight, "float32")
+    penalty = PENALTIES.get(preset.penalty)
+    gan = GAN(G, D, objective(preset), preset.latent_size, rng, penalty, weight, preset.n_critic, classes)
+    return Training(gan, G_optimizer, D_optimizer, ema, schedules(preset, G_optimizer, D_optimizer, weight))
+
+
+def generator(preset, shape, rng, classes):
+    make = models.point_generator if len(shape) == 1 else preset.generator
+    network = make(shape, preset.latent_size + classes, rng)
+    return models.Conditional(network) if classes else network
+
+
+def discriminator(preset, shape, rng, classes):
+    make = models.point_discriminator if len(shape) == 1 else preset.discriminator
+    network = make((*shape[:-1], shape[-1] + classes), rng, preset.dropout)
+    if preset.spectral_norm:
+        spectral_norm(network, rng)
+    return models.Conditional(network) if classes else network
+
+
+def objective(preset):
+    """The Loss of a preset, with smoothing and G's saturating side if it asks for them."""
+    loss = LOSSES[preset.loss]
+    if preset.label_smoothing != 1.0:
+        loss = loss._replace(discriminator=partial(loss.discriminator, real_label=preset.label_smoothing))
+    return loss._replace(generator=losses.bce_generator_saturating) if preset.saturating else loss
+
+
+def check(preset, D):
+    """Raises ValueError, with the reason, for parts that make no sense together."""
+    norm = any(isinstance(layer, BatchNorm) for layer in D.walk())
+    if preset.penalty != "none" and norm:
+        raise ValueError(
+            f"penalty {preset.penalty} bounds D's slope at each image, and with BatchNorm D's output for one image "
+            "depends on the others: take a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
+        )
+    if preset.spectral_norm and norm:
+        raise ValueError(
+            "spectral norm bounds D's slope, and BatchNorm would scale it up again: "
+            "take a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
+        )
+    if preset.label_smoothing != 1.0 and not LOSSES[preset.loss].takes_label:
+        raise ValueError(f"label smoothing lowers the target of real images, and loss {preset.loss} has no target")
+    if preset.saturating and preset.loss != "bce":
+        raise ValueError(f"the saturating form is one of cross-entropy (bce), not of loss {preset.loss}")
+
+
+def schedules(preset, G_optimizer, D_optimizer, weight):
+    """[(array, its values by step)]: Huang et al. 2024, appendix: all fall, or rise, on a cosine over the budget."""
+    if not preset.cosine:
+        return ()
+
+    def cosine(start, end):
+        falls = (0.5 * (1 + math.cos(math.pi * step / preset.steps)) for step in range(preset.steps))
+        return backend.xp.asarray([end + (start - end) * fall for fall in falls], dtype="float32")
+
+    lr, forget = cosine(preset.lr, preset.lr / 4), cosine(1 - preset.betas[1], 1 - 0.99)
+    penalty = cosine(preset.penalty_weight, preset.penalty_weight / 10)
+    optimizers = (G_optimizer, D_optimizer)
+    return ((weight, penalty), *((o.lr, lr) for o in optimizers), *((o.one_minus_beta2, forget) for o in optimizers))

@@ -1,6 +1,6 @@
 """The folder of a run: what was asked for (config.json), what happened (log.csv, samples/), and where to go on from.
 
-config.json holds the settings that repeat the run; build() makes its GAN from them.
+config.json holds the settings that repeat the run; build() makes its training from them.
 """
 
 import csv
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import backend, checkpoint, plots, presets
-from .data import to_pixels
-from .gan import METRICS
+from . import backend, checkpoint, data, plots, presets, worlds
+from .health import METRICS
 
 LOG_COLUMNS = ("step", "epoch", *METRICS)
+OPTIONS = presets.Preset._fields[2:]  # all but the two networks, which are functions
+SAMPLES = 64  # images in a sample grid; ten of each class where the classes are chosen
 
 
 class RunError(ValueError):
@@ -25,11 +26,9 @@ class RunError(ValueError):
 class Run:
     """A run folder and the settings in it.
 
-    settings: a dict that survives JSON, with "preset", "image_shape", "seed", "device" and the fields of the preset
-    that may be overridden (OVERRIDES).
+    settings: a dict that survives JSON: "preset", "data", "shape", "classes", "seed", "device", and OPTIONS, the
+    fields of the preset as they really ran.
     """
-
-    OVERRIDES = ("lr", "batch_size", "dropout", "epochs")
 
     def __init__(self, folder, settings):
         self.folder, self.settings = Path(folder), settings
@@ -42,9 +41,7 @@ class Run:
             out = next(p for n in range(1, 10**6) if not (p := Path(f"{stem}-{n}")).exists())
         run = cls(out, settings)
         if run.config.exists():
-            raise RunError(
-                f"{run.folder} holds a run already: go on with --resume {run.folder}, or choose another --out"
-            )
+            raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
         run.samples.mkdir(parents=True, exist_ok=True)
         versions = {"python": platform.python_version(), "numpy": np.__version__}
         run.config.write_text(json.dumps({**settings, "versions": versions}, indent=2) + "\n")
@@ -57,11 +54,12 @@ class Run:
         path = Path(folder) / "config.json"
         try:
             settings = json.loads(path.read_text())
-            if settings["preset"] not in presets.PRESETS or any(key not in settings for key in cls.OVERRIDES):
-                raise KeyError("preset")
+            missing = {"preset", "data", "shape", "classes", "seed", *OPTIONS} - settings.keys()
+            if missing or settings["preset"] not in presets.PRESETS:
+                raise KeyError(*sorted(missing)[:1])
         except FileNotFoundError:
             raise RunError(f"{folder} is not a run: there is no config.json in it") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path} is not what this version of train.py writes ({error})") from None
         return cls(folder, settings)
 
@@ -70,11 +68,21 @@ class Run:
     samples = property(lambda self: self.folder / "samples")
     checkpoint = property(lambda self: self.folder / "checkpoint.npz")
 
+    @property
+    def preset(self):
+        """The preset with the options of this run."""
+        options = {key: self.settings[key] for key in OPTIONS}
+        return presets.PRESETS[self.settings["preset"]]._replace(**{**options, "betas": tuple(options["betas"])})
+
     def build(self):
-        """The GAN of this run, untrained."""
-        overrides = {key: self.settings[key] for key in self.OVERRIDES}
-        preset = presets.PRESETS[self.settings["preset"]]._replace(**overrides)
-        return presets.build(preset, tuple(self.settings["image_shape"]), self.settings["seed"])
+        """The training of this run as it is before the first step."""
+        s = self.settings
+        return presets.build(self.preset, tuple(s["shape"]), s["seed"], s["classes"])
+
+    def batches(self, dataset):
+        """The data as this run takes it."""
+        p = self.preset
+        return data.Batches(dataset, p.batch_size, self.settings["seed"], p.n_critic, p.conditional)
 
     def read_log(self, until):
         """The rows of log.csv up to step `until`, as tuples of numbers in the order of LOG_COLUMNS."""
@@ -87,12 +95,27 @@ class Run:
         with open(self.log, "w", newline="") as file:
             csv.writer(file).writerows([LOG_COLUMNS, *rows])
 
-    def save_pictures(self, gan, latent, rows, epoch):
-        """The grid of the fixed latent points as they look now, and the curves so far."""
-        images = to_pixels(backend.to_host(gan.sample(latent)))
-        plots.save_grid(self.samples / f"epoch_{epoch:04d}.png", images)
+    def fixed_inputs(self):
+        """The latent points, and the classes or None, of the pictures of every epoch: always the same ones."""
+        p, points = self.preset, len(self.settings["shape"]) == 1
+        n = self.settings["classes"] * 10 if p.conditional else 1000 if points else SAMPLES
+        latent = backend.Generator((self.settings["seed"], 1)).normal((n, p.latent_size))
+        return latent, backend.xp.arange(n) // 10 if p.conditional else None
+
+    def save_pictures(self, training, inputs, rows, epoch):
+        """What the fixed latent points look like now, and the curves so far."""
+        path = self.samples / f"epoch_{epoch:04d}.png"
+        generated = backend.to_host(training.sample(*inputs))
+        if generated.ndim == 2:
+            worlds.save_snapshot(path, training.gan, self.settings["data"], generated, f"epoch {epoch}")
+        else:
+            plots.save_grid(path, data.to_pixels(generated), 10 if self.preset.conditional else None)
         if rows:
             plots.save_curves(self.folder / "curves.png", dict(zip(LOG_COLUMNS, np.array(rows).T)))
+
+    def save_animation(self):
+        """The pictures of all epochs, one after the other."""
+        plots.save_gif(self.folder / "progress.gif", sorted(self.samples.glob("epoch_*.png")))
 
     def save(self, **parts):
         checkpoint.save(self.checkpoint, parts)

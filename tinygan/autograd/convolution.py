@@ -21,9 +21,7 @@ from .tensor import primitive
 @primitive
 def conv2d(x, w, stride=(1, 1), padding=(0, 0)):
     """y = patches(x) w        x: (N, H, W, C_in), w: (kh, kw, C_in, C_out) -> y: (N, OH, OW, C_out)"""
-    oh, ow = patch_grid(x.shape[1:3], w.shape[:2], stride, padding)
-    patches = backend.im2col(x, w.shape[:2], stride, padding)
-    return (patches @ w.reshape(-1, w.shape[3])).reshape(len(x), oh, ow, w.shape[3])
+    return backend.conv2d(x, w, stride, padding)
 
 
 @primitive
@@ -34,15 +32,13 @@ def conv_transpose2d(g, w, size, stride=(1, 1), padding=(0, 0)):
     """
     if patch_grid(size, w.shape[:2], stride, padding) != g.shape[1:3]:
         raise ValueError(f"a convolution of an image of {size} has no {g.shape[1:3]} responses to transpose")
-    columns = g.reshape(-1, g.shape[3]) @ w.reshape(-1, w.shape[3]).T
-    return backend.col2im(columns, (len(g), *size, w.shape[2]), w.shape[:2], stride, padding)
+    return backend.conv_transpose2d(g, w, size, stride, padding)
 
 
 @primitive
 def conv2d_filter(x, g, kernel, stride=(1, 1), padding=(0, 0)):
     """w = patches(x)^T g        x: (N, H, W, C_in), g: (N, OH, OW, C_out) -> w: (*kernel, C_in, C_out)"""
-    patches = backend.im2col(x, kernel, stride, padding)
-    return (patches.T @ g.reshape(-1, g.shape[3])).reshape(*kernel, x.shape[3], g.shape[3])
+    return backend.conv2d_filter(x, g, kernel, stride, padding)
 
 
 conv2d.defvjps(

@@ -15,11 +15,10 @@ from .tensor import primitive
 
 def moments(x):
     """mean and (biased) variance of each channel: x (..., C) -> (C,), (C,), arrays."""
-    rows = x.reshape(-1, x.shape[-1])
-    mean = backend.column_sums(rows) / len(rows)
-    centred = rows - mean  # before squaring: E[x^2] - mean^2 cancels in float32
-    centred *= centred
-    return mean, backend.column_sums(centred) / len(rows)
+    rows = x.size // x.shape[-1]
+    mean = backend.column_sums(_identity, x) / rows
+    # centred before squaring: E[x^2] - mean^2 cancels in float32
+    return mean, backend.column_sums(_squared_deviation, x, mean) / rows
 
 
 @primitive
@@ -28,27 +27,42 @@ def batch_norm(x, gamma, beta, mean, var, eps):
 
     mean and var must be `moments(x)`.
     """
-    y = x - mean
-    y *= gamma / backend.xp.sqrt(var + eps)
-    y += beta
-    return y
+    return _scale_and_shift(x, mean, gamma / backend.xp.sqrt(var + eps), beta)
 
 
 @primitive
 def batch_norm_grad(g, x, gamma, mean, var, eps):
     """The three gradients as the rows of one matrix: [dL/dgamma, dL/dbeta, dL/dx ...]: (2 + M, C)"""
     rows, channels = g.size // g.shape[-1], g.shape[-1]
-    g, r = g.reshape(rows, channels), 1.0 / backend.xp.sqrt(var + eps)
+    g, x, r = g.reshape(rows, channels), x.reshape(rows, channels), 1.0 / backend.xp.sqrt(var + eps)
     out = backend.xp.empty((2 + rows, channels), g.dtype)
     dgamma, dbeta, dx = out[0], out[1], out[2:]
-    backend.xp.subtract(x.reshape(rows, channels), mean, out=dx)
-    dgamma[...] = r * backend.column_sums(g * dx)
-    dbeta[...] = backend.column_sums(g)
-    dx *= r * dgamma * (-1.0 / rows)
-    dx += g
-    dx -= dbeta * (1.0 / rows)
-    dx *= gamma * r
+    dgamma[...] = r * backend.column_sums(_product_of_centred, g, x, mean)
+    dbeta[...] = backend.column_sums(_identity, g)
+    _centred_gradient(g, x, mean, dbeta / rows, r * dgamma / rows, gamma * r, out=dx)
     return out
+
+
+@backend.fuse
+def _scale_and_shift(x, mean, scale, beta):
+    return (x - mean) * scale + beta
+
+
+@backend.fuse
+def _centred_gradient(g, x, mean, mean_g, slope, scale):
+    return (g - mean_g - (x - mean) * slope) * scale
+
+
+def _identity(x):
+    return x
+
+
+def _squared_deviation(x, mean):
+    return (x - mean) ** 2
+
+
+def _product_of_centred(g, x, mean):
+    return g * (x - mean)
 
 
 def batch_norm_grad_formula(g, x, gamma, eps):

@@ -5,6 +5,7 @@ and so on at the moment it computes, so one source runs on either device. `cpu.p
 names; `use` puts those of the chosen one here.
 """
 
+import functools
 import importlib
 import re
 
@@ -15,9 +16,14 @@ OFFERS = (
     "to_host",  # array -> numpy.ndarray
     "to_device",  # numpy.ndarray -> array
     "Generator",  # seeded random numbers; its state can be saved and set
-    "column_sums",  # (rows, columns) -> (columns,)
-    "im2col",  # image -> patches, and its adjoint
+    "fuse_here",  # what `fuse` below does on this device
+    "column_sums",  # the sum of such a function over all axes but the last
+    "matmul",
+    "im2col",  # images -> patches, and its adjoint
     "col2im",
+    "conv2d",  # see autograd/convolution.py
+    "conv_transpose2d",
+    "conv2d_filter",
 )
 
 
@@ -39,6 +45,25 @@ def use(name="auto"):
     module.start(int(known[3] or 0))
     globals().update({offer: getattr(module, offer) for offer in OFFERS}, device=name)
     return name
+
+
+def fuse(function):
+    """An elementwise function of arrays as one pass over memory: a kernel on CUDA, block by block on the CPU's cores.
+
+    Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that go with all of them. The
+    result has that shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too. It is used
+    as a decorator, where the device is not known yet: the first call on a device makes the function for it.
+    """
+    made = {}
+
+    @functools.wraps(function)
+    def fused(*args, out=None):
+        here = globals()["fuse_here"]
+        if here not in made:
+            made[here] = here(function)
+        return made[here](*args, out=out)
+
+    return fused
 
 
 use("cpu")

@@ -1,14 +1,27 @@
-"""The CPU: NumPy."""
+"""The CPU: NumPy, on all cores."""
+
+import math
 
 import numpy as xp
 
-from .patches import col2im, im2col
+from . import threads
+from .patches import col2im, im2col, patch_grid
 
-__all__ = ["Generator", "col2im", "column_sums", "im2col", "start", "to_device", "to_host", "xp"]
+__all__ = [
+    "Generator", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here", "im2col",
+    "matmul", "start", "to_device", "to_host", "xp",
+]  # fmt: skip
+
+BLOCK = 1 << 17  # elements of an elementwise block, 512 KiB in float32: smaller ones wait for Python's lock
+PATCHES = 1 << 19  # elements of a block of patches, 2 MiB
+LANES = 8  # partial sums of a filter gradient
+PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
 
 
 def start(index):
-    """Nothing to set up: there is one CPU."""
+    """There is one CPU; make NumPy ready for it."""
+    threads.one_product_a_thread()
+    threads.keep_memory()
 
 
 def to_host(array):
@@ -19,9 +32,118 @@ def to_device(array):
     return xp.asarray(array)
 
 
-def column_sums(x):
-    """x: (rows, columns) -> (columns,). A product with ones: 2 to 3 times as fast as `x.sum(0)`."""
-    return xp.ones(len(x), x.dtype) @ x
+def fuse_here(function):
+    """See backend.fuse. Block by block, on all cores: what is computed along the way stays in the cache."""
+
+    def fused(*args, out=None):
+        shape, blocks, take = _cut(args)
+        if out is None:
+            out = xp.empty(shape, next(a.dtype for a in args if isinstance(a, xp.ndarray)))
+        targets = [_rows(o) for o in (out if isinstance(out, tuple) else (out,))]
+
+        def compute(block):
+            results = function(*take(block))
+            for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
+                target[block] = result
+
+        threads.run(compute, blocks)
+        return out
+
+    return fused
+
+
+def column_sums(function, *args):
+    """The sum of function(*args), arguments as for `fuse`, over all axes but the last: (..., C) -> (C,).
+
+    A product with ones for each block: two to three times as fast as `x.sum(0)`.
+    """
+    _, blocks, take = _cut(args)
+
+    def partial(block):
+        x = function(*take(block))
+        return xp.ones(len(x), x.dtype) @ x
+
+    return xp.stack(threads.run(partial, blocks)).sum(0)
+
+
+def _cut(args):
+    """(shape of the large arguments, the blocks of their rows, block -> the arguments for it)."""
+    shape = max((a.shape for a in args if isinstance(a, xp.ndarray)), key=math.prod)
+    large = [isinstance(a, xp.ndarray) and a.shape == shape for a in args]
+    args = [_rows(a) if whole else a for a, whole in zip(args, large)]
+    rows, columns = next(a.shape for a, whole in zip(args, large) if whole)
+    blocks = threads.cut(rows, max(1, BLOCK // columns)) if rows * columns > BLOCK else [slice(None)]
+    return shape, blocks, lambda block: [a[block] if whole else a for a, whole in zip(args, large)]
+
+
+def _rows(x):
+    """(..., C) -> (rows, C), and (n,) -> (n, 1)."""
+    return x.reshape(-1, x.shape[-1] if x.ndim > 1 and x.size else 1)
+
+
+def matmul(a, b):
+    """a: (m, k), b: (k, n) -> (m, n), cut along the longer side of the result."""
+    (m, k), n = a.shape, b.shape[1]
+    if m * k * n < PRODUCT:
+        return a @ b
+    y = xp.empty((m, n), xp.result_type(a, b))
+
+    def compute(block):
+        if m >= n:
+            xp.matmul(a[block], b, out=y[block])
+        else:
+            y[:, block] = a @ b[:, block]
+
+    threads.run(compute, threads.cut(max(m, n), max(64, -(-max(m, n) // 8))))
+    return y
+
+
+def conv2d(x, w, stride, padding):
+    """See autograd/convolution.py. A block of images at a time: its patches never leave the cache."""
+    y = xp.empty((len(x), *patch_grid(x.shape[1:3], w.shape[:2], stride, padding), w.shape[3]), x.dtype)
+    filters = w.reshape(-1, w.shape[3])
+
+    def compute(images):
+        patches = im2col(x[images], w.shape[:2], stride, padding)
+        xp.matmul(patches, filters, out=y[images].reshape(-1, w.shape[3]))
+
+    threads.run(compute, _images(y, w))
+    return y
+
+
+def conv_transpose2d(g, w, size, stride, padding):
+    """See autograd/convolution.py."""
+    x = xp.empty((len(g), *size, w.shape[2]), g.dtype)
+    filters = w.reshape(-1, w.shape[3]).T
+
+    def compute(images):
+        columns = g[images].reshape(-1, g.shape[3]) @ filters
+        x[images] = col2im(columns, x[images].shape, w.shape[:2], stride, padding)
+
+    threads.run(compute, _images(g, w))
+    return x
+
+
+def conv2d_filter(x, g, kernel, stride, padding):
+    """See autograd/convolution.py. Each lane adds up its share of the blocks, then the lanes are added up."""
+    w = xp.zeros((*kernel, x.shape[3], g.shape[3]), x.dtype)
+    blocks = _images(g, w)
+
+    def compute(lane):
+        total = xp.zeros((w.size // g.shape[3], g.shape[3]), x.dtype)
+        for images in blocks[lane::LANES]:
+            total += im2col(x[images], kernel, stride, padding).T @ g[images].reshape(-1, g.shape[3])
+        return total
+
+    for total in threads.run(compute, range(min(LANES, len(blocks)))):
+        w += total.reshape(w.shape)
+    return w
+
+
+def _images(responses, w):
+    """Blocks of images (N, OH, OW, _) whose patches under the filters w are about PATCHES elements."""
+    patches = math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
+    return threads.cut(len(responses), max(1, PATCHES // max(1, patches)))
 
 
 class Generator:

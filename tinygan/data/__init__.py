@@ -1,19 +1,21 @@
-"""Images to learn from: MNIST, which comes with the package, or any folder in the same form."""
+"""Things to learn from: MNIST, which comes with the package, any folder in the same form, or a toy world of points."""
 
 from pathlib import Path
 
+from . import toy
 from .batches import Batches
 from .idx import DataError, Dataset, load_folder
 from .pixels import to_pixels, to_unit
 
-__all__ = ["Batches", "DataError", "Dataset", "load", "to_pixels", "to_unit"]
+__all__ = ["Batches", "DataError", "Dataset", "load", "to_pixels", "to_unit", "toy"]
 
 
 def load(source=None, split="train"):
-    """The images and labels of a folder of IDX files, or of MNIST when there is no source. split: "train" or "test".
+    """A Dataset: MNIST when there is no source, a toy world by its name ("ring", "grid", "spiral"), or the folder of
+    IDX files that is named. split: "train" or "test".
 
-    Returns a Dataset. Raises DataError, in a sentence that names the file, for anything that cannot be read.
+    Raises DataError, in a sentence that names the file, for anything that cannot be read.
     """
-    if source is None:
-        return load_folder(Path(__file__).parent / "mnist", split)
-    return load_folder(Path(source), split)
+    if source in toy.WORLDS:
+        return toy.load(source)
+    return load_folder(Path(__file__).parent / "mnist" if source is None else Path(source), split)

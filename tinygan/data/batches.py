@@ -16,15 +16,22 @@ from .pixels import to_unit
 class Batches:
     """Batches of a Dataset without end, epoch by epoch, each in an order of its own.
 
-    Raises DataError when a batch is larger than the data set.
+    per_step: how many batches a training step takes. with_labels: give the classes too.
+    Raises DataError when a step takes more than the data set has.
     """
 
-    def __init__(self, dataset, batch_size, seed):
-        if not 1 <= batch_size <= len(dataset.images):
-            raise DataError(f"{dataset.name} has {len(dataset.images)} images: no batch of {batch_size} can be made")
+    def __init__(self, dataset, batch_size, seed, per_step=1, with_labels=False):
+        if not 1 <= batch_size * per_step <= len(dataset.images):
+            raise DataError(
+                f"{dataset.name} has {len(dataset.images)} images; a step cannot take {batch_size * per_step}"
+            )
         self.seed, self.size = seed, len(dataset.images)
-        self.steps_per_epoch = self.size // batch_size
+        self.steps_per_epoch = self.size // batch_size // per_step
         self.images = backend.to_device(dataset.images)
+        self.labels, self.classes = None, dataset.classes if with_labels else 0
+        if self.classes:
+            self.labels = backend.to_device(dataset.labels.astype("int64"))
+            self.one_hot = backend.xp.eye(self.classes, dtype="float32")
         self.within_batch = backend.xp.arange(batch_size)
         self.order = backend.xp.zeros(self.size, "int64")
         self.position = backend.xp.zeros(1, "int64")  # in `order`, of the next batch
@@ -36,10 +43,13 @@ class Batches:
         self.position[...] = 0
 
     def next(self):
-        """The next batch of the epoch: images (batch, H, W, C), float32 in [-1, 1]."""
+        """The next batch of the epoch: (images (batch, H, W, C), float32 in [-1, 1]), or points (batch, 2) as they
+        are; with labels followed by their one-hot classes (batch, classes)."""
         index = self.order.take(self.position + self.within_batch)
         self.position += len(self.within_batch)
-        return to_unit(self.images.take(index, axis=0))
+        images = self.images.take(index, axis=0)
+        images = to_unit(images) if images.dtype == "uint8" else images
+        return (images, self.one_hot.take(self.labels.take(index), axis=0)) if self.classes else (images,)
 
     def state_dict(self):
         return {"order": self.order, "position": self.position}

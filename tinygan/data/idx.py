@@ -22,11 +22,16 @@ class DataError(ValueError):
 
 
 class Dataset(NamedTuple):
-    """images: uint8 (N, H, W, C); labels: uint8 (N,), or None; name: of the folder they came from."""
+    """images: uint8 (N, H, W, C), or points: float32 (N, 2); labels: uint8 (N,), or None; name: of where they are."""
 
     images: np.ndarray
     labels: np.ndarray | None
     name: str
+
+    @property
+    def classes(self):
+        """How many classes there are labels for."""
+        return 0 if self.labels is None else int(self.labels.max()) + 1
 
 
 def load_folder(folder, split):

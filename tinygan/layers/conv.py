@@ -21,6 +21,10 @@ class _Conv(Module):
         self.stride, self.padding = pair(stride), pair(padding)
         self.weight = Tensor(init(generator, (*kernel, *channels), fan_in), requires_grad=True)
         self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
+        self.spectral = None  # see spectral.py
+
+    def filters(self):
+        return self.spectral(self.weight) if self.spectral else self.weight
 
     def check(self, x):
         if x.ndim != 4 or x.shape[3] != self.n_in:
@@ -48,7 +52,7 @@ class Conv2d(_Conv):
 
     def forward(self, x):
         self.check(x)
-        return self.add_bias(conv2d(x, self.weight, stride=self.stride, padding=self.padding))
+        return self.add_bias(conv2d(x, self.filters(), stride=self.stride, padding=self.padding))
 
 
 class ConvTranspose2d(_Conv):
@@ -75,4 +79,4 @@ class ConvTranspose2d(_Conv):
                 x.shape[1:3], self.stride, self.padding, self.weight.shape[:2], self.output_padding
             )
         )
-        return self.add_bias(conv_transpose2d(x, self.weight, size=size, stride=self.stride, padding=self.padding))
+        return self.add_bias(conv_transpose2d(x, self.filters(), size=size, stride=self.stride, padding=self.padding))

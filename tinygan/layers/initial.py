@@ -4,3 +4,8 @@
 def normal(generator, shape, fan_in):
     """N(0, 0.02), whatever the fan-in (Radford et al. 2016, section 4): small enough that tanh starts unsaturated."""
     return generator.normal(shape) * 0.02
+
+
+def msr(generator, shape, fan_in):
+    """N(0, sqrt(2 / fan_in)) keeps the size of signals through layers of ReLUs (He et al. 2015, section 2.2)."""
+    return generator.normal(shape) * (2.0 / fan_in) ** 0.5

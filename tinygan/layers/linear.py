@@ -15,12 +15,13 @@ class Linear(Module):
     def __init__(self, n_in, n_out, generator, bias=True, init=normal):
         self.weight = Tensor(init(generator, (n_in, n_out), n_in), requires_grad=True)
         self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
+        self.spectral = None  # see spectral.py
 
     def forward(self, x):
         n_in, n_out = self.weight.shape
         if x.ndim != 2 or x.shape[1] != n_in:
             raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Flatten() comes before it")
-        y = x @ self.weight
+        y = x @ (self.spectral(self.weight) if self.spectral else self.weight)
         return y + self.bias if self.bias is not None else y
 
 

@@ -19,12 +19,17 @@ class Module:
     def __call__(self, *inputs):
         return self.forward(*inputs)
 
-    def train(self, mode=True):
-        """Training mode for this module and all within; eval() is the other. Returns self."""
-        self.training = mode
+    def walk(self):
+        """This module and all within."""
+        yield self
         for value in vars(self).values():
             if isinstance(value, Module):
-                value.train(mode)
+                yield from value.walk()
+
+    def train(self, mode=True):
+        """Training mode for this module and all within; eval() is the other. Returns self."""
+        for module in self.walk():
+            module.training = mode
         return self
 
     def eval(self):
@@ -32,14 +37,14 @@ class Module:
 
     def named_parameters(self):
         """{dotted name: Tensor} in the order in which they were made."""
-        return {name: value for name, _, value in self._walk() if isinstance(value, Tensor)}
+        return {name: value for name, _, value in self._state() if isinstance(value, Tensor)}
 
     def parameters(self):
         return list(self.named_parameters().values())
 
     def state_dict(self):
         """{dotted name: array} of parameters and buffers: the live arrays, not copies."""
-        return {name: value.data if isinstance(value, Tensor) else value for name, _, value in self._walk()}
+        return {name: value.data if isinstance(value, Tensor) else value for name, _, value in self._state()}
 
     def load_state_dict(self, saved):
         """Copy saved arrays into the live ones. Raises ValueError when names, shapes or dtypes differ."""
@@ -53,17 +58,17 @@ class Module:
         Once and for good: afterwards parameters are written, never put elsewhere. Returns self.
         """
         self.flat = Flat(self.named_parameters(), dtype)
-        for _, owner, value in list(self._walk()):
+        for _, owner, value in list(self._state()):
             if not isinstance(value, Tensor):
                 attribute = next(a for a, v in vars(owner).items() if v is value)
                 setattr(owner, attribute, value.astype(dtype))
         return self
 
-    def _walk(self, prefix=""):
+    def _state(self, prefix=""):
         """(dotted name, the module that has it, parameter or buffer), in the order of the attributes."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
-                yield from value._walk(f"{prefix}{name}.")
+                yield from value._state(f"{prefix}{name}.")
             elif isinstance(value, backend.xp.ndarray) or (isinstance(value, Tensor) and value.requires_grad):
                 yield prefix + name, self, value
 

@@ -1,7 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015)."""
 
 from .. import backend
-from ..autograd import Tensor, batch_norm, moments
+from ..autograd import Tensor, batch_norm, moments, no_grad
 from .module import Module
 
 
@@ -38,3 +38,22 @@ class BatchNorm(Module):
     def by_running_statistics(self, x):
         scale = self.gamma * (self.running_var + self.eps) ** -0.5
         return x * scale + (self.beta - scale * self.running_mean)
+
+
+def reestimate_statistics(network, batches):
+    """Running statistics anew, as the plain mean over `batches` (inputs of the network, a list of argument tuples).
+
+    Under averaged weights (EMA) the statistics that were collected along the way are those of other weights.
+    """
+    layers = [layer for layer in network.walk() if isinstance(layer, BatchNorm)]
+    if not layers:
+        return
+    momentum = layers[0].momentum
+    network.train()
+    with no_grad():
+        for k, inputs in enumerate(batches, 1):
+            for layer in layers:
+                layer.momentum = 1.0 / k  # the first batch replaces, the k-th counts one k-th
+            network(*inputs)
+    for layer in layers:
+        layer.momentum = momentum

@@ -1,0 +1,294 @@
+"""A stand-in for CuPy, so that the CUDA path runs on a machine without a GPU: pytest --device standin.
+
+The names are in cupy_names.py, arrays and their rules in cupy_rules.py; here are kernels, streams and graphs, and the
+module put together. A kernel's CUDA source cannot run, so each has a twin in NumPy, found by the kernel's name in
+TWINS. A graph remembers what was done and does it again on the same memory, as CUDA's does: what a step keeps on the
+host stays as it was at the capture. There is no cupy.random: the library has a generator of its own.
+"""
+
+import contextlib
+import sys
+import types
+from typing import NamedTuple
+
+import cupy_rules
+import numpy as np
+from cupy_rules import CUDARuntimeError, argument, counts, ndarray, operand, run
+
+__all__ = ["TWINS", "capturing", "counts", "install", "philox"]
+
+
+def philox(counter, key):
+    """Philox 4x32-10 (Salmon et al. 2011): four 32-bit words, each an array or a number, and two -> four of uint32."""
+    c0, c1, c2, c3 = (np.asarray(word, "uint64") for word in counter)
+    k0, k1 = (int(word) for word in key)
+    low = 0xFFFFFFFF
+    for _ in range(10):
+        product0, product1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
+        c0, c1 = (product1 >> 32) ^ c1 ^ k0, product1 & low
+        c2, c3 = (product0 >> 32) ^ c3 ^ k1, product0 & low
+        k0, k1 = (k0 + 0x9E3779B9) & low, (k1 + 0xBB67AE85) & low
+    return tuple(word.astype("uint32") for word in (c0, c1, c2, c3))
+
+
+def random_bits(draws, key, y):
+    """Two words for each element of y, as the generator's kernels take them from its number and the draw's."""
+    element, draw = np.arange(y.size, dtype="uint64").reshape(y.shape), int(draws[0])
+    return philox((element, 0, draw & 0xFFFFFFFF, draw >> 32), key)[:2]
+
+
+def uniform(draws, key, y):
+    x, _ = random_bits(draws, key, y)
+    y[...] = (x >> 8).astype(y.dtype) * y.dtype.type(2.0**-24)
+
+
+def normal(draws, key, y):
+    real = y.dtype.type
+    x, angle = (word.astype(y.dtype) for word in random_bits(draws, key, y))
+    u = (x + real(1)) * real(2.0**-32)
+    y[...] = np.sqrt(real(-2) * np.log(u)) * np.cos(real(2 * np.pi * 2.0**-32) * angle)
+
+
+TWINS = {"tinygan_uniform": uniform, "tinygan_normal": normal}  # kernel name -> a function that writes its outputs
+
+
+def twin(name):
+    if name not in TWINS:
+        raise NotImplementedError(f"kernel {name!r} has no NumPy twin: write one, and put it into cupy_standin.TWINS")
+    return TWINS[name]
+
+
+class Parameter(NamedTuple):
+    """One of a kernel's parameters, written "raw uint64 draws". A type of one letter stands for any."""
+
+    raw: bool
+    type: str
+    name: str
+
+
+def parameters(text):
+    words = [part.split() for part in text.split(",") if part.strip()]
+    return [Parameter("raw" in w[:-2], *w[-2:]) for w in words]
+
+
+def typed(parameter, x, letters):
+    """x for this parameter, as NumPy takes it. letters: the types found so far for types of one letter."""
+    value = operand(x)
+    if len(parameter.type) == 1:
+        wanted = letters.setdefault(parameter.type, value.dtype) if isinstance(x, ndarray) else None
+    else:
+        wanted = np.dtype(parameter.type)
+    if isinstance(x, ndarray) and value.dtype != wanted:
+        raise TypeError(f"Type is mismatched. {parameter.name} {value.dtype} {wanted}")
+    return value if isinstance(x, ndarray) or wanted is None else wanted.type(value)
+
+
+class ElementwiseKernel:
+    """Twin: (inputs..., outputs...), arrays and scalars; writes the outputs."""
+
+    def __init__(self, in_params, out_params, operation, name="kernel", reduce_dims=True, preamble="",
+                 no_return=False, return_tuple=False, *, options=(), loop_prep="", after_loop=""):  # fmt: skip
+        self.inputs, self.outputs, self.name = parameters(in_params), parameters(out_params), name
+        self.no_return, self.return_tuple = no_return, return_tuple
+
+    def __call__(self, *args, size=None, block_size=128):
+        given, n = len(args), len(self.inputs)
+        if given not in (n, n + len(self.outputs)):
+            raise TypeError(f"kernel {self.name!r} takes {n} inputs, and outputs or none; got {given} arguments")
+        letters = {}
+        values = [typed(p, x, letters) for p, x in zip(self.inputs + self.outputs, args)]
+        looped = [np.shape(x) for p, x in zip(self.inputs, values) if not p.raw]
+        shape = np.broadcast_shapes(*looped, () if size is None else (size,))
+        if given == n:
+            if not any(isinstance(x, np.ndarray) for p, x in zip(self.inputs, values) if not p.raw) and size is None:
+                raise ValueError("Loop size is undecided.")
+            dtypes = [letters[p.type] if len(p.type) == 1 else p.type for p in self.outputs]
+            args = (*args, *(ndarray(np.empty(shape, dtype)) for dtype in dtypes))
+            values += [x._array for x in args[n:]]
+        elif any(np.broadcast_shapes(shape, x.shape) != x.shape for p, x in zip(self.outputs, values[n:]) if not p.raw):
+            raise ValueError(f"kernel {self.name!r}: the outputs do not have the shape of the loop, {shape}")
+        compute = twin(self.name)
+        run(lambda: compute(*values), (), values[n:])
+        results = args[n:]
+        return None if self.no_return else results if self.return_tuple or len(results) > 1 else results[0]
+
+
+class RawKernel:
+    """Twin: (grid, block, arguments...); writes into the arrays among them."""
+
+    def __init__(self, code, name, options=(), backend="nvrtc", translate_cucomplex=False, *,
+                 enable_cooperative_groups=False, jitify=None):  # fmt: skip
+        self.name = name
+
+    def __call__(self, grid, block, args, *, shared_mem=0):
+        for x in args:
+            if isinstance(x, ndarray) and not x.flags.c_contiguous:
+                raise ValueError(f"kernel {self.name!r} would take a strided view for a contiguous array")
+            if type(x) is float:
+                raise TypeError(f"kernel {self.name!r} would get a double for a Python float: say numpy.float32(x)")
+        values, compute = [operand(x) for x in args], twin(self.name)
+        run(lambda: compute(grid, block, *values), (), [x for x in values if isinstance(x, np.ndarray)])
+
+
+class ReductionKernel:
+    """Twin: (inputs..., axis, keepdims) -> the result."""
+
+    def __init__(self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name="reduce_kernel",
+                 reduce_type=None, reduce_dims=True, preamble="", options=()):  # fmt: skip
+        self.inputs, self.name = parameters(in_params), name
+
+    def __call__(self, *args, out=None, axis=None, keepdims=False, stream=None):
+        letters = {}
+        values, compute = [typed(p, x, letters) for p, x in zip(self.inputs, args, strict=True)], twin(self.name)
+        result = run(lambda: compute(*values, axis=argument(axis), keepdims=keepdims), values)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+
+
+class FusedNumber(float):
+    """A Python number given to a fused function: with an array it is a number like any other."""
+
+
+def between_numbers(self, other):
+    if isinstance(other, ndarray):
+        return NotImplemented
+    raise TypeError("numbers among themselves in a fused function: CuPy computes this in float16. Pass the result in")
+
+
+for symbol in ("add", "sub", "mul", "truediv", "pow"):
+    setattr(FusedNumber, f"__{symbol}__", between_numbers)
+    setattr(FusedNumber, f"__r{symbol}__", between_numbers)
+
+
+def fuse(*args, **kwargs):
+    """The function, done operation by operation, with what CuPy cannot fuse refused: there it is slow or wrong."""
+
+    def wrap(function, kernel_name=None):
+        if not (kernel_name or function.__name__).isidentifier():
+            raise ValueError(f"{kernel_name or function.__name__!r} cannot be a kernel's name: give kernel_name=")
+
+        def fused(*inputs):
+            cupy_rules.fusing = True
+            try:
+                return function(*(FusedNumber(x) if type(x) in (int, float) else x for x in inputs))
+            finally:
+                cupy_rules.fusing = False
+
+        return fused
+
+    return wrap(*args, **kwargs) if args else lambda function: wrap(function, **kwargs)
+
+
+class Stream:
+    """Work is done at once, so a stream only knows whether it is the current one, and captures."""
+
+    _current = null = None
+
+    def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
+        self.ptr, self._before = id(self) if not null else 0, []
+
+    def __enter__(self):
+        self._before.append(Stream._current)
+        return self.use()
+
+    def __exit__(self, *_):
+        Stream._current = self._before.pop()
+
+    def use(self):
+        Stream._current = self
+        return self
+
+    def synchronize(self):
+        cupy_rules.refuse_in_capture("waits", "synchronize")
+
+    def begin_capture(self, mode=None):
+        if self is Stream.null or Stream._current is not self:
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: capture on a stream of its own, made current")
+        cupy_rules.begin_capture()
+
+    def end_capture(self):
+        return Graph(cupy_rules.end_capture())
+
+    def is_capturing(self):
+        return cupy_rules.tape is not None
+
+
+Stream._current = Stream.null = Stream(null=True)
+
+
+class Graph:
+    def __init__(self, operations):
+        self._operations = operations
+
+    def upload(self, stream=None):
+        pass
+
+    def launch(self, stream=None):
+        for operation in self._operations:
+            operation()
+
+
+class Device:
+    def __init__(self, device=None):
+        self.id = device or 0
+
+    def use(self):
+        pass
+
+    def synchronize(self):
+        cupy_rules.refuse_in_capture("waits", "synchronize")
+
+
+class MemoryPool:
+    def __init__(self, allocator=None):
+        pass
+
+    def malloc(self, size):
+        pass
+
+    def free_all_blocks(self, stream=None):
+        pass
+
+
+def using_allocator(allocator=None):
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def capturing():
+    """Within the block a graph is captured, and thrown away."""
+    with Stream(non_blocking=True) as stream:
+        stream.begin_capture()
+        try:
+            yield
+        finally:
+            stream.end_capture()
+
+
+def cuda():
+    """cupy.cuda"""
+    modes = dict(streamCaptureModeGlobal=0, streamCaptureModeThreadLocal=1, streamCaptureModeRelaxed=2)
+    runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError, **modes)
+    return types.SimpleNamespace(
+        Device=Device, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
+        get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,
+    )  # fmt: skip
+
+
+def module():
+    """What `import cupy` gives."""
+    cupy = types.ModuleType("cupy")
+    kernels = dict(ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, ReductionKernel=ReductionKernel, fuse=fuse)
+
+    def unknown(name):
+        raise AttributeError(f"the stand-in has no cupy.{name}; see cupy_names.py")
+
+    vars(cupy).update(cupy_rules.namespace(), cuda=cuda(), __getattr__=unknown, **kernels)
+    return cupy
+
+
+def install():
+    """From here on `import cupy` gives the stand-in."""
+    sys.modules["cupy"] = module()

@@ -1,0 +1,120 @@
+"""Would the suite notice a wrong derivative? Plant one in every primitive, one at a time, and see.
+
+A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks of cases.py
+run until one fails: the mutant is caught. One that passes them all survives, and shows a case that is missing.
+
+    python tests/mutate.py        prints every mutant and what caught it; exit status 1 if one survived
+"""
+
+import inspect
+import sys
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from cases import CASES
+
+from tinygan import check_grads
+from tinygan.autograd import PRIMITIVES, GradientError, Primitive
+
+MUTATIONS = {"times 1.01": 1.01, "sign flipped": -1.0}
+
+
+class Mutant(NamedTuple):
+    primitive: Primitive
+    position: int  # of the argument whose derivative is wrong
+    mutation: str
+
+    @property
+    def argument(self):
+        """The argument's name as the primitive has it: "gamma"; or "xs[1]", one of any number."""
+        parameters = list(inspect.signature(self.primitive.forward).parameters.values())
+        if parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+            return f"{parameters[0].name}[{self.position}]"
+        return parameters[self.position].name
+
+
+@contextmanager
+def planted(mutant):
+    """Within the block, the mutant's derivative is wrong."""
+    primitive, factor = mutant.primitive, MUTATIONS[mutant.mutation]
+    vjps, joint_vjp = primitive.vjps, primitive.joint_vjp
+
+    def wrong_vjp(*args, **kwargs):
+        return vjps[mutant.position](*args, **kwargs) * factor
+
+    def wrong_joint_vjp(*args, **kwargs):
+        parts = list(joint_vjp(*args, **kwargs))
+        if mutant.position < len(parts) and parts[mutant.position] is not None:
+            parts[mutant.position] = parts[mutant.position] * factor
+        return parts
+
+    if joint_vjp:
+        primitive.joint_vjp = wrong_joint_vjp
+    else:
+        primitive.vjps = (*vjps[: mutant.position], wrong_vjp, *vjps[mutant.position + 1 :])
+    try:
+        yield
+    finally:
+        primitive.vjps, primitive.joint_vjp = vjps, joint_vjp
+
+
+def positions(primitive):
+    """The arguments that receive a gradient: all but those that are constants to the primitive.
+
+    A joint derivative does not say which: it is asked for all of them wherever a case calls it.
+    """
+    joint_vjp, found = primitive.joint_vjp, set()
+    if not joint_vjp:
+        return range(len(primitive.vjps))
+
+    def asked_for_all(g, wanted, *args, **kwargs):
+        parts = list(joint_vjp(g, [True] * len(wanted), *args, **kwargs))
+        found.update(i for i, part in enumerate(parts) if part is not None)
+        return parts
+
+    primitive.joint_vjp = asked_for_all
+    try:
+        for _, function, inputs in cases(primitive.__name__):
+            check_grads(function, inputs, order=1)
+    finally:
+        primitive.joint_vjp = joint_vjp
+    return sorted(found) or range(1)  # no case calls it: a mutant of its first argument will survive and tell
+
+
+def cases(first=None):
+    """(name, function, inputs) of every case, those of the primitive `first` ahead of the rest."""
+    for name in sorted(CASES, key=lambda name: name != first):
+        for i, (function, inputs) in enumerate(CASES[name]):
+            yield f"{name}-{i}", function, inputs
+
+
+def caught_by(mutant):
+    """The first case whose check fails under the mutant, or None: it survives."""
+    with planted(mutant):
+        for name, function, inputs in cases(mutant.primitive.__name__):
+            try:
+                check_grads(function, inputs, order=2)
+            except GradientError:
+                return name
+    return None
+
+
+def run(primitives):
+    """{mutant: the case that caught it, or None}"""
+    mutants = [Mutant(p, i, mutation) for mutation in MUTATIONS for p in primitives for i in positions(p)]
+    return {mutant: caught_by(mutant) for mutant in mutants}
+
+
+def main():
+    for _, function, inputs in cases():
+        check_grads(function, inputs)  # raises: what fails without a mutant says nothing about mutants
+    results = run(PRIMITIVES.values())
+    for mutant, case in results.items():
+        print(f"{mutant.primitive.__name__:<17} {mutant.argument:<7} {mutant.mutation:<13} {case or 'SURVIVED'}")
+    survivors = sum(case is None for case in results.values())
+    print(f"{len(results)} mutants, {survivors} survivors")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The stand-in's names and arguments are CuPy's: compared with the real one, which needs no GPU for that."""
+
+import inspect
+
+import cupy_names
+import cupy_standin
+import numpy as np
+import pytest
+
+REASON = "the tables are compared with the real CuPy, where it is installed"
+real = pytest.importorskip("cupy", reason=REASON, exc_type=ImportError)
+if not hasattr(real, "__version__"):
+    pytest.skip(f"{REASON}; here cupy is the stand-in itself", allow_module_level=True)
+standin = cupy_standin.module()
+
+
+def arguments(thing):
+    """The names of the arguments of something compiled, whose docstring begins with them and their C types."""
+    line = thing.__doc__.strip().split("\n")[0]
+    inside = line[line.index("(") + 1 : line.rindex(")")]
+    return [part.split("=")[0].split()[-1] for part in inside.split(",")]
+
+
+def declared(signature):
+    """The same of a signature: ["a", "*axes", "*", "order"]."""
+    return arguments(type("signature", (), {"__doc__": str(signature)}))
+
+
+@pytest.mark.parametrize("name", cupy_names.FUNCTIONS)
+def test_a_function_takes_what_cupys_takes(name):
+    ours, theirs = cupy_names.signature(cupy_names.FUNCTIONS[name]), inspect.signature(getattr(real, name))
+    assert [(p.name, p.kind) for p in ours.parameters.values()] == [
+        (p.name, p.kind) for p in theirs.parameters.values()
+    ]
+
+
+def test_as_strided_takes_what_cupys_takes():
+    theirs = inspect.signature(real.lib.stride_tricks.as_strided)
+    assert list(cupy_names.signature(cupy_names.AS_STRIDED).parameters) == list(theirs.parameters)
+
+
+@pytest.mark.parametrize("name", cupy_names.METHODS)
+def test_a_method_takes_what_cupys_takes(name):
+    ours = [a for a in declared(cupy_names.signature(cupy_names.METHODS[name])) if a != "*"]
+    assert ours == arguments(getattr(real.ndarray, name))
+
+
+def test_a_kernel_is_made_of_what_cupys_is_made_of():
+    for name in ("RawKernel", "ReductionKernel"):
+        assert declared(inspect.signature(getattr(standin, name))) == arguments(getattr(real, name))
+    ours = declared(inspect.signature(standin.ElementwiseKernel))
+    assert ours[: ours.index("*")] == arguments(real.ElementwiseKernel)[:-1]
+    for name in ours[ours.index("*") + 1 :]:  # in CuPy's signature these are **kwargs, and described below it
+        assert f"    {name} (" in real.ElementwiseKernel.__doc__
+
+
+@pytest.mark.parametrize("name", cupy_names.UFUNCS)
+def test_a_ufunc_is_one_in_cupy(name):
+    assert isinstance(getattr(real, name), real.ufunc)
+    assert getattr(real, name).nin == getattr(np, name).nin
+
+
+def public(thing):
+    return [name for name in dir(thing) if not name.startswith("_")]
+
+
+def test_every_name_is_one_of_cupys():
+    for name in public(standin):
+        assert hasattr(real, name), name
+    for name in cupy_names.TYPES:
+        assert getattr(real, name) is getattr(np, name), name
+    for name in public(standin.cuda):
+        assert hasattr(real.cuda, name), f"cuda.{name}"
+    for owner in ("Device", "Graph", "MemoryPool", "Stream", "runtime"):
+        for name in public(getattr(standin.cuda, owner)):
+            assert name == "id" or hasattr(getattr(real.cuda, owner), name), f"cuda.{owner}.{name}"
+
+
+def test_arrays_have_the_attributes_and_operators_of_cupys():
+    special = {name for name in vars(standin.ndarray) if name.startswith("__")}
+    special -= {"__doc__", "__getattr__", "__init__", "__module__", "__slots__", "__weakref__"}
+    for name in (*public(standin.ndarray), *special):
+        assert hasattr(real.ndarray, name), name
+    for name in ("__index__", "__imatmul__", "__contains__"):
+        assert not hasattr(real.ndarray, name) and not hasattr(standin.ndarray, name), name

@@ -1,0 +1,79 @@
+"""What a run says about itself, and the failures it names; the toy worlds, where they can be seen."""
+
+import numpy as np
+import pytest
+from test_gan import build, steps
+
+from tinygan import backend, data
+from tinygan.data import toy
+from tinygan.health import METRICS, RECENT, NotFinite, accuracy, diagnose, name_the_first_not_finite, spread
+from tinygan.losses import LOSSES
+
+
+def rows(n=RECENT, **changes):
+    healthy = {metric: 0.5 for metric in METRICS}
+    return [{**healthy, "spread": 10.0, "g_gradient": 1.0} for _ in range(5)] + [
+        {**healthy, "spread": 10.0, "g_gradient": 1.0, **changes} for _ in range(n)
+    ]
+
+
+def test_a_healthy_run_is_not_disturbed():
+    assert diagnose(rows(), LOSSES["bce"]) == []
+    assert diagnose(rows(n=2, spread=0.1)[:6], LOSSES["bce"]) == []
+
+
+def test_a_discriminator_that_has_won_is_named_but_not_a_wasserstein_critic():
+    won = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
+    (message,) = diagnose(rows(**won), LOSSES["bce"])
+    assert message.startswith("D has won")
+    assert diagnose(rows(**won), LOSSES["wasserstein"]) == []
+    assert diagnose(rows(**{**won, "g_gradient": 1.0}), LOSSES["bce"]) == []
+
+
+def test_collapse_is_named():
+    (message,) = diagnose(rows(spread=1.0), LOSSES["bce"])
+    assert message.startswith("G is collapsing")
+
+
+def test_accuracy_is_by_threshold_or_by_comparison():
+    real, fake = (
+        backend.to_device(np.array(x)) for x in ([[2.0], [0.4], [-1.0], [3.0]], [[0.6], [-1.0], [-2.0], [0.2]])
+    )
+    assert [float(a) for a in accuracy(LOSSES["bce"], real, fake)] == [0.75, 0.5]
+    assert [float(a) for a in accuracy(LOSSES["lsgan"], real, fake)] == [0.5, 0.75]
+    assert [float(a) for a in accuracy(LOSSES["wasserstein"], real, fake)] == [0.75, 1.0]  # means: 1.1 and -0.55
+
+
+def test_spread_is_the_root_mean_square_distance_of_pairs():
+    x = np.random.default_rng(0).standard_normal((6, 2, 3, 1))
+    squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
+    assert float(spread(backend.to_device(x))) == pytest.approx(np.sqrt(np.mean(squares)))
+
+
+def test_the_first_tensor_that_is_not_finite_is_named():
+    training = build("vanilla")
+    with name_the_first_not_finite():
+        steps(training)  # nothing to say
+    training.gan.G.modules[0].bias.data[0] = float("nan")
+    with pytest.raises(NotFinite, match="add of"), name_the_first_not_finite():
+        steps(training)
+
+
+@pytest.mark.parametrize("world, modes", [("ring", 8), ("grid", 25), ("spiral", 40)])
+def test_a_world_covers_itself_and_half_of_it_covers_half(world, modes):
+    points = data.load(world).images
+    assert points.dtype == np.float32 and abs(points).max() < 1.1
+    covered, all_modes, good = toy.judge(world, points[:2500])
+    assert covered == all_modes == modes and good > 0.97
+    centres = toy.centres(world)
+    one = np.repeat(centres[:1], 1000, axis=0)
+    assert toy.judge(world, one)[0] == 1
+    assert toy.judge(world, one + 5)[0] == 0 and toy.judge(world, one + 5)[2] == 0
+
+
+@pytest.mark.parametrize("world", toy.WORLDS)
+def test_points_are_given_as_they_are(world):
+    batches = data.Batches(data.load(world), 16, 0)
+    batches.start_epoch(0)
+    (points,) = batches.next()
+    assert points.shape == (16, 2) and points.dtype == "float32"

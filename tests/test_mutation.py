@@ -1,0 +1,51 @@
+"""The mutation script on a handful of primitives: it finds what can be wrong, and it can count."""
+
+import mutate
+import pytest
+from cases import CASES
+
+from tinygan.autograd import PRIMITIVES, GradientError
+
+HANDFUL = {  # primitive: the arguments that receive a gradient
+    "tanh": ["x"],
+    "divide": ["a", "b"],
+    "gate": ["x"],  # y is a constant
+    "concatenate": ["xs[0]", "xs[1]", "xs[2]"],
+    "conv_transpose2d": ["g", "w"],
+    "batch_norm": ["x", "gamma", "beta"],  # mean and var are constants
+}
+
+
+@pytest.mark.parametrize("name", HANDFUL)
+def test_no_mutant_survives(name):
+    results = mutate.run([PRIMITIVES[name]])
+    assert [(m.argument, m.mutation) for m in results] == [(a, m) for m in mutate.MUTATIONS for a in HANDFUL[name]]
+    assert all(case.startswith(name) for case in results.values())
+
+
+@pytest.mark.parametrize("name", ["tanh", "batch_norm"])
+def test_without_its_cases_a_primitive_survives_every_mutation(name, monkeypatch):
+    monkeypatch.setattr(mutate, "CASES", {name: [], "relu": CASES["relu"]})
+    assert set(mutate.run([PRIMITIVES[name]]).values()) == {None}
+
+
+def test_the_script_ends_with_the_count_and_fails_when_one_survives(monkeypatch, capsys):
+    monkeypatch.setattr(mutate, "PRIMITIVES", {name: PRIMITIVES[name] for name in ("tanh", "relu")})
+    monkeypatch.setattr(mutate, "CASES", {name: CASES[name] for name in ("tanh", "relu")})
+    assert mutate.main() == 0
+    assert capsys.readouterr().out.endswith("4 mutants, 0 survivors\n")
+    monkeypatch.setattr(mutate, "CASES", {"relu": CASES["relu"]})
+    assert mutate.main() == 1
+    assert capsys.readouterr().out.endswith("4 mutants, 2 survivors\n")
+
+
+def test_the_script_refuses_to_count_where_a_case_fails_without_a_mutant():
+    wrong = mutate.Mutant(PRIMITIVES["tanh"], 0, "times 1.01")
+    with mutate.planted(wrong), pytest.raises(GradientError):
+        mutate.main()
+
+
+def test_the_derivatives_are_right_again_afterwards():
+    before = {name: (p.vjps, p.joint_vjp) for name, p in PRIMITIVES.items()}
+    mutate.run([PRIMITIVES["tanh"], PRIMITIVES["concatenate"]])
+    assert {name: (p.vjps, p.joint_vjp) for name, p in PRIMITIVES.items()} == before

@@ -1,0 +1,247 @@
+"""The same numbers as PyTorch: layers, losses, penalties, Adam, a whole GAN, and their first and second derivatives.
+
+Finite differences prove that a derivative belongs to its function; this proves that the function is the one everybody
+means. In float64, on configurations drawn at random; optional: skipped where PyTorch is missing.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+from torch_reference import OBJECTIVES, reference_of, run_reference, torch, torch_state
+
+from tinygan import Tensor, backend, grad, layers, losses
+from tinygan.optim import Adam
+from tinygan.penalties import PENALTIES
+from tinygan.presets import PRESETS
+
+SEEDS = range(10)  # a configuration each
+IMAGE = (28, 28, 1)
+NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # no arithmetic of their own; and masks that no two libraries share
+
+
+def learned(module, state):
+    return [state[name] for name in module.named_parameters()]
+
+
+def pair_of(array):
+    """The same values for both libraries, in tensors that require a gradient."""
+    return Tensor(backend.to_device(array), requires_grad=True), torch.tensor(array, requires_grad=True)
+
+
+def our_grad(y, xs, seed=None):
+    return grad(y, xs, create_graph=True, seed=seed, allow_unconnected=True)
+
+
+def torch_grad(y, xs, seed=None):
+    return torch.autograd.grad(y, xs, seed, create_graph=True, allow_unused=True, materialize_grads=True)
+
+
+def assert_equal(ours, theirs, what):
+    ours, theirs = (np.asarray(a) for a in (ours, theirs))
+    assert ours.shape == theirs.shape, what
+    assert ours.dtype == theirs.dtype == "float64", what
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10 * (1 + np.abs(theirs).max()), err_msg=what)
+
+
+def assert_equal_to_second_order(ours, theirs, host):
+    """ours, theirs: (y, [x1, x2, ...]). Compares y, its slopes by a random seed u, and the slopes of those.
+
+    The second derivatives are those of <v1, dy/dx1> + <v2, dy/dx2> + ..., v random, by every x and by u.
+    """
+    (y, xs), (torch_y, torch_xs) = ours, theirs
+    assert_equal(y.numpy(), torch_y.detach(), "forward")
+    u, torch_u = pair_of(host.standard_normal(y.shape))
+    slopes, torch_slopes = our_grad(y, xs, u), torch_grad(torch_y, torch_xs, torch_u)
+    along, torch_along = 0, 0
+    for i, (slope, torch_slope) in enumerate(zip(slopes, torch_slopes, strict=True)):
+        assert_equal(slope.numpy(), torch_slope.detach(), f"first derivative by argument {i}")
+        v, torch_v = pair_of(host.standard_normal(slope.shape))
+        along, torch_along = along + (slope * v.detach()).sum(), torch_along + (torch_slope * torch_v.detach()).sum()
+    seconds = zip(our_grad(along, [*xs, u]), torch_grad(torch_along, [*torch_xs, torch_u]), strict=True)
+    for i, (second, torch_second) in enumerate(seconds):
+        assert_equal(second.numpy(), torch_second.detach(), f"second derivative by argument {i} (the last: the seed)")
+
+
+def linear(host, rng):
+    n, n_in, n_out = host.integers(1, 6, 3)
+    return layers.Linear(n_in, n_out, rng, bias=bool(host.integers(2))), (n, n_in)
+
+
+def windows(host):
+    """Kernel, stride and padding, vertical and horizontal apart: (kh, kw), (sh, sw), (ph, pw)."""
+    kernel, stride = host.integers(1, 6, 2), host.integers(1, 4, 2)
+    return kernel, stride, host.integers(0, kernel // 2 + 1)
+
+
+def conv(host, rng):
+    (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
+    size = np.maximum(1, kernel - 2 * padding) + host.integers(0, 6, 2)
+    options = dict(stride=ints(stride), padding=ints(padding), bias=bool(host.integers(2)))
+    return layers.Conv2d(n_in, n_out, ints(kernel), rng, **options), (n, *ints(size), n_in)
+
+
+def conv_transpose(host, rng):
+    (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
+    options = dict(stride=ints(stride), padding=ints(padding), output_padding=ints(host.integers(0, stride)))
+    layer = layers.ConvTranspose2d(n_in, n_out, ints(kernel), rng, bias=bool(host.integers(2)), **options)
+    return layer, (n, *ints(host.integers(2, 6, 2)), n_in)
+
+
+def batch_normalisation(mode):
+    def draw(host, rng):
+        n, h, w, channels = host.integers(2, 5, 4)
+        layer = layers.BatchNorm(channels, momentum=host.uniform(0.05, 0.5), eps=10 ** host.uniform(-5, -2))
+        return layer.train(mode == "training"), (n, channels) if host.integers(2) else (n, h, w, channels)
+
+    return draw
+
+
+def spectral_norm(host, rng):
+    shape = ints(host.integers(1, 5, 2 * host.integers(1, 3)))  # of a Linear or of a convolution
+    return layers.SpectralNorm(Tensor(rng.normal(shape)), rng), shape
+
+
+def elementwise(make):
+    return lambda host, rng: (make(host), ints(host.integers(1, 5, host.integers(1, 5))))
+
+
+def ints(sizes):
+    return tuple(int(n) for n in sizes)
+
+
+CONFIGURATIONS = {  # (numpy generator, tinygan generator) -> a layer and the shape of its input
+    "Linear": linear,
+    "Conv2d": conv,
+    "ConvTranspose2d": conv_transpose,
+    "BatchNorm in training": batch_normalisation("training"),
+    "BatchNorm in use": batch_normalisation("use"),
+    "ReLU": elementwise(lambda host: layers.ReLU()),
+    "LeakyReLU": elementwise(lambda host: layers.LeakyReLU(host.uniform(0, 1))),
+    "Tanh": elementwise(lambda host: layers.Tanh()),
+    "Sigmoid": elementwise(lambda host: layers.Sigmoid()),
+    "SpectralNorm": spectral_norm,
+    "Flatten": lambda host, rng: (layers.Flatten(), ints(host.integers(1, 5, 3))),
+    "Reshape": lambda host, rng: (layers.Reshape(3, 1, 2), (int(host.integers(1, 5)), 6)),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_layer_is_pytorchs_to_the_second_derivative_with_what_it_keeps(name, seed, rng):
+    host = np.random.default_rng(seed)
+    layer, shape = CONFIGURATIONS[name](host, rng)
+    layer.flatten("float64")
+    parameters = layer.named_parameters()
+    drawn = {k: host.standard_normal(v.shape) if k in parameters else 0.5 + host.random(v.shape)  # variances are > 0
+             for k, v in layer.state_dict().items()}  # fmt: skip
+    layer.load_state_dict(drawn)
+    state = torch_state(layer)
+    x, torch_x = pair_of(host.standard_normal(shape))
+    ours = layer(x), [x, *layer.parameters()]
+    theirs = run_reference(layer, torch_x, state), [torch_x, *learned(layer, state)]
+    assert_equal_to_second_order(ours, theirs, host)
+    for key, array in layer.state_dict().items():
+        assert_equal(backend.to_host(array), state[key].detach(), key)
+
+
+def test_every_layer_is_compared():
+    there_are = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    assert {name.split()[0] for name in CONFIGURATIONS} == there_are - NOT_COMPARED
+
+
+def objectives():
+    """{name: function} of every side of a game: those of the Loss records, and any other that takes the logits."""
+    of_records = [side for loss in losses.LOSSES.values() for side in (loss.discriminator, loss.generator)]
+    others = [
+        function
+        for _, function in inspect.getmembers(losses, inspect.isfunction)
+        if list(inspect.signature(function).parameters)[:2] == ["real_logits", "fake_logits"]
+    ]
+    return {function.__name__: function for function in of_records + others}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", objectives())
+def test_a_loss_is_pytorchs_to_the_second_derivative(name, seed):
+    reference, function, host = reference_of("OBJECTIVES", name), objectives()[name], np.random.default_rng(seed)
+    smoothed = "real_label" in inspect.signature(function).parameters
+    options = {"real_label": host.uniform(0.5, 1.0)} if smoothed and seed else {}
+    n = int(host.integers(1, 8))
+    ours, theirs = zip(*(pair_of(3 * host.standard_normal((n, 1))) for _ in ("real", "fake")))
+    y, torch_y = function(*ours, **options), reference(*theirs, **options)
+    assert_equal_to_second_order((y, list(ours)), (torch_y, list(theirs)), host)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_penalty_and_its_gradient_by_the_weights_are_pytorchs(name, seed, rng):
+    reference, host = reference_of("SLOPE_PENALTIES", name), np.random.default_rng(seed)
+    D = layers.Sequential(
+        layers.Conv2d(2, 4, 3, rng, stride=2, padding=1), layers.Tanh(),
+        layers.Conv2d(4, 4, 2, rng), layers.LeakyReLU(), layers.Flatten(), layers.Linear(16, 1, rng),
+    ).flatten("float64")  # fmt: skip
+    D.load_state_dict({key: 0.5 * host.standard_normal(array.shape) for key, array in D.state_dict().items()})
+    state = torch_state(D)
+    (real, torch_real), (fake, torch_fake) = (pair_of(host.uniform(-1, 1, (3, 5, 5, 2))) for _ in ("real", "fake"))
+    t = torch.tensor(backend.to_host(backend.Generator(seed).uniform((3, 1, 1, 1), "float64")))
+
+    ours = PENALTIES[name].function(D, real, fake, D(real), D(fake), backend.Generator(seed))
+    theirs = reference(lambda x: run_reference(D, x, state), torch_real, torch_fake, t)
+    assert_equal(ours.numpy(), theirs.detach(), "penalty")
+    gradients = our_grad(ours, D.parameters()), torch_grad(theirs, learned(D, state))
+    for key, gradient, torch_gradient in zip(D.named_parameters(), *gradients, strict=True):
+        assert_equal(gradient.numpy(), torch_gradient.detach(), key)
+
+
+def test_what_has_no_reference_is_named():
+    for table in ("LAYERS", "OBJECTIVES", "SLOPE_PENALTIES"):
+        with pytest.raises(pytest.fail.Exception, match=f"brand_new has no PyTorch reference.*{table}"):
+            reference_of(table, "brand_new")
+
+
+@pytest.mark.parametrize("betas", [(0.5, 0.999), (0.9, 0.999), (0.0, 0.9), (0.0, 0.99), (0.5, 0.9)])
+def test_100_steps_of_adam_in_float32_are_pytorchs(betas, rng):
+    network = layers.Sequential(layers.Linear(3, 4, rng), layers.Linear(4, 1, rng)).flatten()
+    optimizer, state = Adam(network, lr=0.01, betas=betas), torch_state(network)
+    theirs = torch.optim.Adam(learned(network, state), lr=0.01, betas=betas)
+    host = np.random.default_rng(0)
+    for _ in range(100):
+        scale = 10 ** host.uniform(-4, 2)  # Adam does not care how large gradients are, only how they change
+        gradients = [(scale * host.standard_normal(p.shape)).astype("float32") for p in network.parameters()]
+        optimizer.step([Tensor(backend.to_device(g)) for g in gradients])
+        for parameter, g in zip(learned(network, state), gradients):
+            parameter.grad = torch.tensor(g)
+        theirs.step()
+    for parameter, expected in zip(network.parameters(), learned(network, state)):
+        np.testing.assert_allclose(parameter.numpy(), expected.detach(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_whole_dcgan_is_pytorchs_in_images_logits_statistics_and_gradients_of_both_losses(rng):
+    preset, host = PRESETS["dcgan"], np.random.default_rng(0)
+    G = preset.generator(IMAGE, preset.latent_size, rng).flatten("float64")
+    D = preset.discriminator(IMAGE, rng).flatten("float64")
+    G_state, D_state = torch_state(G), torch_state(D)
+    real, torch_real = pair_of(host.uniform(-1, 1, (4, *IMAGE)))
+    latent, torch_latent = pair_of(host.standard_normal((4, preset.latent_size)))
+
+    fake, torch_fake = G(latent), run_reference(G, torch_latent, G_state)
+    assert_equal(fake.numpy(), torch_fake.detach(), "images")
+    logits = [D(real), D(fake.detach()), D(fake)]
+    torch_logits = [run_reference(D, x, D_state) for x in (torch_real, torch_fake.detach(), torch_fake)]
+    for ours, theirs in zip(logits, torch_logits):
+        assert_equal(ours.numpy(), theirs.detach(), "logits")
+    for network, state in ((G, G_state), (D, D_state)):
+        for key, array in network.state_dict().items():
+            assert_equal(backend.to_host(array), state[key].detach(), key)
+
+    bce = losses.LOSSES["bce"]
+    d_loss, g_loss = bce.discriminator(logits[0], logits[1]), bce.generator(logits[0], logits[2])
+    torch_d_loss = OBJECTIVES["bce_discriminator"](torch_logits[0], torch_logits[1])
+    torch_g_loss = OBJECTIVES["bce_generator"](torch_logits[0], torch_logits[2])
+    for loss, torch_loss, network, state in [(d_loss, torch_d_loss, D, D_state), (g_loss, torch_g_loss, G, G_state)]:
+        assert_equal(loss.numpy(), torch_loss.detach(), "loss")
+        gradients = zip(network.named_parameters(), our_grad(loss, network.parameters()),
+                        torch_grad(torch_loss, learned(network, state)), strict=True)  # fmt: skip
+        for name, ours, theirs in gradients:
+            assert_equal(ours.numpy(), theirs.detach(), name)

@@ -1,0 +1,48 @@
+"""Worlds of two dimensions, where everything a GAN does can be seen: which modes it finds, and which it forgets.
+
+    ring: eight Gaussians on a circle        grid: twenty-five on a lattice        spiral: a curve of two arms
+Points lie within about [-1, 1]^2.
+"""
+
+import numpy as np
+
+from .idx import Dataset
+
+WORLDS = ("ring", "grid", "spiral")
+SIZE = 25_600  # points in a world
+SIGMA = {"ring": 0.02, "grid": 0.02, "spiral": 0.02}  # standard deviation around a centre, in each direction
+
+
+def load(world):
+    """The points of a world, float32 (N, 2), as a Dataset."""
+    rng = np.random.default_rng(0)
+    points = centres(world)[rng.integers(len(centres(world)), size=SIZE)]
+    points = points + SIGMA[world] * rng.standard_normal(points.shape)
+    return Dataset(points.astype(np.float32), None, world)
+
+
+def centres(world):
+    """The centres of a world's modes, (M, 2); for the spiral many points along its arms."""
+    if world == "ring":
+        angle = 2 * np.pi * np.arange(8) / 8
+        return np.stack([np.cos(angle), np.sin(angle)], 1) * 0.8
+    if world == "grid":
+        side = np.linspace(-0.8, 0.8, 5)
+        return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    t = np.linspace(0.15, 1, 400)
+    arm = 0.9 * t[:, None] * np.stack([np.cos(3 * np.pi * t), np.sin(3 * np.pi * t)], 1)
+    return np.concatenate([arm, -arm])
+
+
+def judge(world, points):
+    """(modes covered, modes there are, share of good samples) of generated points (N, 2).
+
+    A sample is good within 3 sigma of the nearest centre; a mode is covered when it has at least a fifth of the good
+    samples that an even share would give it. Of the spiral, 40 stretches of the curve count as modes.
+    """
+    c = centres(world)
+    distance = np.sqrt(((points[:, None] - c) ** 2).sum(-1))
+    nearest, good = distance.argmin(1), distance.min(1) < 3 * SIGMA[world]
+    modes = len(c) if world != "spiral" else 40
+    count = np.bincount(nearest[good] * modes // len(c), minlength=modes)
+    return int((count >= 0.2 * len(points) / modes).sum()), modes, float(good.mean())

@@ -1,0 +1,114 @@
+"""How a run is doing: what is measured at each step, and the failures that have a name.
+
+Everything comes out of what the step computes anyway; no image goes through a network for it.
+"""
+
+from . import backend
+from .autograd import PRIMITIVES, no_grad
+
+METRICS = (
+    "d_loss",  # what D minimises, penalty included
+    "g_loss",
+    "d_real",  # the mean of D(x): a probability for bce, else D's output
+    "d_fake",  # the mean of D(G(z)) before D's step
+    "d_fake_after",  # and after it, on other noise
+    "accuracy_real",  # the share of real images that D places rightly
+    "accuracy_fake",
+    "d_gradient",  # the norm of D's gradient, all parameters together
+    "g_gradient",
+    "penalty",  # before its weight
+    "spread",  # the root mean square distance between two images of the generated batch
+)
+RECENT = 20  # rows of the log that a failure must last
+
+
+def measure(loss, D_phase, G_phase, D_optimizer, G_optimizer):
+    """The metrics of a step, arrays of one number each, in the order of METRICS."""
+    real, fake = D_phase.real_logits, D_phase.fake_logits
+    accuracy_real, accuracy_fake = accuracy(loss, real.data, fake.data)
+    return (
+        D_phase.loss.data,
+        G_phase.loss.data,
+        opinion(loss, real),
+        opinion(loss, fake),
+        opinion(loss, G_phase.fake_logits),
+        accuracy_real,
+        accuracy_fake,
+        D_optimizer.gradient_norm,
+        G_optimizer.gradient_norm,
+        backend.xp.zeros(1, "float32") if D_phase.penalty is None else D_phase.penalty.data,
+        spread(D_phase.fake.data),
+    )
+
+
+def opinion(loss, logits):
+    """The mean of D(x), an array."""
+    with no_grad():
+        return loss.opinion(logits).mean().data
+
+
+def accuracy(loss, real, fake):
+    """The shares of real and of fake images that D places rightly, from its outputs: two arrays.
+
+    A loss without a threshold compares: an image is held against the mean of the other kind.
+    """
+    over_real, over_fake = (fake.mean(), real.mean()) if loss.threshold is None else (loss.threshold, loss.threshold)
+    return (real > over_real).astype(real.dtype).mean(), (fake < over_fake).astype(fake.dtype).mean()
+
+
+def spread(images):
+    """sqrt(E |x_i - x_j|^2) over pairs i != j, an array: that is 2 n / (n - 1) times the sum of variances."""
+    n = len(images)
+    centred = images - images.mean(0)
+    return backend.xp.sqrt((centred * centred).sum() * (2.0 / max(n - 1, 1)))
+
+
+def diagnose(rows, loss):
+    """The failures that the last RECENT rows show, as sentences. rows: dicts with the METRICS."""
+    if len(rows) < RECENT:
+        return []
+
+    def recent(metric):
+        return sum(row[metric] for row in rows[-RECENT:]) / RECENT
+
+    said = []
+    sure = min(recent("accuracy_real"), recent("accuracy_fake")) > 0.98
+    if loss.threshold is not None and sure and recent("g_gradient") < 0.05 * max(row["g_gradient"] for row in rows):
+        said.append(
+            "D has won: it is right about nearly every image, and the gradient that G gets from it has vanished. "
+            "Try the non-saturating loss, --label-smoothing 0.9, --dropout 0.3 or --spectral-norm"
+        )
+    if recent("spread") < 0.3 * max(row["spread"] for row in rows):
+        said.append(
+            "G is collapsing: its images have come to lie much closer together than they did. "
+            "Try --penalty r1r2 with --loss relativistic, or a smaller --lr"
+        )
+    return said
+
+
+class NotFinite(ArithmeticError):
+    """A primitive whose result is not finite; the message names it."""
+
+
+class name_the_first_not_finite:
+    """with name_the_first_not_finite(): the first primitive that makes a NaN or an infinity raises NotFinite."""
+
+    def __enter__(self):
+        self.forwards = {primitive: primitive.forward for primitive in PRIMITIVES.values()}
+        for primitive, forward in self.forwards.items():
+            primitive.forward = _checked(primitive, forward)
+
+    def __exit__(self, *error):
+        for primitive, forward in self.forwards.items():
+            primitive.forward = forward
+
+
+def _checked(primitive, forward):
+    def call(*args, **kwargs):
+        y = forward(*args, **kwargs)
+        if not bool(backend.xp.isfinite(y).all()):
+            shapes = ", ".join(str(a.shape) for a in args if hasattr(a, "shape"))
+            raise NotFinite(f"{primitive.__name__} of {shapes} gave the first tensor that is not finite")
+        return y
+
+    return call
