@@ -1,6 +1,7 @@
 """The training step: what it computes, what it leaves alone, and what it leaves behind."""
 
 import gc
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -237,3 +238,33 @@ def test_a_discriminator_that_learns_from_a_fixed_forger_wins():
         losses.append(phase.loss.item())
         training.D_optimizer.step(grad(phase.loss, training.D_optimizer.parameters))
     assert losses[-1] < losses[0] / 3
+
+
+@pytest.mark.skipif(backend.device != "cpu", reason="tracemalloc sees the memory of the host only")
+@pytest.mark.parametrize("name", ["dcgan", "r3gan"])
+def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypatch):
+    """The graph of D's phase is the most that must be held at once: what the walk makes replaces what it lets go."""
+    training = build(name, (28, 28, 1), ema=0.0)
+    batches, results = SameBatch(training, (28, 28, 1), n=64), []
+
+    def watched(forward):
+        def call(*args, **kwargs):
+            y = forward(*args, **kwargs)
+            results.append(0 if getattr(y, "base", None) is not None else y.nbytes)
+            return y
+
+        return call
+
+    training.step(batches)
+    with monkeypatch.context() as patch:
+        for primitive in PRIMITIVES.values():
+            patch.setattr(primitive, "forward", watched(primitive.forward))
+        real = Tensor(batches.next()[0])
+        phase = training.gan.discriminator_loss(real, training.gan.latent(64))
+        del phase
+    flat = training.G_optimizer.m.nbytes + training.D_optimizer.m.nbytes
+    tracemalloc.start()
+    training.step(batches)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.1 * sum(results) + 2 * flat + 4 * 2**20  # and the blocks that threads work on

@@ -69,6 +69,18 @@ def test_derivatives_by_input_and_parameters_are_the_slopes(name, mode, rng):
     check_grads(function, [np.sign(x) * (np.abs(x) + 0.1), *weights], name=f"{name} in {mode} mode")
 
 
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_batch_norm_is_right_to_third_order(mode, rng):
+    layer = BatchNorm(2).flatten("float64").train(mode == "train")
+    x = np.random.default_rng(3).standard_normal((4, 2))
+
+    def function(x, gamma, beta):
+        layer.gamma, layer.beta = gamma, beta
+        return layer(x)
+
+    check_grads(function, [x, np.array([0.5, -2.0]), np.array([1.0, 0.1])], order=3)
+
+
 def parameter_slots(module):
     """(name, module, attribute) for each parameter."""
     for attribute, value in list(vars(module).items()):

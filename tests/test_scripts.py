@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from test_data import idx
 
+from tinygan.health import METRICS
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -54,12 +56,14 @@ def trained(tiny, tmp_path_factory):
 
 def test_a_run_leaves_everything_it_should(trained):
     folder, done = trained
-    assert {p.name for p in folder.iterdir()} == {"config.json", "log.csv", "samples", "curves.png", "checkpoint.npz"}
+    assert {p.name for p in folder.iterdir()} == {
+        "config.json", "log.csv", "samples", "curves.png", "progress.gif", "checkpoint.npz",
+    }  # fmt: skip
     assert sorted(p.name for p in (folder / "samples").iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
     config = json.loads((folder / "config.json").read_text())
     assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 2e-4 and config["seed"] == 0
     header, *rows = lines(folder / "log.csv")
-    assert header == ["step", "epoch", "d_loss", "g_loss", "d_real", "d_fake"]
+    assert header == ["step", "epoch", *METRICS]
     assert [int(row[0]) for row in rows] == [10, 20, 30, 40] and [row[1] for row in rows] == ["1", "1", "2", "2"]
     assert "epoch 2/2: generator loss" in done.stdout and "discriminator loss" in done.stdout
     assert f"python sample.py {folder}" in done.stdout
@@ -71,7 +75,7 @@ def test_pictures_are_pictures(trained):
     folder, _ = trained
     grid = imread(folder / "samples" / "epoch_0002.png")
     assert grid.shape[:2] == (164, 164) and grid[..., :3].std() > 0.1
-    assert imread(folder / "curves.png").shape[:2] == (600, 800)
+    assert imread(folder / "curves.png").shape[:2] == (800, 1200)
 
 
 @pytest.mark.parametrize("stop_at", [22, 31])
@@ -99,9 +103,9 @@ def test_ctrl_c_saves_and_says_how_to_resume(tiny, tmp_path):
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"python train.py --resume {tmp_path / 'r'}" in out
-    stopped = int(checkpoint(tmp_path / "r")["gan.steps"][0])
+    stopped = int(checkpoint(tmp_path / "r")["training.steps"][0])
     assert train("--resume", tmp_path / "r", "--max-steps", stopped + 10).returncode == 0
-    assert int(checkpoint(tmp_path / "r")["gan.steps"][0]) == stopped + 10
+    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == stopped + 10
 
 
 def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
@@ -127,8 +131,14 @@ WRONG = [  # arguments, part of the one line it says
     (("--lr", "-1"), "must be a positive number"),
     (("--epochs", "x"), "invalid int value"),
     (("--preset", "stylegan"), "invalid choice"),
-    (("--dropout", "1"), "at least 0 and less than 1"),
-    (("--seed", "-1"), "must not be negative"),
+    (("--dropout", "1"), "must be from 0 to 0.99"),
+    (("--seed", "-1"), "must be from 0 to"),
+    (("--penalty", "r3"), "there is no penalty 'r3': none, gp, r1, r1r2"),
+    (("--penalty", "gp:-1"), "must be a positive number"),
+    (("--penalty", "gp"), "depends on the others: take a preset without BatchNorm in D"),
+    (("--loss", "hinge", "--label-smoothing", "0.9"), "loss hinge has no target"),
+    (("--preset", "cgan", "--data", "ring"), "this data has no labels"),
+    (("--n-critic", "5000"), "a step cannot take 640000"),
     (("--resume", "nowhere"), "nowhere is not a run"),
     (("--resume", "nowhere", "--lr", "1"), "--lr cannot change"),
     (("--device", "tpu"), "no device is called 'tpu'"),
@@ -168,6 +178,61 @@ def test_what_cannot_be_drawn_is_one_sentence(trained, tmp_path):
     assert "ends in .png or .npz" in run("sample.py", folder, "--out", "grid.jpg").stderr
     assert "must be positive" in run("sample.py", folder, "--n", 0).stderr
     assert "is not a run" in run("sample.py", tmp_path).stderr
+    assert "can be asked for no digit" in run("sample.py", folder, "--digit", 1).stderr
+
+
+def test_options_override_the_preset_and_config_records_what_ran(tiny, tmp_path):
+    words = ["--preset", "vanilla", "--loss", "relativistic", "--penalty", "r1r2:0.5", "--n-critic", 2, "--ema", 500]
+    words += ["--latent", 7, "--dropout", 0.1, "--spectral-norm", "--batch-size", 4, "--lr", 0.001, "--seed", 3]
+    done = train(*words, "--data", tiny, "--max-steps", 10, "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "r" / "config.json").read_text())
+    ran = dict(
+        loss="relativistic", penalty="r1r2", penalty_weight=0.5, n_critic=2, ema=500, latent_size=7, dropout=0.1,
+        spectral_norm=True, batch_size=4, lr=0.001, seed=3, max_steps=10, classes=0, shape=[8, 8, 1], steps=4680,
+    )  # fmt: skip
+    assert {key: config[key] for key in ran} == ran
+    assert run("sample.py", tmp_path / "r", "--n", 3, "--out", tmp_path / "a.npz").returncode == 0
+
+
+def test_a_conditional_run_draws_the_digit_that_is_asked_for(labelled, tmp_path):
+    words = ["--preset", "cgan", "--data", labelled, "--batch-size", 4, "--epochs", 1, "--out", tmp_path / "r"]
+    assert train(*words).returncode == 0
+    assert run("sample.py", tmp_path / "r", "--digit", 2, "--n", 5, "--out", tmp_path / "a.npz").returncode == 0
+    assert run("sample.py", tmp_path / "r", "--out", tmp_path / "b.npz").returncode == 0
+    labels = [np.load(tmp_path / name)["labels"].tolist() for name in ("a.npz", "b.npz")]
+    assert labels == [[2] * 5, [0] * 10 + [1] * 10 + [2] * 10]
+    assert "can be asked for digits 0 to 2" in run("sample.py", tmp_path / "r", "--digit", 3).stderr
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory):
+    """40 images of three classes."""
+    folder = tmp_path_factory.mktemp("labelled")
+    (folder / "train-images").write_bytes(idx(np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)))
+    (folder / "train-labels").write_bytes(idx(np.arange(40) % 3))
+    return folder
+
+
+def test_a_toy_world_ends_with_its_score_and_an_animation(tmp_path):
+    from PIL import Image
+
+    done = train("--preset", "r3gan", "--data", "ring", "--epochs", 2, "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert "of 8 modes covered" in done.stdout and "good samples" in done.stdout
+    with Image.open(tmp_path / "r" / "progress.gif") as gif:
+        assert gif.n_frames == 2 and gif.size == (500, 500)
+        colours = gif.convert("RGB").getcolors(10**6)
+    assert len(colours) > 20  # D's surface, points and arrows, and not a grey page
+
+
+def test_numbers_that_are_not_finite_stop_the_run_and_name_where_they_began(tiny, tmp_path):
+    words = ["--data", tiny, "--batch-size", 4, "--lr", 1e30, "--preset", "lsgan", "--out", tmp_path / "r"]
+    done = train(*words)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "no longer finite: at step" in last and "gave the first tensor that is not finite" in last
+    assert all(np.isfinite(a).all() for a in checkpoint(tmp_path / "r").values())
 
 
 def test_the_default_run_is_named_by_preset_and_date(tiny, tmp_path):
