@@ -50,7 +50,7 @@ PRESETS = {
     "cgan": Preset(*DCGAN, conditional=True, dropout=0.3, label_smoothing=0.9, ema=1e4),
     "wgan-gp": Preset(
         models.dcgan_generator, partial(models.dcgan_discriminator, norm=False), "wasserstein", "gp", 10.0,
-        n_critic=5, lr=1e-4, betas=(0.5, 0.9), batch_size=64, ema=1e4, steps=936,
+        n_critic=5, lr=1e-4, betas=(0.5, 0.9), batch_size=64, ema=1e4, steps=500,
     ),
     "r3gan": Preset(
         models.r3gan_generator, models.r3gan_discriminator, "relativistic", "r1r2", 0.5,

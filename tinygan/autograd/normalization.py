@@ -27,7 +27,8 @@ def batch_norm(x, gamma, beta, mean, var, eps):
 
     mean and var must be `moments(x)`.
     """
-    return _scale_and_shift(x, mean, gamma / backend.xp.sqrt(var + eps), beta)
+    scale = gamma / backend.xp.sqrt(var + eps)
+    return _scale_and_shift(x, scale, beta - mean * scale)
 
 
 @primitive
@@ -44,8 +45,8 @@ def batch_norm_grad(g, x, gamma, mean, var, eps):
 
 
 @backend.fuse
-def _scale_and_shift(x, mean, scale, beta):
-    return (x - mean) * scale + beta
+def _scale_and_shift(x, scale, shift):
+    return x * scale + shift
 
 
 @backend.fuse

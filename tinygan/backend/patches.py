@@ -36,8 +36,20 @@ def col2im(columns, shape, kernel, stride, padding):
     (n, h, w, c), (kh, kw), (sh, sw), (ph, pw) = shape, kernel, stride, padding
     oh, ow = patch_grid((h, w), kernel, stride, padding)
     columns = columns.reshape(n, oh, ow, kh, kw, c)
-    padded = backend.xp.zeros((n, h + 2 * ph, w + 2 * pw, c), columns.dtype)
+    image = backend.xp.zeros(shape, columns.dtype)
     for u in range(kh):
+        rows, from_rows = _inside(u - ph, sh, oh, h)
         for v in range(kw):
-            padded[:, u : u + sh * oh : sh, v : v + sw * ow : sw] += columns[:, :, :, u, v]  # patches overlap: add
-    return padded[:, ph : ph + h, pw : pw + w]
+            across, from_columns = _inside(v - pw, sw, ow, w)
+            image[:, rows, across] += columns[:, from_rows, from_columns, u, v]  # patches overlap: add
+    return image
+
+
+def _inside(start, stride, count, size):
+    """Of the positions start, start + stride, ... (`count` of them) those within range(size): a slice of the image
+    that takes them, and a slice of the patches they belong to."""
+    first = max(0, -(start // stride))
+    last = min(count, (size - 1 - start) // stride + 1)
+    return slice(start + first * stride, max(0, start + (last - 1) * stride + 1), stride), slice(
+        first, max(first, last)
+    )

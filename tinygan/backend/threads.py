@@ -23,7 +23,7 @@ def count():
 
 
 THREADS = count()
-_pool = ThreadPoolExecutor(THREADS) if THREADS > 1 else None
+_pool = ThreadPoolExecutor(max(1, THREADS - 1))  # and the thread that asks works too
 
 
 def one_product_a_thread():
@@ -44,13 +44,19 @@ def keep_memory():
 
 def run(function, blocks):
     """function(block) for every block, on all threads; the results in the order of the blocks."""
-    if _pool is None or len(blocks) < 2:
-        return [function(block) for block in blocks]
-    return list(_pool.map(function, blocks))
+    results, waiting = [None] * len(blocks), iter(range(len(blocks)))
+
+    def work():
+        for i in waiting:  # whoever is free takes the next one
+            results[i] = function(blocks[i])
+
+    others = [_pool.submit(work) for _ in range(min(THREADS, len(blocks)) - 1)]
+    work()
+    for other in others:
+        other.result()
+    return results
 
 
 def cut(length, size):
-    """Slices of about `size` that cover `length`, all but the last of one size, at least two where there is work for
-    two: [slice(0, size), ...]."""
-    size = max(1, min(size, -(-length // 2)))
+    """Slices of `size` (the last may be smaller) that cover `length`."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]

@@ -1,7 +1,7 @@
 """Worlds of two dimensions, where everything a GAN does can be seen: which modes it finds, and which it forgets.
 
     ring: eight Gaussians on a circle        grid: twenty-five on a lattice        spiral: a curve of two arms
-Points lie within about [-1, 1]^2.
+Points lie within about [-5, 5]^2; each mode has a standard deviation of 0.1 in both directions.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ from .idx import Dataset
 
 WORLDS = ("ring", "grid", "spiral")
 SIZE = 25_600  # points in a world
-SIGMA = {"ring": 0.02, "grid": 0.02, "spiral": 0.02}  # standard deviation around a centre, in each direction
+SIGMA = 0.1  # standard deviation around a centre, in each direction
 
 
 def load(world):
     """The points of a world, float32 (N, 2), as a Dataset."""
     rng = np.random.default_rng(0)
     points = centres(world)[rng.integers(len(centres(world)), size=SIZE)]
-    points = points + SIGMA[world] * rng.standard_normal(points.shape)
+    points = points + SIGMA * rng.standard_normal(points.shape)
     return Dataset(points.astype(np.float32), None, world)
 
 
@@ -25,12 +25,12 @@ def centres(world):
     """The centres of a world's modes, (M, 2); for the spiral many points along its arms."""
     if world == "ring":
         angle = 2 * np.pi * np.arange(8) / 8
-        return np.stack([np.cos(angle), np.sin(angle)], 1) * 0.8
+        return np.stack([np.cos(angle), np.sin(angle)], 1) * 4
     if world == "grid":
-        side = np.linspace(-0.8, 0.8, 5)
+        side = np.linspace(-4, 4, 5)
         return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
     t = np.linspace(0.15, 1, 400)
-    arm = 0.9 * t[:, None] * np.stack([np.cos(3 * np.pi * t), np.sin(3 * np.pi * t)], 1)
+    arm = 4.5 * t[:, None] * np.stack([np.cos(3 * np.pi * t), np.sin(3 * np.pi * t)], 1)
     return np.concatenate([arm, -arm])
 
 
@@ -42,7 +42,7 @@ def judge(world, points):
     """
     c = centres(world)
     distance = np.sqrt(((points[:, None] - c) ** 2).sum(-1))
-    nearest, good = distance.argmin(1), distance.min(1) < 3 * SIGMA[world]
+    nearest, good = distance.argmin(1), distance.min(1) < 3 * SIGMA
     modes = len(c) if world != "spiral" else 40
     count = np.bincount(nearest[good] * modes // len(c), minlength=modes)
     return int((count >= 0.2 * len(points) / modes).sum()), modes, float(good.mean())
