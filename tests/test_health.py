@@ -62,13 +62,13 @@ def test_the_first_tensor_that_is_not_finite_is_named():
 @pytest.mark.parametrize("world, modes", [("ring", 8), ("grid", 25), ("spiral", 40)])
 def test_a_world_covers_itself_and_half_of_it_covers_half(world, modes):
     points = data.load(world).images
-    assert points.dtype == np.float32 and abs(points).max() < 1.1
+    assert points.dtype == np.float32 and abs(points).max() < 2.75
     covered, all_modes, good = toy.judge(world, points[:2500])
     assert covered == all_modes == modes and good > 0.97
     centres = toy.centres(world)
     one = np.repeat(centres[:1], 1000, axis=0)
     assert toy.judge(world, one)[0] == 1
-    assert toy.judge(world, one + 5)[0] == 0 and toy.judge(world, one + 5)[2] == 0
+    assert toy.judge(world, one + 20)[0] == 0 and toy.judge(world, one + 20)[2] == 0
 
 
 @pytest.mark.parametrize("world", toy.WORLDS)

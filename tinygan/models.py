@@ -84,7 +84,7 @@ def r3gan_generator(shape, latent_size, rng, width=64):
     return Sequential(
         Linear(latent_size, h * w * 2 * width, rng, init=msr), Reshape(h, w, 2 * width), LeakyReLU(0.2),
         ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, init=msr), LeakyReLU(0.2),
-        ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1, init=msr), Tanh(),
+        ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1), Tanh(),  # small weights: tanh starts unsaturated
     )  # fmt: skip
 
 
@@ -99,18 +99,20 @@ def r3gan_discriminator(shape, rng, dropout=0.0, width=64):
 
 
 def point_generator(shape, latent_size, rng, width=128):
-    """latent - 128 - 128 - a point in the plane: for the toy worlds."""
+    """latent - 128 - 128 - 128 - a point in the plane: for the toy worlds."""
     return Sequential(
         Linear(latent_size, width, rng, init=msr), ReLU(),
+        Linear(width, width, rng, init=msr), ReLU(),
         Linear(width, width, rng, init=msr), ReLU(),
         Linear(width, shape[0], rng, init=msr),
     )  # fmt: skip
 
 
 def point_discriminator(shape, rng, dropout=0.0, width=128):
-    """A point in the plane - 128 - 128 - 1."""
+    """A point in the plane - 128 - 128 - 128 - 1."""
     return Sequential(
         Linear(shape[0], width, rng, init=msr), *leaky(dropout, rng),
+        Linear(width, width, rng, init=msr), *leaky(dropout, rng),
         Linear(width, width, rng, init=msr), *leaky(dropout, rng),
         Linear(width, 1, rng, init=msr),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from . import backend, plots
 from .autograd import Tensor, grad, no_grad
 from .data import toy
 
-EDGE, SIDE = 6, 80  # half the width of the picture; points along each side at which D is asked
+EDGE, SIDE = 3, 80  # half the width of the picture; points along each side at which D is asked
 
 
 def save_snapshot(path, gan, world, generated, title):

@@ -1,7 +1,7 @@
 """Worlds of two dimensions, where everything a GAN does can be seen: which modes it finds, and which it forgets.
 
     ring: eight Gaussians on a circle        grid: twenty-five on a lattice        spiral: a curve of two arms
-Points lie within about [-5, 5]^2; each mode has a standard deviation of 0.1 in both directions.
+Points lie within about [-2.5, 2.5]^2; each mode has a standard deviation of 0.05 in both directions.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from .idx import Dataset
 
 WORLDS = ("ring", "grid", "spiral")
 SIZE = 25_600  # points in a world
-SIGMA = 0.1  # standard deviation around a centre, in each direction
+SIGMA = 0.05  # standard deviation around a centre, in each direction
 
 
 def load(world):
@@ -25,12 +25,12 @@ def centres(world):
     """The centres of a world's modes, (M, 2); for the spiral many points along its arms."""
     if world == "ring":
         angle = 2 * np.pi * np.arange(8) / 8
-        return np.stack([np.cos(angle), np.sin(angle)], 1) * 4
+        return np.stack([np.cos(angle), np.sin(angle)], 1) * 2
     if world == "grid":
-        side = np.linspace(-4, 4, 5)
+        side = np.linspace(-2, 2, 5)
         return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
     t = np.linspace(0.15, 1, 400)
-    arm = 4.5 * t[:, None] * np.stack([np.cos(3 * np.pi * t), np.sin(3 * np.pi * t)], 1)
+    arm = 2.25 * t[:, None] * np.stack([np.cos(3 * np.pi * t), np.sin(3 * np.pi * t)], 1)
     return np.concatenate([arm, -arm])
 
 

@@ -1,0 +1,103 @@
+"""The CPU's blocks and threads: the same results as whole arrays, and the same bits whatever the number of threads."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygan import backend
+from tinygan.backend import cpu, threads
+
+pytestmark = pytest.mark.skipif(backend.device != "cpu", reason="about the CPU")
+RNG = np.random.default_rng(0)
+
+
+def r(*shape):
+    return RNG.standard_normal(shape, dtype="float32")
+
+
+def chain(x, y, scale):
+    return np.maximum(x * scale, y) - y * 0.5
+
+
+fused = backend.fuse(chain)
+SHAPES = [(300, 14, 14, 64), (70_001,), (5,), (), (3, 0), (1025, 3), (7, 1), (2048, 100)]
+CONVOLUTIONS = [((37, 14, 14, 8), (4, 4, 8, 16), (2, 2), (1, 1)), ((2, 5, 7, 1), (3, 2, 1, 4), (1, 3), (0, 2))]
+
+
+@pytest.fixture(params=[1, 2, 5])
+def some_threads(request, monkeypatch):
+    monkeypatch.setattr(threads, "THREADS", request.param)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_fused_function_is_the_function(shape, some_threads):
+    x, y = r(*shape), r(*shape)
+    scales = [0.3, r(1), r(shape[-1])] if len(shape) > 1 and x.size else [0.3]
+    for scale in scales:
+        assert np.array_equal(fused(x, y, scale), chain(x, y, scale))
+
+
+def test_a_fused_function_takes_views_and_writes_to_its_arguments():
+    x, y = r(64, 1000).T, r(1000, 64)
+    expected = chain(x, y, 2.0)
+    assert np.array_equal(fused(x, y, 2.0), expected)
+    assert fused(x, y, 2.0, out=y) is y and np.array_equal(y, expected)
+
+
+@pytest.mark.parametrize("shape", [(300, 14, 14, 64), (70_001,), (5, 2), (1025, 3)], ids=str)
+def test_column_sums_are_those_of_float64_and_do_not_depend_on_threads(shape, monkeypatch):
+    x, y = r(*shape), r(*shape)
+    results = []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "THREADS", n)
+        results.append(backend.column_sums(chain, x, y, 0.3))
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+    columns = shape[-1] if len(shape) > 1 else 1
+    exact = chain(x, y, 0.3).astype("float64").reshape(-1, columns).sum(0)
+    np.testing.assert_allclose(results[0], exact, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("images, filters, stride, padding", CONVOLUTIONS)
+def test_convolutions_do_not_depend_on_threads_and_are_near_float64(images, filters, stride, padding, monkeypatch):
+    x, w = r(*images), r(*filters)
+    g = r(*cpu.conv2d(x, w, stride, padding).shape)
+
+    def triple(x, w, g):
+        return (
+            cpu.conv2d(x, w, stride, padding),
+            cpu.conv_transpose2d(g, w, images[1:3], stride, padding),
+            cpu.conv2d_filter(x, g, filters[:2], stride, padding),
+        )
+
+    results = []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "THREADS", n)
+        results.append(triple(x, w, g))
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
+    for single, exact in zip(results[0], triple(*(a.astype("float64") for a in (x, w, g)))):
+        assert np.linalg.norm(single - exact) < 1e-5 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("m, k, n", [(500, 300, 200), (128, 1024, 1024), (1024, 128, 1024), (3, 2, 1)])
+def test_products_are_products_whatever_the_number_of_threads(m, k, n, some_threads):
+    a, b = r(m, k), r(k, n)
+    np.testing.assert_allclose(cpu.matmul(a, b), a @ b, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(cpu.matmul(b.T, a.T), (a @ b).T, rtol=1e-3, atol=1e-3)
+
+
+def test_an_error_in_a_thread_is_raised():
+    def fail(block):
+        raise ZeroDivisionError(block)
+
+    with pytest.raises(ZeroDivisionError):
+        threads.run(fail, list(range(8)))
+
+
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
+def test_the_usual_variables_set_the_number_of_threads(variable):
+    code = "from tinygan.backend import threads; print(threads.THREADS)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={variable: "3"})
+    assert done.stdout.strip() == "3", done.stderr
