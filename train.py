@@ -10,6 +10,7 @@ What it makes goes into runs/<preset>-<date>-<n>: a sample grid for each epoch, 
 """
 
 import argparse
+import functools
 import math
 import signal
 import sys
@@ -37,11 +38,12 @@ def arguments():
     run("--preset", choices=PRESETS, help="which GAN (default: dcgan)")
     run("--data", metavar="DIR", help="a folder of IDX files, or ring, grid, spiral (default: MNIST, which is here)")
     run("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto, cuda where it works)")
+    run("--no-graph", action="store_true", default=None, help="on CUDA, launch every kernel from Python: slower")
     run("--epochs", type=positive(int), help="passes over the data (default: as the preset's budget in steps says)")
     run("--max-steps", type=positive(int), help="stop after so many steps in all (default: at the end)")
     run("--seed", type=between(0, 2**32 - 1, int), help="of weights, noise and the order of the data (default: 0)")
     run("--out", metavar="DIR", help="where the run goes (default: runs/<preset>-<date>-<n>)")
-    run("--resume", metavar="RUN", help="go on with this run; only --device, --epochs, --max-steps may be given too")
+    run("--resume", metavar="RUN", help="go on with this run; only --device, --no-graph, --epochs, --max-steps too")
     part = parser.add_argument_group("parts of the preset, each the preset's own unless given").add_argument
     part("--batch-size", type=positive(int), help="images a step")
     part("--lr", type=positive(float), help="learning rate of Adam")
@@ -55,8 +57,9 @@ def arguments():
     part("--n-critic", type=positive(int), help="steps of D for each of G")
     part("--ema", type=between(0.0, 1e12), help="half-life, in images, of the average of G's weights; 0 for none")
     args = parser.parse_args()
-    given = [key for key, value in vars(args).items() if value is not None]
-    kept = [f"--{key.replace('_', '-')}" for key in given if key not in ("device", "epochs", "max_steps", "resume")]
+    may_change = ("device", "no_graph", "epochs", "max_steps", "resume")
+    given = [key for key, value in vars(args).items() if value is not None and key not in may_change]
+    kept = [f"--{key.replace('_', '-')}" for key in given]
     if args.resume and kept:
         parser.error(f"a resumed run keeps its settings: {', '.join(kept)} cannot change")
     return args
@@ -138,6 +141,10 @@ def train(args):
     opened = Run.open(args.resume) if args.resume else None
     dataset = data.load(opened.settings["data"] if opened else args.data)
     run, training, batches = old_run(args, opened, dataset) if opened else new_run(args, device, dataset)
+    backend.tf32(True)
+    one_step = functools.partial(training.step, batches)
+    if not args.no_graph:
+        one_step = backend.capture(one_step)
     stop = stop_on_interrupt()
 
     per_epoch = batches.steps_per_epoch
@@ -157,7 +164,7 @@ def train(args):
         title = f"epoch {epoch + 1}/{epochs}"
         with tqdm(total=until - began, desc=title, unit="step", leave=False, disable=None) as bar:
             while step < until and not stop:
-                training.step(batches)
+                one_step()
                 step += 1
                 bar.update()
                 if step % Training.HISTORY == 0:  # the device is asked now and then only: each answer makes it wait

@@ -1,9 +1,12 @@
-"""The presets vanilla and dcgan in PyTorch, as plainly as PyTorch lets one write them: the same networks and the same
-arithmetic, for comparison only."""
+"""The presets vanilla, dcgan and wgan-gp in PyTorch, as plainly as PyTorch lets one write them: the same networks and
+the same arithmetic, for comparison only."""
 
 import torch
 from torch import nn
 from torch.nn.functional import softplus
+
+ADAM = {"wgan-gp": dict(lr=1e-4, betas=(0.5, 0.9))}
+N_CRITIC = {"wgan-gp": 5}
 
 
 def networks(preset, channels_last=False):
@@ -16,13 +19,15 @@ def networks(preset, channels_last=False):
         )  # fmt: skip
         D = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), leaky, nn.Linear(256, 256), leaky, nn.Linear(256, 1))
         return G, D, 96
+    norm = preset != "wgan-gp"  # in D: a penalty on D's slope does not allow it
     G = nn.Sequential(
         nn.Linear(100, 6272, bias=False), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), nn.ReLU(),
         nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
         nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
     D = nn.Sequential(
-        nn.Conv2d(1, 64, 4, 2, 1), leaky, nn.Conv2d(64, 128, 4, 2, 1, bias=False), nn.BatchNorm2d(128), leaky,
+        nn.Conv2d(1, 64, 4, 2, 1), leaky, nn.Conv2d(64, 128, 4, 2, 1, bias=not norm),
+        *([nn.BatchNorm2d(128)] if norm else []), leaky,
         nn.Flatten(), nn.Linear(6272, 1),
     )  # fmt: skip
     if channels_last:
@@ -31,31 +36,62 @@ def networks(preset, channels_last=False):
 
 
 class TorchGAN:
-    """A training step like tinygan's: a batch from bytes, D on real and fake, then G, each with its Adam."""
+    """A training step like tinygan's: a batch from bytes, D on real and fake, then G, each with its Adam.
 
-    def __init__(self, preset, images, batch_size, channels_last=False):
+    capturable: all that changes between steps is on the device, so that a CUDA graph can hold the step.
+    """
+
+    def __init__(self, preset, images, batch_size, channels_last=False, device="cpu", capturable=False):
         self.G, self.D, self.latent = networks(preset, channels_last)
+        options = ADAM.get(preset, dict(lr=2e-4, betas=(0.5, 0.999)))
         self.G_optimizer, self.D_optimizer = (
-            torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (self.G, self.D)
+            torch.optim.Adam(network.to(device).parameters(), **options, capturable=capturable)
+            for network in (self.G, self.D)
         )
-        self.images, self.batch_size = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), batch_size
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-        self.order = torch.randperm(len(images))
-        self.position = 0
+        self.device, self.batch_size, self.n_critic = device, batch_size, N_CRITIC.get(preset, 1)
+        self.order = torch.randperm(len(images), device=device)
+        self.within_batch = torch.arange(batch_size, device=device)
+        self.position = torch.zeros((), dtype=torch.int64, device=device)
+        wasserstein = preset == "wgan-gp"
+        self.discriminator_loss = self.critic_loss if wasserstein else self.bce_loss
+        self.generator_loss = self.hinge_loss if wasserstein else self.non_saturating_loss
+
+    def batch(self):
+        index = self.order[self.position + self.within_batch]
+        self.position += self.batch_size
+        self.position %= len(self.order) - self.batch_size
+        return (self.images[index].float() / 127.5 - 1).contiguous(memory_format=self.format)
+
+    def noise(self):
+        return torch.randn(self.batch_size, self.latent, device=self.device)
+
+    def bce_loss(self, real, noise):
+        fake = self.G(noise).detach()
+        return softplus(-self.D(real)).mean() + softplus(self.D(fake)).mean()
+
+    def non_saturating_loss(self, noise):
+        return softplus(-self.D(self.G(noise))).mean()
+
+    def critic_loss(self, real, noise):
+        """The Wasserstein loss and 10 times the gradient penalty."""
+        fake = self.G(noise).detach()
+        t = torch.rand(len(real), 1, 1, 1, device=self.device)
+        between = (fake + t * (real - fake)).requires_grad_()
+        (slope,) = torch.autograd.grad(self.D(between).sum(), between, create_graph=True)
+        penalty = (((slope * slope).sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
+        return self.D(fake).mean() - self.D(real).mean() + 10 * penalty
+
+    def hinge_loss(self, noise):
+        return -self.D(self.G(noise)).mean()
 
     def step(self):
-        n = self.batch_size
-        index = self.order[self.position : self.position + n]
-        self.position = (self.position + n) % (len(self.order) - n)
-        real = (self.images[index].float() / 127.5 - 1).contiguous(memory_format=self.format)
+        for _ in range(self.n_critic):
+            self.D_optimizer.zero_grad()
+            self.discriminator_loss(self.batch(), self.noise()).backward()
+            self.D_optimizer.step()
 
-        fake = self.G(torch.randn(n, self.latent)).detach()
-        loss = softplus(-self.D(real)).mean() + softplus(self.D(fake)).mean()
-        self.D_optimizer.zero_grad()
-        loss.backward()
-        self.D_optimizer.step()
-
-        loss = softplus(-self.D(self.G(torch.randn(n, self.latent)))).mean()
         self.G_optimizer.zero_grad()
-        loss.backward()
+        self.generator_loss(self.noise()).backward()
         self.G_optimizer.step()

@@ -26,28 +26,30 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Tape(NamedTuple):
-    """A capture: the operations to do at each launch, and what the capture itself overwrote: (array, copy)."""
+    """A capture: the operations to do at each launch, what the capture itself overwrote: (array, copy), and the arrays
+    whose addresses were given away: their memory is the graph's, as that of its pool is."""
 
     operations: list
     overwritten: list
+    kept: list
 
 
 def begin_capture():
     global tape
     if tape is not None:
         raise CUDARuntimeError("cudaErrorIllegalState: a graph is being captured already")
-    tape = Tape([], [])
+    tape = Tape([], [], [])
 
 
 def end_capture():
-    """-> the operations. What the capture overwrote is put back: capturing only notes, and computes nothing."""
+    """-> the tape. What the capture overwrote is put back: capturing only notes, and computes nothing."""
     global tape
     if tape is None:
         raise CUDARuntimeError("cudaErrorIllegalState: no graph is being captured")
     done, tape = tape, None
     for array, before in reversed(done.overwritten):
         array[...] = before
-    return done.operations
+    return done
 
 
 def refuse_in_capture(kind, what):
@@ -190,7 +192,7 @@ class ndarray:
         return namespace()[function.__name__](*args, **kwargs)
 
     T = property(lambda self: ndarray(self._array.T))
-    data = property(lambda self: types.SimpleNamespace(ptr=self._array.ctypes.data))
+    data = property(lambda self: types.SimpleNamespace(ptr=address(self._array)))
 
     def __len__(self):
         return len(self._array)
@@ -206,7 +208,7 @@ class ndarray:
         return run(lambda: array[index].copy() if advanced else array[index], [array])
 
     def __setitem__(self, index, value):
-        index, advanced = array_index(index)
+        index, advanced = ((...,), False) if index is ... else array_index(index)
         if advanced and not isinstance(value, ndarray):
             value = from_host(value, self.dtype)
         elif isinstance(value, np.ndarray) and value.ndim:
@@ -233,6 +235,12 @@ class ndarray:
     __bool__ = lambda self: bool(self.get())
     __repr__ = lambda self: repr(self.get())
     __format__ = lambda self, spec: format(self.get(), spec)
+
+
+def address(array):
+    if tape is not None:
+        tape.kept.append(array)
+    return array.ctypes.data
 
 
 def defers(other):

@@ -1,55 +1,24 @@
 """A stand-in for CuPy, so that the CUDA path runs on a machine without a GPU: pytest --device standin.
 
 The names are in cupy_names.py, arrays and their rules in cupy_rules.py; here are kernels, streams and graphs, and the
-module put together. A kernel's CUDA source cannot run, so each has a twin in NumPy, found by the kernel's name in
-TWINS. A graph remembers what was done and does it again on the same memory, as CUDA's does: what a step keeps on the
-host stays as it was at the capture. There is no cupy.random: the library has a generator of its own.
+module put together. A kernel's CUDA source cannot run, so each has a twin in NumPy (cupy_twins.py), and so has cuBLAS
+(cupy_cublas.py). A graph remembers what was done and does it again on the same memory, as CUDA's does: what a step
+keeps on the host stays as it was at the capture. There is no cupy.random: the library has a generator of its own.
 """
 
 import contextlib
+import re
 import sys
 import types
 from typing import NamedTuple
 
 import cupy_rules
 import numpy as np
+from cupy_cublas import Cublas
 from cupy_rules import CUDARuntimeError, argument, counts, ndarray, operand, run
+from cupy_twins import TWINS, philox
 
 __all__ = ["TWINS", "capturing", "counts", "install", "philox"]
-
-
-def philox(counter, key):
-    """Philox 4x32-10 (Salmon et al. 2011): four 32-bit words, each an array or a number, and two -> four of uint32."""
-    c0, c1, c2, c3 = (np.asarray(word, "uint64") for word in counter)
-    k0, k1 = (int(word) for word in key)
-    low = 0xFFFFFFFF
-    for _ in range(10):
-        product0, product1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
-        c0, c1 = (product1 >> 32) ^ c1 ^ k0, product1 & low
-        c2, c3 = (product0 >> 32) ^ c3 ^ k1, product0 & low
-        k0, k1 = (k0 + 0x9E3779B9) & low, (k1 + 0xBB67AE85) & low
-    return tuple(word.astype("uint32") for word in (c0, c1, c2, c3))
-
-
-def random_bits(draws, key, y):
-    """Two words for each element of y, as the generator's kernels take them from its number and the draw's."""
-    element, draw = np.arange(y.size, dtype="uint64").reshape(y.shape), int(draws[0])
-    return philox((element, 0, draw & 0xFFFFFFFF, draw >> 32), key)[:2]
-
-
-def uniform(draws, key, y):
-    x, _ = random_bits(draws, key, y)
-    y[...] = (x >> 8).astype(y.dtype) * y.dtype.type(2.0**-24)
-
-
-def normal(draws, key, y):
-    real = y.dtype.type
-    x, angle = (word.astype(y.dtype) for word in random_bits(draws, key, y))
-    u = (x + real(1)) * real(2.0**-32)
-    y[...] = np.sqrt(real(-2) * np.log(u)) * np.cos(real(2 * np.pi * 2.0**-32) * angle)
-
-
-TWINS = {"tinygan_uniform": uniform, "tinygan_normal": normal}  # kernel name -> a function that writes its outputs
 
 
 def twin(name):
@@ -114,11 +83,12 @@ class ElementwiseKernel:
 
 
 class RawKernel:
-    """Twin: (grid, block, arguments...); writes into the arrays among them."""
+    """Twin: (grid, block, arguments..., the integer constants of the code by name); writes into the arrays."""
 
     def __init__(self, code, name, options=(), backend="nvrtc", translate_cucomplex=False, *,
                  enable_cooperative_groups=False, jitify=None):  # fmt: skip
         self.name = name
+        self.constants = {key: int(n) for key, n in re.findall(r"^constexpr int (\w+) = (\d+);$", code, re.M)}
 
     def __call__(self, grid, block, args, *, shared_mem=0):
         for x in args:
@@ -127,7 +97,11 @@ class RawKernel:
             if type(x) is float:
                 raise TypeError(f"kernel {self.name!r} would get a double for a Python float: say numpy.float32(x)")
         values, compute = [operand(x) for x in args], twin(self.name)
-        run(lambda: compute(grid, block, *values), (), [x for x in values if isinstance(x, np.ndarray)])
+        run(
+            lambda: compute(grid, block, *values, **self.constants),
+            (),
+            [x for x in values if isinstance(x, np.ndarray)],
+        )
 
 
 class ReductionKernel:
@@ -178,7 +152,8 @@ def fuse(*args, **kwargs):
 
         return fused
 
-    return wrap(*args, **kwargs) if args else lambda function: wrap(function, **kwargs)
+    # CuPy takes a function only if it comes alone: with kernel_name= beside it, it returns a decorator
+    return wrap(*args) if args and not kwargs else lambda function: wrap(function, *args, **kwargs)
 
 
 class Stream:
@@ -203,6 +178,13 @@ class Stream:
     def synchronize(self):
         cupy_rules.refuse_in_capture("waits", "synchronize")
 
+    def record(self, event=None):
+        return event or Event()
+
+    def wait_event(self, event):
+        if self.is_capturing():
+            raise CUDARuntimeError("cudaErrorStreamCaptureIsolation: waiting for what is not part of the graph")
+
     def begin_capture(self, mode=None):
         if self is Stream.null or Stream._current is not self:
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: capture on a stream of its own, made current")
@@ -218,15 +200,23 @@ class Stream:
 Stream._current = Stream.null = Stream(null=True)
 
 
+class Event:
+    def __init__(self, block=False, disable_timing=False, interprocess=False):
+        pass
+
+    def synchronize(self):
+        cupy_rules.refuse_in_capture("waits", "synchronize")
+
+
 class Graph:
-    def __init__(self, operations):
-        self._operations = operations
+    def __init__(self, tape):
+        self._tape = tape
 
     def upload(self, stream=None):
         pass
 
     def launch(self, stream=None):
-        for operation in self._operations:
+        for operation in self._tape.operations:
             operation()
 
 
@@ -272,7 +262,7 @@ def cuda():
     modes = dict(streamCaptureModeGlobal=0, streamCaptureModeThreadLocal=1, streamCaptureModeRelaxed=2)
     runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError, **modes)
     return types.SimpleNamespace(
-        Device=Device, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
+        Device=Device, Event=Event, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
         get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,
     )  # fmt: skip
 
@@ -290,5 +280,8 @@ def module():
 
 
 def install():
-    """From here on `import cupy` gives the stand-in."""
+    """From here on `import cupy` gives the stand-in, and products go to its cuBLAS."""
     sys.modules["cupy"] = module()
+    from tinygan.backend.cuda import blas
+
+    blas.library = Cublas

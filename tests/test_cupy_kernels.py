@@ -110,7 +110,7 @@ def test_a_fused_function_computes_what_it_says_and_keeps_its_dtype():
 )
 def test_what_cupy_fuses_wrongly_or_not_at_all_is_refused(function, message):
     with pytest.raises(TypeError, match=message):
-        cupy.fuse(function, kernel_name="f")(x(), 0.9)
+        cupy.fuse(kernel_name="f")(function)(x(), 0.9)
     assert x().sum() == 6  # and legal again outside
 
 

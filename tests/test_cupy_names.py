@@ -71,7 +71,7 @@ def test_every_name_is_one_of_cupys():
         assert getattr(real, name) is getattr(np, name), name
     for name in public(standin.cuda):
         assert hasattr(real.cuda, name), f"cuda.{name}"
-    for owner in ("Device", "Graph", "MemoryPool", "Stream", "runtime"):
+    for owner in ("Device", "Event", "Graph", "MemoryPool", "Stream", "runtime"):
         for name in public(getattr(standin.cuda, owner)):
             assert name == "id" or hasattr(getattr(real.cuda, owner), name), f"cuda.{owner}.{name}"
 

@@ -1,6 +1,8 @@
 """How a run is doing: what is measured at each step, and the failures that have a name.
 
 Everything comes out of what the step computes anyway; no image goes through a network for it.
+For bce D(x) and D(G(z)) are probabilities. Both near 0.5: D cannot tell, as at the end or at the very beginning. 0.6 to
+0.8 against 0.2 to 0.4: a contest. 1 against 0, and staying there: D has won, and G learns nothing.
 """
 
 from . import backend

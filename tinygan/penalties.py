@@ -21,7 +21,10 @@ class Penalty(NamedTuple):
 
 
 def squared_slope(logits, images):
-    """|dD/dx|^2 of each image, over ALL its axes: (N,). In the sum each logit has its own image."""
+    """|dD/dx|^2 of each image, over ALL its axes: (N,). In the sum each logit has its own image.
+
+    Here a second derivative begins: create_graph=True keeps dD/dx differentiable by D's weights.
+    """
     (slope,) = grad(logits.sum(), [images], create_graph=True)
     return (slope * slope).sum(tuple(range(1, slope.ndim)))
 

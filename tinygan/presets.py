@@ -67,7 +67,7 @@ def for_data(preset, shape):
     weight = 0.1 if preset.penalty in ("r1", "r1r2") else preset.penalty_weight
     betas = preset.betas[0], 0.99
     return preset._replace(
-        latent_size=8, batch_size=256, steps=5000, lr=preset.lr * 10, betas=betas, ema=0.0, penalty_weight=weight
+        latent_size=8, batch_size=256, steps=8000, lr=preset.lr * 10, betas=betas, ema=0.0, penalty_weight=weight
     )
 
 

@@ -59,7 +59,8 @@ def _identity(x):
 
 
 def _squared_deviation(x, mean):
-    return (x - mean) ** 2
+    centred = x - mean
+    return centred * centred
 
 
 def _product_of_centred(g, x, mean):

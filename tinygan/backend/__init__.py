@@ -24,6 +24,8 @@ OFFERS = (
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",
     "conv2d_filter",
+    "capture",  # a step -> the same step, on CUDA as one graph
+    "tf32",  # whether products of float32 may be rounded for speed, on CUDA
 )
 
 

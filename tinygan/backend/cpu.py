@@ -8,8 +8,8 @@ from . import threads
 from .patches import col2im, im2col, patch_grid
 
 __all__ = [
-    "Generator", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here", "im2col",
-    "matmul", "start", "to_device", "to_host", "xp",
+    "Generator", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here",
+    "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements of an elementwise block, 256 KiB in float32: smaller ones wait for Python's lock
@@ -31,6 +31,17 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
+
+
+def capture(function):
+    """A step, a function of no arguments that changes arrays in place, as a function to be called for each step: here
+    itself, on CUDA one graph of kernels after its first calls. All that a step changes must be arrays: what it counts
+    in Python stays as it was."""
+    return function
+
+
+def tf32(on):
+    """On CUDA, whether products of float32 may be rounded for speed. Here they are what they are."""
 
 
 def fuse_here(function):

@@ -1,0 +1,139 @@
+"""Products on the private cuBLAS handle: whatever the operands look like, what reaches the library is their product.
+
+The library is the stand-in's, which works by columns on bare addresses (cupy_cublas.py): pytest --device standin.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tinygan import backend
+
+if backend.device == "cpu" or hasattr(backend.xp, "__version__"):
+    pytest.skip("needs --device standin", allow_module_level=True)
+from tinygan.backend.cuda import blas
+
+SHAPES = [(2, 3, 4), (1, 1, 1), (1, 5, 3), (5, 1, 3), (4, 3, 1), (1, 1, 6), (7, 2, 1), (3, 4, 5)]  # m, k, n
+VIEWS = {  # how a matrix may lie: (rows, columns) -> a view of that shape
+    "whole": lambda draw, r, c: draw(r, c),
+    "transposed": lambda draw, r, c: draw(c, r).T,
+    "some columns": lambda draw, r, c: draw(r, c + 3)[:, 2 : 2 + c],
+    "some columns, transposed": lambda draw, r, c: draw(c, r + 3)[:, 1 : 1 + r].T,
+    "every other row": lambda draw, r, c: draw(2 * r, c)[::2],
+    "every other column": lambda draw, r, c: draw(r, 2 * c)[:, ::2],
+    "rows backwards": lambda draw, r, c: draw(r, c)[::-1],
+    "one row, repeated": lambda draw, r, c: backend.xp.broadcast_to(draw(1, c), (r, c)),
+    "one number, repeated": lambda draw, r, c: backend.xp.broadcast_to(draw(1, 1), (r, c)),
+}
+COPIED = ("every other column", "rows backwards", "one row, repeated", "one number, repeated")
+
+
+@pytest.fixture
+def draw():
+    rng = np.random.default_rng(0)
+    return lambda *shape: backend.to_device(rng.standard_normal(shape))
+
+
+@pytest.fixture
+def library():
+    library = blas.handle().library
+    library.calls.clear()
+    return library
+
+
+def get(x):
+    return backend.to_host(x)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-5)])
+@pytest.mark.parametrize("left, right", list(itertools.product(VIEWS, VIEWS)))
+def test_a_product_of_any_two_views_is_their_product(left, right, dtype, tolerance, draw):
+    for m, k, n in SHAPES:
+        a = VIEWS[left](lambda *s: draw(*s).astype(dtype), m, k)
+        b = VIEWS[right](lambda *s: draw(*s).astype(dtype), k, n)
+        y = blas.matmul(a, b)
+        assert y.dtype == dtype and y.shape == (m, n)
+        np.testing.assert_allclose(get(y), get(a) @ get(b), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_without_gaps_in_its_rows_or_columns_is_not_copied(view, draw):
+    x = VIEWS[view](draw, 4, 5)
+    assert (blas.operand(x).array is x) == (view not in COPIED)
+
+
+def test_a_transposed_operand_is_a_flag_and_a_gap_between_rows_a_leading_dimension(library, draw):
+    blas.matmul(draw(3, 4), draw(5, 9)[:, :4].T)
+    (call,) = library.calls  # by columns: (n, k) times (k, m)
+    assert (call["m"], call["n"], call["k"]) == (5, 3, 4)
+    assert (call["transa"], call["transb"]) == (1, 0) and call["ld"] == (9, 4, 5)
+
+
+@pytest.mark.parametrize("alpha, beta", [(1.0, 0.0), (2.5, 0.0), (1.0, 1.0), (-0.5, 3.0)])
+def test_alpha_and_beta_scale_the_product_and_what_was_there(alpha, beta, draw):
+    a, b, room = draw(3, 4), draw(4, 2), draw(3, 7)
+    before = get(room).copy()
+    out = room[:, 4:6]
+    assert blas.gemm(a, b, out, alpha, beta) is out
+    np.testing.assert_allclose(get(out), alpha * get(a) @ get(b) + beta * before[:, 4:6], rtol=1e-12)
+    np.testing.assert_array_equal(get(room)[:, :4], before[:, :4])
+
+
+def test_with_beta_zero_what_was_there_is_not_read(draw):
+    out = backend.xp.full((3, 2), float("nan"))
+    assert not np.isnan(get(blas.gemm(draw(3, 4), draw(4, 2), out))).any()
+
+
+@pytest.mark.parametrize("m, k, n", [(0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0, 0)])
+def test_empty_matrices_have_a_product_too(m, k, n, draw):
+    y = blas.matmul(draw(m, k), draw(k, n))
+    assert y.shape == (m, n) and not get(y).any()
+
+
+def test_tf32_is_for_float32_only_and_only_when_asked_for(library, draw):
+    a, b = draw(2, 3), draw(3, 2)
+    try:
+        for on in (False, True):
+            backend.tf32(on)
+            blas.matmul(a.astype("float32"), b.astype("float32"))
+            blas.matmul(a, b)
+    finally:
+        backend.tf32(False)
+    exact, tf32, double = blas.COMPUTE_32, blas.COMPUTE_TF32, blas.COMPUTE_64
+    assert [call["compute"] for call in library.calls] == [exact, double, tf32, double]
+
+
+def test_the_stream_is_set_before_the_workspace_and_only_when_it_changes(draw):
+    handle = blas.Handle()
+    lie = blas.operand(draw(2, 2))
+    out = draw(2, 2)
+    handle.gemm(lie, lie, (2, 2, 2), out, 2, 1.0, 0.0)
+    handle.gemm(lie, lie, (2, 2, 2), out, 2, 1.0, 0.0)
+    with backend.xp.cuda.Stream(non_blocking=True):
+        handle.gemm(lie, lie, (2, 2, 2), out, 2, 1.0, 0.0)
+    again = ["stream", "workspace", "product"]
+    assert handle.library.order == ["create", *again, "product", *again]
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda draw: blas.matmul(draw(2, 3), draw(3, 2).astype("float32")), TypeError, "float64 and float32"),
+        (lambda draw: blas.matmul(draw(2, 3).astype("int64"), draw(3, 2).astype("int64")), TypeError, "int64"),
+        (lambda draw: blas.matmul(draw(2, 3), draw(4, 2)), ValueError, r"\(2, 3\) times \(4, 2\)"),
+        (lambda draw: blas.gemm(draw(2, 3), draw(3, 2), draw(2, 3)), ValueError, r"into \(2, 3\)"),
+        (lambda draw: blas.gemm(draw(2, 3), draw(3, 2), draw(2, 2).T), ValueError, "rows without gaps"),
+        (lambda draw: blas.gemm(draw(2, 3), draw(3, 2), draw(2, 4)[:, ::2]), ValueError, "rows without gaps"),
+    ],
+)
+def test_what_cannot_be_multiplied_is_refused(call, error, message, draw):
+    with pytest.raises(error, match=message):
+        call(draw)
+
+
+def test_a_status_of_the_library_is_an_error_that_names_the_function(draw):
+    handle = blas.Handle()
+    lie = blas.operand(draw(2, 2))
+    with pytest.raises(RuntimeError, match="cublasGemmEx failed with cuBLAS status 7"):
+        handle.gemm(lie, lie, (2, 2, 2), draw(2, 2), 1, 1.0, 0.0)  # leading dimension too small

@@ -1,0 +1,132 @@
+"""backend.capture on the stand-in: real calls first, then a graph, in the right order and on the right memory.
+
+pytest --device standin
+"""
+
+import contextlib
+
+import pytest
+
+from tinygan import backend
+
+if backend.device == "cpu" or hasattr(backend.xp, "__version__"):
+    pytest.skip("needs --device standin", allow_module_level=True)
+from tinygan.backend.cuda import graph
+
+
+def counter():
+    """An array, a list of what Python did, and a function that adds 1 to the array."""
+    total, done = backend.xp.zeros(1), []
+
+    def step():
+        done.append("call")
+        total[...] += 1
+
+    return total, done, step
+
+
+def test_each_call_is_one_real_call_and_python_runs_until_the_capture_only():
+    total, done, step = counter()
+    captured = backend.capture(step)
+    for i in range(1, 8):
+        assert captured() is None
+        assert total.tolist() == [i]
+        assert len(done) == min(i, graph.WARM_UP + 1)
+
+
+def test_what_python_counts_stays_as_it_was_at_the_capture():
+    """The reason why everything that changes between steps must be an array."""
+    total, count = backend.xp.zeros(1), [0]
+
+    def step():
+        count[0] += 1
+        total[...] += count[0]
+
+    captured = backend.capture(step)
+    for _ in range(6):
+        captured()
+    assert total.tolist() == [1 + 2 + 3 + 3 + 3 + 3]
+
+
+def test_before_the_replays_all_happens_in_the_private_pool_between_two_events(monkeypatch):
+    Stream, happened, inside = backend.xp.cuda.Stream, [], []
+
+    def note(owner, name):
+        before = getattr(owner, name)
+
+        def noted(self, *args, **kwargs):
+            happened.append(f"{name} of {'default' if self is Stream.null else 'private'}")
+            return before(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, noted)
+
+    @contextlib.contextmanager
+    def using_allocator(allocator):
+        happened.append("pool")
+        inside.append(allocator)
+        yield
+        inside.pop()
+
+    for name in ("record", "wait_event", "begin_capture", "end_capture"):
+        note(Stream, name)
+    monkeypatch.setattr(backend.xp.cuda, "using_allocator", using_allocator)
+    captured = backend.capture(lambda: happened.append("call") if inside else happened.append("outside"))
+    for _ in range(graph.WARM_UP + 3):
+        captured()
+    enter = ["record of default", "wait_event of private", "pool"]
+    leave = ["record of private", "wait_event of default"]
+    capture = ["begin_capture of private", "call", "end_capture of private"]
+    assert happened == [*enter, "call", *leave] * graph.WARM_UP + [*enter, *capture, *leave]
+
+
+def test_replays_are_launched_on_the_callers_stream(monkeypatch):
+    captured = backend.capture(lambda: None)
+    launched = []
+    monkeypatch.setattr(
+        backend.xp.cuda.Graph, "launch", lambda self, stream=None: launched.append(backend.xp.cuda.get_current_stream())
+    )
+    for _ in range(graph.WARM_UP + 2):
+        captured()
+    assert launched == [backend.xp.cuda.Stream.null] * 2
+
+
+def test_a_step_that_cannot_be_captured_says_why_and_leaves_the_stream_free():
+    x, calls = backend.xp.ones(3), []
+
+    def step():
+        calls.append(1)
+        if len(calls) > graph.WARM_UP:
+            float(x.sum())  # asks the device for a number
+
+    captured = backend.capture(step)
+    for _ in range(graph.WARM_UP):
+        captured()
+    with pytest.raises(backend.xp.cuda.runtime.CUDARuntimeError, match="while a graph is captured"):
+        captured()
+    assert not captured.stream.is_capturing() and x.tolist() == [1, 1, 1]
+
+
+def test_two_functions_are_captured_apart():
+    (a, _, step_a), (b, _, step_b) = counter(), counter()
+    one, other = backend.capture(step_a), backend.capture(step_b)
+    for _ in range(5):
+        one()
+    for _ in range(4):
+        other()
+    one()
+    assert a.tolist() == [6] and b.tolist() == [4]
+
+
+def test_a_product_inside_a_graph_sees_what_its_factors_hold_by_then():
+    a, b = backend.xp.ones((2, 3)), backend.xp.ones((3, 2))
+    y = backend.xp.zeros((2, 2))
+
+    def step():
+        y[...] = backend.matmul(a, b)
+
+    captured = backend.capture(step)
+    for _ in range(graph.WARM_UP + 1):
+        captured()
+    a *= 5
+    captured()
+    assert y.tolist() == [[15, 15], [15, 15]]

@@ -1,0 +1,137 @@
+"""What only a real GPU can show: pytest --device cuda tests/test_on_gpu.py. The rest of the suite runs there too.
+
+A graph writes to the memory it was captured on, whatever has become of it: so replays among other work are the test.
+"""
+
+import numpy as np
+import pytest
+
+from tinygan import backend, presets
+from tinygan.data import Batches, Dataset
+from tinygan.presets import PRESETS
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(
+        backend.device == "cpu" or not hasattr(backend.xp, "__version__"), reason="needs a GPU and --device cuda"
+    ),
+]
+CLASSES = 10
+
+
+def make(name, batch_size=16):
+    preset = PRESETS[name]._replace(batch_size=batch_size)
+    pictures = np.random.default_rng(0).integers(0, 256, (8000, 28, 28, 1)).astype("uint8")
+    dataset = Dataset(pictures, (np.arange(8000) % CLASSES).astype("uint8"), "random")
+    batches = Batches(dataset, batch_size, 0, preset.n_critic, preset.conditional)
+    batches.start_epoch(0)
+    return presets.build(preset, pictures.shape[1:], 0, CLASSES), batches
+
+
+def state(*parts):
+    return {name: backend.to_host(a).copy() for part in parts for name, a in part.state_dict().items()}
+
+
+def differences(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    return [key for key in ours if not np.array_equal(ours[key], theirs[key])]
+
+
+@pytest.fixture(params=[False, True], ids=["float32", "tf32"])
+def tf32(request):
+    backend.tf32(request.param)
+    yield request.param
+    backend.tf32(False)
+
+
+SHAPES = [(6272, 1024, 128), (128, 6272, 1), (1024, 6272, 128), (128, 100, 6272), (3, 5, 7), (1, 1, 1)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m, k, n", SHAPES)
+def test_a_captured_product_is_the_eager_one_and_numpys(m, k, n, dtype, tf32):
+    rng = backend.Generator(0)
+    a, b = rng.normal((k, m), dtype).T, rng.normal((n, k), dtype).T
+    eager, y = backend.matmul(a, b), backend.xp.zeros((m, n), dtype)
+
+    def step():
+        y[...] = backend.matmul(a, b)
+
+    captured = backend.capture(step)
+    for _ in range(5):
+        y[...] = 0
+        captured()
+        assert (backend.to_host(y) == backend.to_host(eager)).all()
+    exact = backend.to_host(a).astype("float64") @ backend.to_host(b).astype("float64")
+    error = np.linalg.norm(backend.to_host(y) - exact) / np.linalg.norm(exact)
+    assert error < (1e-13 if dtype == "float64" else 2e-3 if tf32 else 3e-6)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_fifty_steps_eager_and_captured_agree_to_the_bit(name, tf32):
+    (eager, eager_batches), (captured, captured_batches) = make(name), make(name)
+    step = backend.capture(lambda: captured.step(captured_batches))
+    for i in range(50):
+        if i == 25:
+            eager_batches.start_epoch(1)
+            captured_batches.start_epoch(1)
+        eager.step(eager_batches)
+        step()
+    assert not differences(state(captured, captured_batches), state(eager, eager_batches))
+
+
+def test_noise_differs_between_replays_and_goes_on_from_a_saved_state():
+    def draws(rng, steps):
+        y, seen = backend.xp.zeros(1000, "float32"), []
+
+        def step():
+            y[...] = rng.normal((1000,))
+
+        captured = backend.capture(step)
+        for _ in range(steps):
+            captured()
+            seen.append(backend.to_host(y).copy())
+        return seen
+
+    through = draws(backend.Generator(3), 10)
+    assert len({y.tobytes() for y in through}) == 10
+    first, second = backend.Generator(3), backend.Generator(4)
+    before = draws(first, 5)
+    second.load_state_dict(state(first))
+    assert [y.tobytes() for y in before + draws(second, 5)] == [y.tobytes() for y in through]
+
+
+@pytest.mark.parametrize("name", ["vanilla", "dcgan", "wgan-gp"])
+def test_a_thousand_replays_among_other_work_change_nothing(name):
+    (alone, alone_batches), (disturbed, disturbed_batches) = make(name), make(name)
+    one = backend.capture(lambda: alone.step(alone_batches))
+    other = backend.capture(lambda: disturbed.step(disturbed_batches))
+    rng, kept = np.random.default_rng(0), []
+    for i in range(1000):
+        if i % alone_batches.steps_per_epoch == 0:
+            alone_batches.start_epoch(i)
+            disturbed_batches.start_epoch(i)
+        one()
+        kept.append(backend.xp.full(int(rng.integers(1, 1 << 20)), float("nan"), "float32"))
+        other()
+        kept = kept[-8:]
+        if i % 100 == 50:
+            disturbed.sample(backend.Generator(1).normal((40, PRESETS[name].latent_size)))
+            backend.xp.get_default_memory_pool().free_all_blocks()
+    ours, theirs = state(disturbed, disturbed_batches), state(alone, alone_batches)
+    assert not differences(ours, theirs)
+    assert all(np.isfinite(a).all() for a in ours.values() if a.dtype.kind == "f")
+    assert all(bool(backend.xp.isnan(a).all()) for a in kept)  # nor has a replay written where it should not
+
+
+@pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_patches_are_those_of_numpy(channels, kernel, stride, padding, monkeypatch):
+    from tinygan.backend import cuda, patches
+
+    x = np.random.default_rng(0).standard_normal((5, 14, 13, channels)).astype("float32")
+    columns = backend.to_host(cuda.im2col(backend.to_device(x), kernel, stride, padding))
+    image = backend.to_host(cuda.col2im(backend.to_device(columns), x.shape, kernel, stride, padding))
+    monkeypatch.setattr(backend, "xp", np)
+    np.testing.assert_array_equal(columns, patches.im2col(x, kernel, stride, padding))
+    np.testing.assert_array_equal(image, patches.col2im(columns, x.shape, kernel, stride, padding))

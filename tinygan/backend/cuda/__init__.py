@@ -1,0 +1,68 @@
+"""CUDA: CuPy. The same names as cpu.py; nothing here waits for the device except to_host.
+
+A training step is a few hundred kernels of a few microseconds, and to launch one from Python takes longer than that.
+So all of it can be captured once and replayed (graph.py), which CuPy's own matrix products cannot: ours are in blas.py.
+kernels.py has what CuPy lacks or does slowly, fusion.py elementwise functions, random.py noise that differs by replay.
+"""
+
+from ..device import DeviceError
+
+try:
+    import cupy as xp
+except ImportError as error:
+    raise DeviceError(
+        "device cuda needs CuPy: pip install -e '.[cuda12]' or, where nvidia-smi shows CUDA 13, '.[cuda13]' "
+        f"({error}); --device cpu works without"
+    ) from None
+
+from ..patches import patch_grid
+from .blas import matmul, tf32
+from .fusion import column_sums, fuse_here
+from .graph import capture
+from .kernels import col2im, im2col
+from .random import Generator
+
+__all__ = [
+    "Generator", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here",
+    "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
+]  # fmt: skip
+
+
+def start(index):
+    """Make GPU number `index` the one in use. Raises DeviceError when there is none of that number."""
+    try:
+        count = xp.cuda.runtime.getDeviceCount()
+    except xp.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(
+            f"CuPy is installed and finds no CUDA GPU ({error}): see what nvidia-smi says, or use --device cpu"
+        ) from None
+    if index >= count:
+        raise DeviceError(f"there is no cuda:{index}: this machine has {count} CUDA GPU{'s' if count != 1 else ''}")
+    xp.cuda.Device(index).use()
+
+
+def to_host(array):
+    return xp.asnumpy(array)
+
+
+def to_device(array):
+    return xp.asarray(array)
+
+
+def conv2d(x, w, stride, padding):
+    """See autograd/convolution.py."""
+    grid = patch_grid(x.shape[1:3], w.shape[:2], stride, padding)
+    patches = im2col(x, w.shape[:2], stride, padding)
+    return matmul(patches, w.reshape(-1, w.shape[3])).reshape(len(x), *grid, w.shape[3])
+
+
+def conv_transpose2d(g, w, size, stride, padding):
+    """See autograd/convolution.py."""
+    columns = matmul(g.reshape(-1, g.shape[3]), w.reshape(-1, w.shape[3]).T)
+    return col2im(columns, (len(g), *size, w.shape[2]), w.shape[:2], stride, padding)
+
+
+def conv2d_filter(x, g, kernel, stride, padding):
+    """See autograd/convolution.py."""
+    patches = im2col(x, kernel, stride, padding)
+    return matmul(patches.T, g.reshape(-1, g.shape[3])).reshape(*kernel, x.shape[3], g.shape[3])
