@@ -1,0 +1,106 @@
+"""A computational graph as a picture, drawn from what tensors remember (Tensor.origin) and nothing else.
+
+Data flows from left to right; the backward walk (tinygan/autograd/backward.py) goes the same ways from right to left.
+"""
+
+from matplotlib.patches import FancyBboxPatch
+
+from tinygan import Tensor
+
+COLUMN, ROW = 1.15, 0.9  # distances of boxes, in inches
+WIDTH, HEIGHT = 0.9, 0.45  # of a box
+COLOURS = {"parameter": "#cfe8cf", "constant": "#eeeeee", "operation": "#cfdff3"}
+
+
+def history(output):
+    """Every tensor that `output` was made from, itself included: a tensor comes before those it was made from."""
+    found, seen = [], set()
+
+    def visit(tensor):
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            for argument in arguments(tensor):
+                visit(argument)
+            found.append(tensor)
+
+    visit(output)
+    return found[::-1]
+
+
+def arguments(tensor):
+    """The tensors that it was made from; numbers and arrays are left out."""
+    return [a for a in tensor.origin.args if isinstance(a, Tensor)] if tensor.origin else []
+
+
+def layout(output, column=0, row=0.0):
+    """{id of a tensor: (column, row)}: the output at the given place, everything else to its left.
+
+    An operation stands right of all that it was made from, a leaf left of the first that uses it. The first argument
+    stays in the row of its operation; a second one goes above it, or half-way between those that share it.
+    """
+    order, users = history(output), {}
+    for tensor in order:
+        for argument in arguments(tensor):
+            users.setdefault(id(argument), []).append(tensor)
+    columns = {}
+    for tensor in reversed(order):
+        columns[id(tensor)] = 1 + max((columns[id(a)] for a in arguments(tensor)), default=-1)
+    rows = {id(output): row}
+    for tensor in order:
+        if not tensor.origin:
+            columns[id(tensor)] = min(columns[id(user)] for user in users[id(tensor)]) - 1
+        if tensor is not output:
+            places = [rows[id(user)] + shift(tensor, user, len(users[id(tensor)])) for user in users[id(tensor)]]
+            rows[id(tensor)] = sum(places) / len(places)
+    to_the_right = column - columns[id(output)]
+    return {key: (columns[key] + to_the_right, rows[key]) for key in columns}
+
+
+def shift(argument, user, shared_by):
+    """How far above its user's row an argument goes."""
+    others = arguments(user)
+    if len(others) == 2 and all(a.origin for a in others):
+        return 1.0 if argument is others[0] else -1.0
+    return 0.0 if argument is others[0] or shared_by > 1 else 1.0
+
+
+def draw(axes, output, places, labels=None, faded=False):
+    """Draw a graph into axes. labels: {id of a tensor: text}; other tensors are called what made them."""
+    for tensor in history(output):
+        x, y = places[id(tensor)]
+        kind = "operation" if tensor.origin else "parameter" if tensor.requires_grad else "constant"
+        made_by = tensor.origin.primitive.__name__ if tensor.origin else ""
+        box(axes, x, y, (labels or {}).get(id(tensor), made_by), COLOURS[kind], faded)
+        for argument in arguments(tensor):
+            arrow(axes, places[id(argument)], (x, y), faded)
+
+
+def box(axes, x, y, text, colour, faded=False):
+    left, bottom = x * COLUMN - WIDTH / 2, y * ROW - HEIGHT / 2
+    style = {"facecolor": colour, "edgecolor": "#555555", "alpha": 0.35 if faded else 1.0, "linewidth": 0.8}
+    axes.add_patch(FancyBboxPatch((left, bottom), WIDTH, HEIGHT, boxstyle="round,pad=0,rounding_size=0.08", **style))
+    axes.text(x * COLUMN, y * ROW, text, ha="center", va="center", fontsize=9, color="#888888" if faded else "black")
+
+
+def arrow(axes, start, end, faded=False):
+    """From the right side of the box at `start` to the left side of the one at `end`."""
+    (x0, y0), (x1, y1) = start, end
+    style = {
+        "arrowstyle": "-|>",
+        "color": "#bbbbbb" if faded else "#555555",
+        "linewidth": 0.9,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
+    tail, head = (x0 * COLUMN + WIDTH / 2, y0 * ROW), (x1 * COLUMN - WIDTH / 2, y1 * ROW)
+    axes.annotate("", head, tail, arrowprops=style)
+
+
+def fit(axes, places, left=0.0, right=0.0, above=0.0, below=0.0):
+    """Set the limits of axes to the boxes and so many inches around; returns the width and height in inches."""
+    xs, ys = [x * COLUMN for x, _ in places], [y * ROW for _, y in places]
+    x0, x1 = min(xs) - WIDTH / 2 - 0.1 - left, max(xs) + WIDTH / 2 + 0.1 + right
+    y0, y1 = min(ys) - HEIGHT / 2 - 0.1 - below, max(ys) + HEIGHT / 2 + 0.1 + above
+    axes.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal")
+    axes.axis("off")
+    return x1 - x0, y1 - y0

@@ -1,0 +1,87 @@
+"""How much there is to read: lines by room, the longest file, the longest function.
+
+python docs/measure.py              print the table
+python docs/measure.py --write      and put it into docs/tour.md, which quotes it
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TOUR = ROOT / "docs/tour.md"
+BEGIN, END = "<!-- by docs/measure.py -->\n", "<!-- end -->"
+
+ROOMS = {
+    "backend/: NumPy, and what both devices share": ["tinygan/backend"],
+    "backend/cuda/: CuPy": ["tinygan/backend/cuda"],
+    "autograd/: the engine": ["tinygan/autograd"],
+    "layers/": ["tinygan/layers"],
+    "the game: gan, losses, penalties, optim": [
+        f"tinygan/{name}.py" for name in ("gan", "losses", "penalties", "optim")
+    ],
+    "what plays it: models, presets, training": [f"tinygan/{name}.py" for name in ("models", "presets", "training")],
+}
+CORE = list(ROOMS)[:5]
+REST = "all else in tinygan/: data, metrics, runs, plots, ..."
+
+
+def sources(*places):
+    """The Python files at these places, which are paths from the root; of a folder those directly in it."""
+    for place in places:
+        path = ROOT / place
+        yield from sorted(path.glob("*.py")) if path.is_dir() else [path]
+
+
+def everything():
+    """All files of the library."""
+    return sorted((ROOT / "tinygan").rglob("*.py"))
+
+
+def lines(path):
+    return len(path.read_text().splitlines())
+
+
+def functions(path):
+    """(lines, name) of every function in a file, methods too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)}: {node.name}"
+
+
+def rooms():
+    """{room: (files, lines)}, the whole library and the scripts last."""
+    found = {room: list(sources(*places)) for room, places in ROOMS.items()}
+    library = everything()
+    found[REST] = [path for path in library if not any(path in files for files in found.values())]
+    found["the library"] = library
+    found["scripts"] = sorted(ROOT.glob("*.py"))
+    return {room: (len(files), sum(map(lines, files))) for room, files in found.items()}
+
+
+def table():
+    """The measures as Markdown."""
+    sizes = rooms()
+    rows = [f"| {room} | {files} | {count:,} |" for room, (files, count) in sizes.items()]
+    read = [*everything(), *sorted(ROOT.glob("*.py"))]
+    longest, where = max((lines(path), str(path.relative_to(ROOT))) for path in read)
+    most, function = max(found for path in read for found in functions(path))
+    short = sum(lines(path) <= 300 for path in read) / len(read)
+    core = sum(sizes[room][1] for room in CORE)
+    return "\n".join([
+        "| | files | lines |", "| --- | --- | --- |", *rows, "",
+        f"The core, which is the first five rows: {core:,} lines. Files of at most 300 lines: {short:.0%}; the longest",
+        f"has {longest} ({where}). The longest function has {most} lines ({function}).",
+    ]) + "\n"  # fmt: skip
+
+
+def quoted():
+    """What docs/tour.md says: the table between its marks."""
+    return TOUR.read_text().split(BEGIN)[1].split(END)[0]
+
+
+if __name__ == "__main__":
+    print(table(), end="")
+    if "--write" in sys.argv:
+        before, after = TOUR.read_text().split(BEGIN)[0], TOUR.read_text().split(END)[1]
+        TOUR.write_text(before + BEGIN + table() + END + after)

@@ -1,0 +1,181 @@
+"""The documents: links lead somewhere, snippets print what they say, and the measures are those of the code."""
+
+import ast
+import doctest
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygan import backend, presets
+from tinygan.autograd import PRIMITIVES
+from tinygan.runs import OPTIONS, Run
+
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "docs"))
+
+import figures  # noqa: E402
+import measure  # noqa: E402
+
+TOUR = ROOT / "docs/tour.md"
+PAGES = [path for folder in (".", "docs", "tests") for path in sorted((ROOT / folder).glob("*.md"))]
+LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+
+
+def prose(path):
+    """A page without its blocks of code."""
+    return re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+
+
+def links(text):
+    """(text, target) of each link that does not lead out of the repository."""
+    found = ((match["text"], match["target"]) for match in LINK.finditer(text))
+    return [(text, target) for text, target in found if not re.match(r"https?:|mailto:", target)]
+
+
+def defines(source, dotted):
+    """Whether Python source defines a name: a function, a class, a variable, or Class.method."""
+    nodes = ast.parse(source).body
+    for name in dotted.split("."):
+        found = [node for node in nodes if name in names(node)]
+        if not found:
+            return False
+        nodes = getattr(found[0], "body", [])
+    return True
+
+
+def names(node):
+    """What a statement gives a name to."""
+    if isinstance(node, ast.Assign):
+        return {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return {getattr(node, "name", None)}
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_that_defines_what_it_names(page):
+    for text, target in links(prose(page)):
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.is_relative_to(ROOT) and path.exists(), f"{page.name}: [{text}]({target}): there is no such file"
+        name = re.fullmatch(r"`([\w.]+)`", text)
+        if path.suffix == ".py" and name and not name[1].endswith(".py"):
+            assert defines(path.read_text(), name[1]), f"{page.name}: {file} does not define {name[1]}"
+        if path.suffix == ".md" and anchor:
+            assert anchor in anchors(path), f"{page.name}: {file} has no heading {anchor}"
+
+
+def test_a_link_to_a_name_that_is_not_there_would_be_noticed():
+    source = "class A:\n    x = 1\n\n    def f(self): pass\n\n\ndef g(): pass\n\n\nB = 1\n"
+    assert all(defines(source, name) for name in ("A", "A.x", "A.f", "g", "B"))
+    assert not any(defines(source, name) for name in ("f", "A.g", "x", "C", "A.B"))
+
+
+STOPS = re.split(r"^## ", TOUR.read_text(), flags=re.MULTILINE)[1:]
+
+
+@pytest.fixture
+def primitives_as_they_were():
+    """A primitive of the tour is not one of the library, which must have checks for all that are registered."""
+    before = dict(PRIMITIVES)
+    yield
+    PRIMITIVES.clear()
+    PRIMITIVES.update(before)
+
+
+@pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.splitlines()[0])
+def test_the_snippets_of_the_tour_print_what_they_say(stop, primitives_as_they_were):
+    if backend.device != "cpu":
+        pytest.skip("the tour is told on the CPU")
+    snippets = "\n".join(re.findall(r"^```python\n(.*?)^```", stop, re.DOTALL | re.MULTILINE))
+    test = doctest.DocTestParser().get_doctest(snippets, {}, stop.splitlines()[0], str(TOUR), 0)
+    said = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False).run(test, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_each_of_the_eight_stops_has_something_to_try_and_the_last_page_is_the_list():
+    numbered = [stop for stop in STOPS if stop[0].isdigit()]
+    assert [stop[0] for stop in numbered] == list("12345678")
+    assert all(">>> " in stop and links(stop) for stop in numbered)
+    assert STOPS[-1].startswith("In under a minute")
+
+
+def rows_of_the_list():
+    cells = [row.strip("| ").split(" | ") for row in STOPS[-1].splitlines() if row.startswith("| ")]
+    return [tuple(row) for row in cells[2:]]
+
+
+@pytest.mark.parametrize("question, where, word", rows_of_the_list(), ids=lambda cell: cell[:60])
+def test_what_a_reader_looks_for_is_found_by_searching_for_the_word(question, where, word):
+    for text, target in links(where):
+        source = (TOUR.parent / target).read_text()
+        assert word.lower() in source.lower(), f"{question}: {word!r} is not in {target} ({text})"
+
+
+def test_pictures_of_the_pages_are_small():
+    for picture in (ROOT / "docs/figures").glob("*.png"):
+        assert picture.stat().st_size < 150_000, f"{picture.name} has {picture.stat().st_size} bytes"
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Where the figures of a test go."""
+    if backend.device != "cpu":
+        pytest.skip("figures are drawn on the CPU")
+    monkeypatch.setattr(figures, "HERE", tmp_path)
+    return tmp_path
+
+
+def test_the_script_still_draws_its_figures(drawn, monkeypatch):
+    short = {name: (base, {**changes, "steps": 20}, (10, 20)) for name, (base, changes, _) in figures.RUNS.items()}
+    monkeypatch.setattr(figures, "RUNS", short)
+    for draw in (figures.tiny_graph, figures.step_graph, figures.transposed, figures.ring):
+        draw()
+    names = {path.name for path in drawn.iterdir()}
+    assert names == {Path(target).name for _, target in links(TOUR.read_text()) if target.endswith(".png")}
+
+
+def test_a_finished_run_is_drawn_through_its_epochs_and_between_latent_points(drawn):
+    preset = presets.PRESETS["vanilla"]
+    options = {key: getattr(preset, key) for key in OPTIONS}
+    settings = {"preset": "vanilla", "data": None, "shape": (28, 28, 1), "classes": 10, "seed": 0, **options}
+    run = Run.create(settings, drawn / "run")
+    training = run.build()
+    run.save(training=training)
+    for epoch in (1, 2):
+        run.save_pictures(training, run.fixed_inputs(), [], epoch)
+    figures.through_epochs(run)
+    figures.interpolation(run)
+    assert {path.name for path in drawn.glob("*.png")} == {"epochs.png", "interpolation.png"}
+
+
+READ = [*measure.everything(), *sorted(ROOT.glob("*.py")), *sorted((ROOT / "docs").glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", READ, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_file_is_two_ideas_and_no_function_longer_than_a_screen(path):
+    assert measure.lines(path) <= 300, f"{path.name} has {measure.lines(path)} lines; over 300 is two ideas"
+    for length, name in measure.functions(path):
+        assert length <= 60, f"{name} has {length} lines; more than 60 do not fit on a screen"
+
+
+def test_every_file_opens_with_its_idea():
+    for path in READ:
+        assert path.read_text().startswith('"""'), f"{path.relative_to(ROOT)} does not say what it is about"
+
+
+def test_the_tour_quotes_the_measures_of_the_code():
+    quoted = dict(re.findall(r"^\| ([^|]+?) \| \d+ \| ([\d,]+) \|$", measure.quoted(), re.MULTILINE))
+    measured = {room: count for room, (_, count) in measure.rooms().items()}
+    assert quoted.keys() == measured.keys()
+    for room, count in measured.items():
+        said = int(quoted[room].replace(",", ""))
+        within = abs(said - count) <= 0.1 * count
+        assert within, f"the tour says {said} lines for {room}, and it has {count}: python docs/measure.py --write"
