@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from tinygan import backend, data
 from tinygan.checkpoint import CheckpointError
-from tinygan.health import METRICS, NotFinite, diagnose, name_the_first_not_finite
+from tinygan.health import NotFinite, Watch, name_the_first_not_finite
 from tinygan.losses import LOSSES
 from tinygan.penalties import PENALTIES
 from tinygan.presets import PRESETS, for_data
@@ -151,7 +151,9 @@ def train(args):
     epochs = math.ceil(run.settings["steps"] / per_epoch)
     last = min(run.settings["steps"], run.settings["max_steps"] or math.inf)
     step = int(training.steps[0])
-    rows, told = run.read_log(until=step), set()
+    rows, watch = run.read_log(until=step), Watch(training.gan.loss)
+    for row in rows:
+        watch.see(row[2:])  # what was said before the run was stopped is not said again
     pictures = run.fixed_inputs()
     print(f"{run.settings['preset']} on {device}: {last - step} steps, into {run.folder}", flush=True)
 
@@ -170,8 +172,7 @@ def train(args):
                 if step % Training.HISTORY == 0:  # the device is asked now and then only: each answer makes it wait
                     rows.append((step, epoch + 1, *read_metrics(training, run, dataset, step)))
                     bar.set_postfix_str(short(rows[-1]))
-                    for failure in set(diagnose([dict(zip(METRICS, r[2:])) for r in rows], training.gan.loss)) - told:
-                        told.add(failure)
+                    for failure in watch.see(rows[-1][2:]):
                         tqdm.write(f"step {step}: {failure}")
         run.write_log(rows)
         run.save(training=training, batches=batches)

@@ -6,32 +6,38 @@ from test_gan import build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy
-from tinygan.health import METRICS, RECENT, NotFinite, accuracy, diagnose, name_the_first_not_finite, spread
+from tinygan.health import METRICS, RECENT, NotFinite, Watch, accuracy, name_the_first_not_finite, spread
 from tinygan.losses import LOSSES
 
+HEALTHY = {**dict.fromkeys(METRICS, 0.5), "spread": 10.0, "g_gradient": 1.0}
 
-def rows(n=RECENT, **changes):
-    healthy = {metric: 0.5 for metric in METRICS}
-    return [{**healthy, "spread": 10.0, "g_gradient": 1.0} for _ in range(5)] + [
-        {**healthy, "spread": 10.0, "g_gradient": 1.0, **changes} for _ in range(n)
-    ]
+
+def said(loss, *changes):
+    """What is said of five healthy rows and then RECENT with each of the changes."""
+    watch, sentences = Watch(LOSSES[loss]), []
+    for change in ({}, *changes):
+        for _ in range(RECENT if change else 5):
+            sentences += watch.see([{**HEALTHY, **change}[metric] for metric in METRICS])
+    return sentences
+
+
+WON = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
 
 
 def test_a_healthy_run_is_not_disturbed():
-    assert diagnose(rows(), LOSSES["bce"]) == []
-    assert diagnose(rows(n=2, spread=0.1)[:6], LOSSES["bce"]) == []
+    assert said("bce", dict(d_loss=0.6)) == []
+    watch = Watch(LOSSES["bce"])  # too early to tell
+    assert not any(watch.see([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
 
 
-def test_a_discriminator_that_has_won_is_named_but_not_a_wasserstein_critic():
-    won = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
-    (message,) = diagnose(rows(**won), LOSSES["bce"])
+def test_a_discriminator_that_has_won_is_named_once_but_not_a_wasserstein_critic():
+    (message,) = said("bce", WON, WON)
     assert message.startswith("D has won")
-    assert diagnose(rows(**won), LOSSES["wasserstein"]) == []
-    assert diagnose(rows(**{**won, "g_gradient": 1.0}), LOSSES["bce"]) == []
+    assert said("wasserstein", WON) == said("bce", {**WON, "g_gradient": 1.0}) == []
 
 
 def test_collapse_is_named():
-    (message,) = diagnose(rows(spread=1.0), LOSSES["bce"])
+    (message,) = said("bce", dict(spread=1.0))
     assert message.startswith("G is collapsing")
 
 

@@ -5,6 +5,8 @@ For bce D(x) and D(G(z)) are probabilities. Both near 0.5: D cannot tell, as at 
 0.8 against 0.2 to 0.4: a contest. 1 against 0, and staying there: D has won, and G learns nothing.
 """
 
+from collections import deque
+
 from . import backend
 from .autograd import PRIMITIVES, no_grad
 
@@ -65,27 +67,37 @@ def spread(images):
     return backend.xp.sqrt((centred * centred).sum() * (2.0 / max(n - 1, 1)))
 
 
-def diagnose(rows, loss):
-    """The failures that the last RECENT rows show, as sentences. rows: dicts with the METRICS."""
-    if len(rows) < RECENT:
-        return []
+class Watch:
+    """Names the failures of a run, each once."""
 
-    def recent(metric):
-        return sum(row[metric] for row in rows[-RECENT:]) / RECENT
+    def __init__(self, loss):
+        self.loss, self.told = loss, set()
+        self.recent, self.most = deque(maxlen=RECENT), {"g_gradient": 0.0, "spread": 0.0}
 
-    said = []
-    sure = min(recent("accuracy_real"), recent("accuracy_fake")) > 0.98
-    if loss.threshold is not None and sure and recent("g_gradient") < 0.05 * max(row["g_gradient"] for row in rows):
-        said.append(
-            "D has won: it is right about nearly every image, and the gradient that G gets from it has vanished. "
-            "Try the non-saturating loss, --label-smoothing 0.9, --dropout 0.3 or --spectral-norm"
-        )
-    if recent("spread") < 0.3 * max(row["spread"] for row in rows):
-        said.append(
-            "G is collapsing: its images have come to lie much closer together than they did. "
-            "Try --penalty r1r2 with --loss relativistic, or a smaller --lr"
-        )
-    return said
+    def see(self, row):
+        """row: the METRICS, numbers in their order. Returns the failures that show for the first time, as sentences."""
+        row = dict(zip(METRICS, row, strict=True))
+        self.recent.append(row)
+        self.most = {metric: max(most, row[metric]) for metric, most in self.most.items()}
+        new = [failure for failure in self.failures() if failure not in self.told]
+        self.told.update(new)
+        return new
+
+    def failures(self):
+        if len(self.recent) < RECENT:
+            return
+        mean = {metric: sum(row[metric] for row in self.recent) / RECENT for metric in METRICS}
+        sure = min(mean["accuracy_real"], mean["accuracy_fake"]) > 0.98
+        if self.loss.threshold is not None and sure and mean["g_gradient"] < 0.05 * self.most["g_gradient"]:
+            yield (
+                "D has won: it is right about nearly every image, and the gradient that G gets from it has vanished. "
+                "Try the non-saturating loss, --label-smoothing 0.9, --dropout 0.3 or --spectral-norm"
+            )
+        if mean["spread"] < 0.3 * self.most["spread"]:
+            yield (
+                "G is collapsing: its images have come to lie much closer together than they did. "
+                "Try --penalty r1r2 with --loss relativistic, or a smaller --lr"
+            )
 
 
 class NotFinite(ArithmeticError):

@@ -115,7 +115,8 @@ class Run:
 
     def save_animation(self):
         """The pictures of all epochs, one after the other."""
-        plots.save_gif(self.folder / "progress.gif", sorted(self.samples.glob("epoch_*.png")))
+        if pictures := sorted(self.samples.glob("epoch_*.png")):
+            plots.save_gif(self.folder / "progress.gif", pictures)
 
     def save(self, **parts):
         checkpoint.save(self.checkpoint, parts)
