@@ -48,7 +48,7 @@ def draw(args):
     if args.digit is not None and not 0 <= args.digit < classes:
         raise ValueError(f"{args.run} can be asked for " + (f"digits 0 to {classes - 1}" if classes else "no digit"))
     training = run.build()
-    run.load(training=training)
+    run.load_generator(training)
     n = args.n or (10 * classes if classes and args.digit is None else 64)
     labels = None
     if classes:

@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from tinygan import backend, data
 from tinygan.checkpoint import CheckpointError
-from tinygan.health import NotFinite, Watch, name_the_first_not_finite
+from tinygan.health import METRICS, NotFinite, Watch, name_the_first_not_finite
 from tinygan.losses import LOSSES
 from tinygan.penalties import PENALTIES
-from tinygan.presets import PRESETS, for_data
+from tinygan.presets import PRESETS, for_data, usual_weight
 from tinygan.runs import OPTIONS, Run, RunError
 from tinygan.training import Training
 
@@ -49,17 +49,22 @@ def arguments():
     part("--lr", type=positive(float), help="learning rate of Adam")
     part("--latent", type=positive(int), dest="latent_size", help="numbers in a latent point")
     part("--loss", choices=LOSSES, help="what the two sides minimise")
-    part("--saturating", action="store_true", default=None, help="G minimises log(1 - D(G(z))), the game as written")
+    part(
+        "--saturating", action=argparse.BooleanOptionalAction, help="G minimises log(1 - D(G(z))), the game as written"
+    )
     part("--label-smoothing", type=between(0.5, 1.0), help="what D is to say of real images, such as 0.9")
     part("--dropout", type=between(0.0, 0.99), help="probability, behind each activation of D")
-    part("--spectral-norm", action="store_true", default=None, help="on every layer of D")
+    part("--spectral-norm", action=argparse.BooleanOptionalAction, help="on every layer of D")
     part("--penalty", type=penalty, metavar="NAME[:WEIGHT]", help=f"on D's slope: none, {', '.join(PENALTIES)}")
     part("--n-critic", type=positive(int), help="steps of D for each of G")
     part("--ema", type=between(0.0, 1e12), help="half-life, in images, of the average of G's weights; 0 for none")
     args = parser.parse_args()
     may_change = ("device", "no_graph", "epochs", "max_steps", "resume")
     given = [key for key, value in vars(args).items() if value is not None and key not in may_change]
-    kept = [f"--{key.replace('_', '-')}" for key in given]
+    kept = [
+        f"--{key.replace('_size', '').replace('_', '-')}" if key == "latent_size" else f"--{key.replace('_', '-')}"
+        for key in given
+    ]
     if args.resume and kept:
         parser.error(f"a resumed run keeps its settings: {', '.join(kept)} cannot change")
     return args
@@ -91,7 +96,7 @@ def penalty(text):
     name, _, weight = text.partition(":")
     if name != "none" and name not in PENALTIES:
         raise argparse.ArgumentTypeError(f"there is no penalty {name!r}: none, {', '.join(PENALTIES)}")
-    return name, positive(float)(weight) if weight else PENALTIES[name].weight if name in PENALTIES else 0.0
+    return name, positive(float)(weight) if weight else None
 
 
 def new_run(args, device, dataset):
@@ -100,10 +105,13 @@ def new_run(args, device, dataset):
     Whatever cannot be built is said before a folder is made.
     """
     name = args.preset or "dcgan"
+    shape = dataset.images.shape[1:]
     chosen = {key: getattr(args, key) for key in OPTIONS if getattr(args, key, None) is not None}
     if args.penalty:
-        chosen["penalty"], chosen["penalty_weight"] = args.penalty
-    shape = dataset.images.shape[1:]
+        kind, weight = args.penalty
+        chosen["penalty"], chosen["penalty_weight"] = kind, weight or usual_weight(kind, shape)
+    if args.loss and not LOSSES[args.loss].takes_label:
+        chosen.setdefault("label_smoothing", 1.0)  # the preset's own belongs to the loss that was replaced
     preset = for_data(PRESETS[name], shape)._replace(**chosen)
     settings = {
         "preset": name,
@@ -125,14 +133,15 @@ def new_run(args, device, dataset):
     return run, training, batches
 
 
-def old_run(args, run, dataset):
-    """The run to resume, its training and batches as they were saved."""
+def old_run(args, device, run, dataset):
+    """The run to resume, its training and batches as they were saved; its config records what is run from now on."""
     batches = run.batches(dataset)
     if args.epochs:
         run.settings["steps"] = args.epochs * batches.steps_per_epoch
-    run.settings["max_steps"] = args.max_steps
+    run.settings.update(max_steps=args.max_steps, device=device)
     training = run.build()
     run.load(training=training, batches=batches)
+    run.write_config()
     return run, training, batches
 
 
@@ -140,7 +149,7 @@ def train(args):
     device = backend.use(args.device)
     opened = Run.open(args.resume) if args.resume else None
     dataset = data.load(opened.settings["data"] if opened else args.data)
-    run, training, batches = old_run(args, opened, dataset) if opened else new_run(args, device, dataset)
+    run, training, batches = old_run(args, device, opened, dataset) if opened else new_run(args, device, dataset)
     backend.tf32(True)
     one_step = functools.partial(training.step, batches)
     if not args.no_graph:
@@ -155,7 +164,7 @@ def train(args):
     for row in rows:
         watch.see(row[2:])  # what was said before the run was stopped is not said again
     pictures = run.fixed_inputs()
-    print(f"{run.settings['preset']} on {device}: {last - step} steps, into {run.folder}", flush=True)
+    print(f"{run.settings['preset']} on {device}: {max(0, last - step)} steps, into {run.folder}", flush=True)
 
     while step < last and not stop:
         epoch = step // per_epoch
@@ -170,12 +179,14 @@ def train(args):
                 step += 1
                 bar.update()
                 if step % Training.HISTORY == 0:  # the device is asked now and then only: each answer makes it wait
-                    rows.append((step, epoch + 1, *read_metrics(training, run, dataset, step)))
+                    must_be_finite(training, run, dataset, step)
+                    rows.append((step, epoch + 1, *backend.to_host(training.history.mean(0)).tolist()))
                     bar.set_postfix_str(short(rows[-1]))
                     for failure in watch.see(rows[-1][2:]):
                         tqdm.write(f"step {step}: {failure}")
-        run.write_log(rows)
+        must_be_finite(training, run, dataset, step)  # the last good checkpoint stays
         run.save(training=training, batches=batches)
+        run.write_log(rows)
         if step == until:
             run.save_pictures(training, pictures, rows, epoch + 1)
             seconds = (time.perf_counter() - started) / (step - began)
@@ -188,11 +199,10 @@ def train(args):
     return 0
 
 
-def read_metrics(training, run, dataset, step):
-    """The means of the last steps, numbers. Raises TrainingError when one is not finite, naming where it began."""
-    means = backend.to_host(training.history.mean(0)).tolist()
-    if all(map(math.isfinite, means)):
-        return means
+def must_be_finite(training, run, dataset, step):
+    """Raises TrainingError when a metric or a weight is not a finite number, naming the operation where it began."""
+    if training.is_finite():
+        return
     training, batches = run.build(), run.batches(dataset)
     run.load(training=training, batches=batches)
     where = "it did not come back when the steps since the last checkpoint were repeated"
@@ -205,14 +215,18 @@ def read_metrics(training, run, dataset, step):
     except NotFinite as error:
         where = f"at step {at + 1} {error}"
     raise TrainingError(
-        f"a metric is no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
+        f"the numbers are no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
     )
 
 
 def short(row):
-    """The numbers of a log row that fit on the bar."""
-    d_loss, g_loss, d_real, d_fake = row[2:6]
-    return f"loss D {d_loss:.2f} G {g_loss:.2f}, D(x) {d_real:.2f}, D(G(z)) {d_fake:.2f}"
+    """The numbers of a log row for the bar: D's beside G's, real beside generated; the rest is in log.csv."""
+    m = dict(zip(METRICS, row[2:]))
+    return (
+        f"loss {m['d_loss']:.2f} {m['g_loss']:.2f}, D(x) {m['d_real']:.2f}, D(G(z)) {m['d_fake']:.2f} then "
+        f"{m['d_fake_after']:.2f}, right {m['accuracy_real']:.2f} {m['accuracy_fake']:.2f}, "
+        f"gradients {m['d_gradient']:.2g} {m['g_gradient']:.2g}, penalty {m['penalty']:.2g}, spread {m['spread']:.1f}"
+    )
 
 
 def summary(rows, epoch):

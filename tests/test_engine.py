@@ -81,6 +81,16 @@ def test_backward_adds_to_the_gradients_of_the_leaves():
     assert backend.to_host(x.grad).tolist() == [5.0, 7.0]
 
 
+def test_gradients_of_leaves_are_arrays_of_their_own():
+    a, b = leaf(1.0, 2.0), leaf(1.0, 2.0)
+    (a + b).sum().backward()
+    a.grad *= 0.5
+    assert backend.to_host(b.grad).tolist() == [1.0, 1.0]
+    constant = Tensor([2.0])
+    constant.backward()
+    assert constant.grad is None
+
+
 def test_nothing_is_remembered_within_no_grad():
     x = leaf(1.0)
     with no_grad():

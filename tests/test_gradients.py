@@ -203,3 +203,8 @@ def test_a_random_function_is_refused():
     noise = np.random.default_rng(0)
     with pytest.raises(ValueError, match="freeze"):
         check_grads(lambda x: x * noise.standard_normal(), [r(2)])
+
+
+def test_a_function_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="not finite"):
+        check_grads(lambda x: x * float("inf"), [r(2)])

@@ -235,6 +235,33 @@ def test_numbers_that_are_not_finite_stop_the_run_and_name_where_they_began(tiny
     assert all(np.isfinite(a).all() for a in checkpoint(tmp_path / "r").values())
 
 
+@pytest.mark.parametrize("stop", [["--max-steps", 3], ["--epochs", 1]])
+def test_weights_that_are_not_finite_are_never_saved(stop, tiny, tmp_path):
+    """Neither at a stop between two looks at the metrics, nor at the end of an epoch."""
+    words = ["--data", tiny, "--batch-size", 4, "--lr", 1e30, "--preset", "vanilla", "--out", tmp_path / "r"]
+    assert train(*words, *stop).returncode != 0
+    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 0
+
+
+def test_more_epochs_for_a_resumed_run_are_recorded(tiny, tmp_path):
+    words = ["--preset", "vanilla", "--data", tiny, "--batch-size", 4, "--epochs", 1, "--out", tmp_path / "r"]
+    assert train(*words).returncode == 0
+    again = train("--resume", tmp_path / "r", "--epochs", 2, "--max-steps", 25)
+    assert again.returncode == 0 and "3 steps" in again.stdout
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["steps"] == 44
+    with open(tmp_path / "r" / "log.csv", "a") as file:
+        file.write("30,2,0.1")  # a row that was cut short
+    assert "19 steps" in train("--resume", tmp_path / "r").stdout
+    assert "0 steps" in train("--resume", tmp_path / "r").stdout
+    assert "--latent cannot change" in train("--resume", tmp_path / "r", "--latent", 5).stderr
+
+
+def test_a_loss_of_ones_own_does_not_inherit_the_smoothing_of_the_preset(labelled, tmp_path):
+    words = ["--preset", "cgan", "--loss", "hinge", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
+    assert train(*words, "--out", tmp_path / "r").returncode == 0
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["label_smoothing"] == 1.0
+
+
 def test_the_default_run_is_named_by_preset_and_date(tiny, tmp_path):
     options = dict(capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     for n in (1, 2):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -81,11 +82,17 @@ def test_convolutions_do_not_depend_on_threads_and_are_near_float64(images, filt
         assert np.linalg.norm(single - exact) < 1e-5 * np.linalg.norm(exact)
 
 
-@pytest.mark.parametrize("m, k, n", [(500, 300, 200), (128, 1024, 1024), (1024, 128, 1024), (3, 2, 1)])
-def test_products_are_products_whatever_the_number_of_threads(m, k, n, some_threads):
+@pytest.mark.parametrize("m, k, n", [(500, 300, 200), (128, 1024, 1024), (1024, 6272, 1), (7, 1024, 784), (3, 2, 1)])
+def test_products_are_products_and_do_not_depend_on_threads(m, k, n, monkeypatch):
     a, b = r(m, k), r(k, n)
-    np.testing.assert_allclose(cpu.matmul(a, b), a @ b, rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(cpu.matmul(b.T, a.T), (a @ b).T, rtol=1e-3, atol=1e-3)
+    results = []
+    for threads_in_use in (1, 2, 3, 6):
+        monkeypatch.setattr(threads, "THREADS", threads_in_use)
+        results.append((cpu.matmul(a, b), cpu.matmul(b.T, a.T)))
+    np.testing.assert_allclose(results[0][0], a @ b, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(results[0][1], (a @ b).T, rtol=1e-3, atol=1e-3)
+    for other in results[1:]:
+        assert all(np.array_equal(x, y) for x, y in zip(results[0], other))
 
 
 def test_an_error_in_a_thread_is_raised():
@@ -94,6 +101,28 @@ def test_an_error_in_a_thread_is_raised():
 
     with pytest.raises(ZeroDivisionError):
         threads.run(fail, list(range(8)))
+
+
+def test_after_an_error_nobody_goes_on_writing(monkeypatch):
+    monkeypatch.setattr(threads, "THREADS", 4)
+    done = []
+
+    def slow_unless_first(block):
+        if block == 0:
+            raise ZeroDivisionError
+        time.sleep(0.01)
+        done.append(block)
+
+    with pytest.raises(ZeroDivisionError):
+        threads.run(slow_unless_first, list(range(100)))
+    finished = len(done)
+    time.sleep(0.05)
+    assert len(done) == finished < 100
+
+
+def test_a_fused_function_refuses_to_write_into_gaps():
+    with pytest.raises(ValueError, match="without gaps"):
+        fused(r(4, 6), r(4, 6), 1.0, out=r(6, 4).T)
 
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])

@@ -29,6 +29,13 @@ def save(path, parts):
     os.replace(temporary, path)
 
 
+def write_text(path, text):
+    """Write a small file whole or not at all."""
+    temporary = Path(f"{path}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
 def load(path, parts):
     """Put what `save` wrote back into the same parts; names in the file that belong to no part are left alone.
 

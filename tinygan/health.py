@@ -91,12 +91,12 @@ class Watch:
         if self.loss.threshold is not None and sure and mean["g_gradient"] < 0.05 * self.most["g_gradient"]:
             yield (
                 "D has won: it is right about nearly every image, and the gradient that G gets from it has vanished. "
-                "Try the non-saturating loss, --label-smoothing 0.9, --dropout 0.3 or --spectral-norm"
+                "Try --preset sngan or r3gan; or the non-saturating loss, --label-smoothing 0.9, --dropout 0.3"
             )
         if mean["spread"] < 0.3 * self.most["spread"]:
             yield (
                 "G is collapsing: its images have come to lie much closer together than they did. "
-                "Try --penalty r1r2 with --loss relativistic, or a smaller --lr"
+                "Try --preset r3gan or wgan-gp, a larger batch, or a smaller --lr"
             )
 
 

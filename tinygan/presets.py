@@ -15,7 +15,7 @@ from .training import Training
 
 
 class Preset(NamedTuple):
-    """What defines a GAN. steps: its budget. All fields but the networks can be set by options of train.py."""
+    """What defines a GAN. steps: its budget. Most fields can be set by options of train.py."""
 
     generator: Callable
     discriminator: Callable
@@ -64,11 +64,18 @@ def for_data(preset, shape):
     that lets it rise within the width of a mode."""
     if len(shape) > 1:
         return preset
-    weight = 0.1 if preset.penalty in ("r1", "r1r2") else preset.penalty_weight
+    weight = usual_weight(preset.penalty, shape)
     betas = preset.betas[0], 0.99
     return preset._replace(
         latent_size=8, batch_size=256, steps=8000, lr=preset.lr * 10, betas=betas, ema=0.0, penalty_weight=weight
     )
+
+
+def usual_weight(penalty, shape):
+    """What a penalty ("none" included) is multiplied with on this kind of data, unless something else is asked for."""
+    if penalty in ("r1", "r1r2") and len(shape) == 1:
+        return 0.1
+    return PENALTIES[penalty].weight if penalty in PENALTIES else 0.0
 
 
 def build(preset, shape, seed, classes=0):

@@ -4,6 +4,7 @@ config.json holds the settings that repeat the run; build() makes its training f
 """
 
 import csv
+import io
 import json
 import platform
 import time
@@ -43,10 +44,14 @@ class Run:
         if run.config.exists():
             raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
         run.samples.mkdir(parents=True, exist_ok=True)
-        versions = {"python": platform.python_version(), "numpy": np.__version__}
-        run.config.write_text(json.dumps({**settings, "versions": versions}, indent=2) + "\n")
+        run.write_config()
         run.write_log([])
         return run
+
+    def write_config(self):
+        """config.json from the settings, and the versions in use."""
+        versions = {"python": platform.python_version(), "numpy": np.__version__}
+        checkpoint.write_text(self.config, json.dumps({**self.settings, "versions": versions}, indent=2) + "\n")
 
     @classmethod
     def open(cls, folder):
@@ -85,15 +90,17 @@ class Run:
         return data.Batches(dataset, p.batch_size, self.settings["seed"], p.n_critic, p.conditional)
 
     def read_log(self, until):
-        """The rows of log.csv up to step `until`, as tuples of numbers in the order of LOG_COLUMNS."""
+        """The whole rows of log.csv up to step `until`, as tuples of numbers in the order of LOG_COLUMNS."""
         with open(self.log, newline="") as file:
-            rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in list(csv.reader(file))[1:]]
+            cells = [row for row in list(csv.reader(file))[1:] if len(row) == len(LOG_COLUMNS)]
+        rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in cells]
         return [row for row in rows if row[0] <= until]
 
     def write_log(self, rows):
         """log.csv anew, from all its rows."""
-        with open(self.log, "w", newline="") as file:
-            csv.writer(file).writerows([LOG_COLUMNS, *rows])
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([LOG_COLUMNS, *rows])
+        checkpoint.write_text(self.log, text.getvalue())
 
     def fixed_inputs(self):
         """The latent points, and the classes or None, of the pictures of every epoch: always the same ones."""
@@ -123,3 +130,7 @@ class Run:
 
     def load(self, **parts):
         checkpoint.load(self.checkpoint, parts)
+
+    def load_generator(self, training):
+        """Only what samples are drawn from, so that a run can be sampled on another device than it was trained on."""
+        checkpoint.load(self.checkpoint, {f"training.{k}": part for k, part in training.sampling_parts().items()})

@@ -39,7 +39,7 @@ class Training:
         self.steps += 1
 
     def sampler(self):
-        """G as it is to be used: in eval mode, averaged where there is an average. Call `restore` when done.
+        """G as it is to be used: in eval mode, averaged where there is an average.
 
         BatchNorm's statistics are those of the weights along the way; under averaged weights they are estimated anew,
         with a generator of their own, so that looking at samples changes nothing in the run.
@@ -65,9 +65,11 @@ class Training:
         """Images in [-1, 1] (or points), an array, for latent points (n, latent_size), and classes (n,) if need be."""
         G = self.sampler()
         inputs = self.generator_inputs(latent, classes)
-        with no_grad():
-            parts = [G(*(x[i : i + batch] for x in inputs)).data for i in range(0, len(latent), batch)]
-        self.gan.G.train()
+        try:
+            with no_grad():
+                parts = [G(*(x[i : i + batch] for x in inputs)).data for i in range(0, len(latent), batch)]
+        finally:
+            self.gan.G.train()
         return backend.xp.concatenate(parts)
 
     def state_dict(self):
@@ -84,6 +86,15 @@ class Training:
             part.load_state_dict({k[len(prefix) :]: v for k, v in saved.items() if k.startswith(prefix)})
         own = {"steps": self.steps, "history": self.history}
         load_arrays(own, {k: saved[k] for k in own if k in saved}, "Training")
+
+    def sampling_parts(self):
+        """The parts that samples are drawn from: all that is needed of a checkpoint, from whatever device."""
+        return {"generator": self.gan.G, "ema": self.ema} if self.ema else {"generator": self.gan.G}
+
+    def is_finite(self):
+        """Whether the last steps' metrics and all weights are finite numbers. Waits for the device."""
+        arrays = (self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data)
+        return all(bool(backend.xp.isfinite(array).all()) for array in arrays)
 
     def _parts(self):
         parts = {

@@ -44,9 +44,9 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
 
 def backward(output, seed=None):
     """Add d output / d leaf to the `.grad` (an array) of every leaf that requires one."""
-    leaves = [t for t in _history(output) if t.origin is None]
+    leaves = [t for t in _history(output) if t.origin is None and t.requires_grad]
     for leaf, g in zip(leaves, grad(output, leaves, seed=seed)):
-        leaf.grad = g.data if leaf.grad is None else leaf.grad + g.data
+        leaf.grad = g.data.copy() if leaf.grad is None else leaf.grad + g.data  # g may be shared, or a view
 
 
 def vjp_of(function, g, args):

@@ -21,7 +21,8 @@ def check_grads(function, inputs, order=2, *, seed=0, step=1e-5, tolerance=1e-6,
 
     function: Tensors -> one Tensor, made of primitives, the same result each time. inputs: arrays or numbers, away
     from kinks by more than `step`. A derivative d passes when it is within tolerance * (1 + |d|) of the slope.
-    Raises GradientError, naming order, argument, index, both values and the seed; ValueError for a random function.
+    Raises GradientError, naming order, argument, index, both values and the seed; ValueError for a function that is
+    random, or not finite.
     """
     rng = np.random.default_rng(seed)
     name = name or getattr(function, "__name__", repr(function))
@@ -31,6 +32,8 @@ def check_grads(function, inputs, order=2, *, seed=0, step=1e-5, tolerance=1e-6,
 
 def _check(function, arrays, level, order, rng, step, tolerance, name):
     y = function(*(Tensor(a) for a in arrays))
+    if not bool(backend.xp.isfinite(y.data).all()):
+        raise ValueError(f"{name} is not finite at these inputs: there is no slope to compare with")
     if bool((y.data != function(*(Tensor(a) for a in arrays)).data).any()):
         raise ValueError(f"{name} gives another result each time: freeze what is random in it")
     u = backend.to_device(rng.standard_normal(y.shape))

@@ -1,7 +1,7 @@
 """Where arrays live: the only place that knows NumPy from CuPy.
 
-`use(device)` is called once, before anything is built. Everything else reads `backend.xp`, `backend.im2col`
-and so on at the moment it computes, so one source runs on either device. `cpu.py` and `cuda.py` offer the same
+`use(device)` is called once, before anything is built. Everything else reads `backend.xp`, `backend.matmul`
+and so on at the moment it computes, so one source runs on either device. `cpu.py` and `cuda/` offer the same
 names; `use` puts those of the chosen one here.
 """
 
@@ -19,7 +19,7 @@ OFFERS = (
     "fuse_here",  # what `fuse` below does on this device
     "column_sums",  # the sum of such a function over all axes but the last
     "matmul",
-    "im2col",  # images -> patches, and its adjoint
+    "im2col",  # images -> patches, and its adjoint: parts of the three below, here for the tests
     "col2im",
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",

@@ -17,6 +17,7 @@ PATCHES = 1 << 19  # elements of a block of patches, 2 MiB
 ROW = 1 << 10  # elements of a row, where rows can be joined
 LANES = 4  # partial sums of a filter gradient
 PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
+PIECES = 4  # of a larger one, each a multiple of 64 wide: how a product is cut decides its last bits
 
 
 def start(index):
@@ -52,6 +53,8 @@ def fuse_here(function):
         if out is None:
             out = xp.empty(shape, next(a.dtype for a in args if isinstance(a, xp.ndarray)))
         targets = out if isinstance(out, tuple) else (out,)
+        if not all(target.flags.c_contiguous for target in targets):
+            raise ValueError("a fused function writes to arrays without gaps")
 
         def compute(block):
             results = function(*take(block))
@@ -105,7 +108,7 @@ def _cut(args):
 def matmul(a, b):
     """a: (m, k), b: (k, n) -> (m, n), cut along the longer side of the result."""
     (m, k), n = a.shape, b.shape[1]
-    if m * k * n < PRODUCT:
+    if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
     y = xp.empty((m, n), xp.result_type(a, b))
 
@@ -115,8 +118,7 @@ def matmul(a, b):
         else:
             xp.matmul(a, b[:, block], out=y[:, block])
 
-    size = -(-max(m, n) // threads.THREADS)  # as large as can be: each piece packs the other operand anew
-    threads.run(compute, threads.cut(max(m, n), size))
+    threads.run(compute, threads.cut(max(m, n), -(-max(m, n) // (64 * PIECES)) * 64))
     return y
 
 
@@ -188,7 +190,7 @@ class Generator:
         return {"state": xp.concatenate([state["state"]["state"], xp.array(spare, "uint64")])}
 
     def load_state_dict(self, saved):
-        words = xp.asarray(saved["state"])
+        words = xp.asarray(saved.get("state", ()))
         if words.shape != (6,) or words.dtype != "uint64":
             raise ValueError("the saved random state is not one of device cpu; resume on the device that saved it")
         self.generator.bit_generator.state = {

@@ -8,7 +8,7 @@ work is cut depends on its size alone, never on the number of threads: so result
 import ctypes
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy
@@ -51,7 +51,12 @@ def run(function, blocks):
             results[i] = function(blocks[i])
 
     others = [_pool.submit(work) for _ in range(min(THREADS, len(blocks)) - 1)]
-    work()
+    try:
+        work()
+    finally:  # after an error too nobody may go on writing
+        for _ in waiting:
+            pass
+        wait(others)
     for other in others:
         other.result()
     return results

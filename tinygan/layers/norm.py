@@ -48,12 +48,16 @@ def reestimate_statistics(network, batches):
     layers = [layer for layer in network.walk() if isinstance(layer, BatchNorm)]
     if not layers:
         return
-    momentum = layers[0].momentum
-    network.train()
-    with no_grad():
-        for k, inputs in enumerate(batches, 1):
-            for layer in layers:
-                layer.momentum = 1.0 / k  # the first batch replaces, the k-th counts one k-th
-            network(*inputs)
+    momenta = [layer.momentum for layer in layers]
     for layer in layers:
-        layer.momentum = momentum
+        layer.running_mean[...] = layer.running_var[...] = 0.0
+    network.train()
+    try:
+        with no_grad():
+            for k, inputs in enumerate(batches, 1):
+                for layer in layers:
+                    layer.momentum = 1.0 / k  # the k-th batch counts one k-th: the plain mean
+                network(*inputs)
+    finally:
+        for layer, momentum in zip(layers, momenta):
+            layer.momentum = momentum

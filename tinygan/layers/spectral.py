@@ -1,7 +1,8 @@
 """Spectral normalisation: a layer's weights divided by their largest singular value (Miyato et al. 2018).
 
 sigma(W) = max |W v| / |v| is how much the layer can enlarge a difference between two inputs. With W / sigma(W) in
-every layer, D's slope is bounded by 1 and G always has a direction to follow.
+every layer, D's slope is bounded (by 1 in a linear layer; in a convolution times the overlap of its patches, as in the
+paper), and G always has a direction to follow.
 """
 
 from .. import backend
