@@ -63,7 +63,7 @@ def row(folder, dataset):
     name, steps = run.settings["preset"], int(training.steps[0])
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
-        "preset": name, "steps": steps, "G": sizes[0], "D": sizes[1],
+        "preset": name, "steps": steps, "budget": run.preset.steps, "G": sizes[0], "D": sizes[1],
         "epoch": round(seconds_per_epoch(run, dataset)), "lesson": LESSONS[name],
     }  # fmt: skip
 
@@ -72,13 +72,15 @@ def main(folders):
     dataset = data.load()
     rows = sorted((row(folder, dataset) for folder in folders), key=lambda r: list(LESSONS).index(r["preset"]))
     lines = [
-        "| preset | ten samples, not chosen | steps | parameters of G, D | an epoch here | what it teaches |",
+        "| preset | ten samples, not chosen | steps of the budget | parameters of G, D | an epoch here | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in rows:
         picture = f"![{r['preset']}](docs/presets/{r['preset']}.png)"
         sizes = f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
-        lines.append(f"| {r['preset']} | {picture} | {r['steps']} | {sizes} | {r['epoch']} s | {r['lesson']} |")
+        lines.append(
+            f"| {r['preset']} | {picture} | {r['steps']} of {r['budget']} | {sizes} | {r['epoch']} s | {r['lesson']} |"
+        )
     here = (
         f"Written by `bench/gallery.py`; times: {threads.THREADS} threads of an Intel Xeon "
         f"({platform.machine()}), NumPy {np.__version__}."
