@@ -4,8 +4,10 @@ The rules were read in the source of CuPy 14. Names and arguments are compared w
 """
 
 import operator
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import cupy_standin
@@ -213,10 +215,21 @@ NOT_HERE = {  # test: why it says nothing about a device
 }
 
 
-@pytest.mark.skipif(backend.device != "cpu", reason="on another device the suite is at it already")
-def test_the_library_is_green_on_the_standin():
+def start_suite():
+    """The suite on the stand-in as a process of its own, and the file it writes to: (Popen, file)."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", "standin"]
     files = [f"tests/test_{name}.py" for name in SUITE]
     deselected = [f"--deselect=tests/{test}" for test in NOT_HERE]
-    done = subprocess.run([*command, *files, *deselected], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    output = tempfile.TemporaryFile("w+")
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [*command, *files, *deselected]
+    return subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=alone), output
+
+
+@pytest.mark.skipif(backend.device != "cpu", reason="on another device the suite is at it already")
+def test_the_library_is_green_on_the_standin(request):
+    """It runs beside the other tests from the start (conftest.py): here it is waited for."""
+    process, output = request.config.standin
+    process.wait()
+    output.seek(0)
+    assert process.returncode == 0, output.read()[-7000:]
