@@ -184,13 +184,13 @@ def train(args):
                     bar.set_postfix_str(short(rows[-1]))
                     for failure in watch.see(rows[-1][2:]):
                         tqdm.write(f"step {step}: {failure}")
+        milliseconds = 1000 * (time.perf_counter() - started) / (step - began)
         must_be_finite(training, run, dataset, step)  # the last good checkpoint stays
         run.save(training=training, batches=batches)
         run.write_log(rows)
         if step == until:
             run.save_pictures(training, pictures, rows, epoch + 1)
-            seconds = (time.perf_counter() - started) / (step - began)
-            print(f"{title}: {summary(rows, epoch + 1)}, {seconds * 1000:.0f} ms a step", flush=True)
+            print(f"{title}: {summary(rows, epoch + 1)}, {milliseconds:.0f} ms a step", flush=True)
 
     if stop:
         print(f"stopped at step {step} and saved; go on with\n    python train.py --resume {run.folder}")

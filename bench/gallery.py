@@ -72,7 +72,7 @@ def main(folders):
     dataset = data.load()
     rows = sorted((row(folder, dataset) for folder in folders), key=lambda r: list(LESSONS).index(r["preset"]))
     lines = [
-        "| preset | ten samples, not chosen | steps of the budget | parameters of G, D | an epoch here | what it teaches |",
+        "| preset | ten samples, unchosen | steps of the budget | parameters G, D | an epoch here | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in rows:
