@@ -61,10 +61,7 @@ def arguments():
     args = parser.parse_args()
     may_change = ("device", "no_graph", "epochs", "max_steps", "resume")
     given = [key for key, value in vars(args).items() if value is not None and key not in may_change]
-    kept = [
-        f"--{key.replace('_size', '').replace('_', '-')}" if key == "latent_size" else f"--{key.replace('_', '-')}"
-        for key in given
-    ]
+    kept = [f"--{key.removesuffix('_size') if key == 'latent_size' else key}".replace("_", "-") for key in given]
     if args.resume and kept:
         parser.error(f"a resumed run keeps its settings: {', '.join(kept)} cannot change")
     return args

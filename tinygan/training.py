@@ -53,8 +53,10 @@ class Training:
         return G.eval()
 
     def generator_inputs(self, latent, classes=None):
-        """What G takes: latent points, an array (n, latent_size), and for a conditional one the one-hot classes (n,),
-        an array of integers; every class in turn where none are given."""
+        """What G takes, Tensors: latent points (n, latent_size), and if it is conditional one-hot classes (n, classes).
+
+        classes: an array of n integers; every class in turn where none are given.
+        """
         if not self.gan.classes:
             return (Tensor(latent),)
         xp = backend.xp
