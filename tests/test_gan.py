@@ -133,7 +133,7 @@ def test_the_discriminator_moves_n_critic_times_for_each_step_of_the_generator(n
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_step_contains_no_float64_array(name, monkeypatch):
+def test_no_primitive_of_a_step_takes_or_makes_float64(name, monkeypatch):
     seen = set()
 
     def watch(forward):

@@ -3,6 +3,7 @@
 pytest --device standin; test_cupy_standin.py sees to that.
 """
 
+import cupy_rules
 import cupy_standin
 import numpy as np
 import pytest
@@ -34,6 +35,21 @@ def state(*parts):
 def differences(ours, theirs):
     assert ours.keys() == theirs.keys()
     return [key for key in ours if not np.array_equal(ours[key], theirs[key])]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_array_at_all_of_a_step_is_float64(name, monkeypatch):
+    """Not the primitives' only: whatever any operation on arrays makes, in optimisers, statistics and metrics too."""
+    training, batches = make(name)
+    made, make_array = set(), cupy_rules.ndarray.__init__
+
+    def watched(self, array):
+        make_array(self, array)
+        made.add(str(self.dtype))
+
+    monkeypatch.setattr(cupy_rules.ndarray, "__init__", watched)
+    training.step(batches)
+    assert "float32" in made and "float64" not in made
 
 
 @pytest.mark.parametrize("name", PRESETS)
