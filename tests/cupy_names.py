@@ -7,6 +7,8 @@ these tables with the real CuPy where that is installed.
 import functools
 import inspect
 
+import numpy as np
+
 TYPES = "generic dtype bool_ uint8 int32 int64 uint32 uint64 float16 float32 float64".split()
 UFUNCS = """abs absolute add bitwise_and bitwise_or bitwise_xor cos divide equal exp expm1 floor_divide greater
     greater_equal invert isfinite isnan less less_equal log log1p logical_and logical_not logical_or maximum minimum
@@ -78,3 +80,10 @@ ATTRIBUTES = "shape ndim size dtype strides nbytes itemsize flags".split()
 @functools.cache
 def signature(text):
     return inspect.signature(eval(f"lambda {text}: None"))
+
+
+SCALARS = (bool, int, float, complex, np.number, np.bool_)
+
+
+class CUDARuntimeError(RuntimeError):
+    """cupy.cuda.runtime.CUDARuntimeError"""

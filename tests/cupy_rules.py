@@ -1,8 +1,7 @@
 """CuPy's arrays and rules, with NumPy doing the arithmetic: the inner half of cupy_standin.py.
 
 What CuPy 14 lacks or refuses is refused here too: names, arguments, arrays mixed with NumPy's, silent conversion.
-Operations are done at once. While a graph is captured they are also noted (see `run`), and everything is refused that
-CuPy cannot capture: waiting for the device, transfers, its cuBLAS calls.
+Operations are done at once; in a capture they are noted too (see `run`), and what CuPy cannot capture is refused.
 """
 
 import functools
@@ -13,16 +12,11 @@ from typing import NamedTuple
 
 import cupy_names
 import numpy as np
-
-SCALARS = (bool, int, float, complex, np.number, np.bool_)
+from cupy_names import SCALARS, CUDARuntimeError
 
 counts = Counter()  # "waits" and "transfers" so far: a step of training should add to neither
 tape = None  # while a graph is captured: a Tape
 fusing = False  # within a fused function
-
-
-class CUDARuntimeError(RuntimeError):
-    """cupy.cuda.runtime.CUDARuntimeError"""
 
 
 class Tape(NamedTuple):
