@@ -181,12 +181,13 @@ def train(args):
                     bar.set_postfix_str(short(rows[-1]))
                     for failure in watch.see(rows[-1][2:]):
                         tqdm.write(f"step {step}: {failure}")
-        milliseconds = 1000 * (time.perf_counter() - started) / (step - began)
+        seconds = time.perf_counter() - started
         must_be_finite(training, run, dataset, step)  # the last good checkpoint stays
         run.save(training=training, batches=batches)
         run.write_log(rows)
         if step == until:
             run.save_pictures(training, pictures, rows, epoch + 1)
+            milliseconds = 1000 * seconds / (until - began)
             print(f"{title}: {summary(rows, epoch + 1)}, {milliseconds:.0f} ms a step", flush=True)
 
     if stop:

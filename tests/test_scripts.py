@@ -108,6 +108,15 @@ def test_ctrl_c_saves_and_says_how_to_resume(tiny, tmp_path):
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == stopped + 10
 
 
+def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
+    code = "import sys, train; train.stop_on_interrupt = lambda: [2]; sys.exit(train.train(train.arguments()))"
+    options = ("--device", "cpu", "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
+    done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 130, done.stderr
+    assert "stopped at step 0 and saved" in done.stdout
+    assert train("--resume", tmp_path / "r", "--max-steps", 10).returncode == 0
+
+
 def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
     from matplotlib.image import imread
 
