@@ -48,8 +48,9 @@ class Adam:
         self.t += 1.0
         m_start = _one_minus_power(math.log(self.beta1), self.t) if self.beta1 else 1.0
         v_start = _one_minus_power(xp.log1p(-self.one_minus_beta2), self.t)
-        moved = self.beta1, 1.0 - self.beta1, self.one_minus_beta2, self.lr / m_start, 1.0 / xp.sqrt(v_start), self.eps
-        _adam(data, g, self.m, self.v, *moved, out=(data, self.m, self.v))
+        root = xp.sqrt(v_start)  # lr m^ / (sqrt(v^) + eps) = (lr root / m_start) m / (sqrt(v) + eps root)
+        rates = 1.0 - self.beta1, self.one_minus_beta2, self.lr * root / m_start, self.eps * root
+        _adam(data, g, self.m, self.v, *rates, out=())
 
     def state_dict(self):
         """The live arrays; moments by the name of their parameter."""
@@ -62,10 +63,10 @@ class Adam:
 
 
 @backend.fuse
-def _adam(p, g, m, v, beta1, one_minus_beta1, one_minus_beta2, lr, root_scale, eps):
-    m = beta1 * m + one_minus_beta1 * g
-    v = v + one_minus_beta2 * (g * g - v)
-    return p - lr * m / (backend.xp.sqrt(v) * root_scale + eps), m, v
+def _adam(p, g, m, v, one_minus_beta1, one_minus_beta2, lr, eps):
+    m += one_minus_beta1 * (g - m)
+    v += one_minus_beta2 * (g * g - v)
+    p -= lr * m / (backend.xp.sqrt(v) + eps)
 
 
 def _square(x):

@@ -53,8 +53,9 @@ def fuse(function):
     """An elementwise function of arrays as one pass over memory: a kernel on CUDA, block by block on the CPU's cores.
 
     Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that go with all of them. The
-    result has that shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too. It is used
-    as a decorator, where the device is not known yet: the first call on a device makes the function for it.
+    result has that shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too; a function
+    that changes its arguments in place and returns nothing is called with out=(). It is used as a decorator, where the
+    device is not known yet: the first call on a device makes the function for it.
     """
     made = {}
 

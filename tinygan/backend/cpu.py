@@ -53,7 +53,7 @@ def fuse_here(function):
         if out is None:
             out = xp.empty(shape, next(a.dtype for a in args if isinstance(a, xp.ndarray)))
         targets = out if isinstance(out, tuple) else (out,)
-        if not all(target.flags.c_contiguous for target in targets):
+        if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, xp.ndarray)):
             raise ValueError("a fused function writes to arrays without gaps")
 
         def compute(block):
