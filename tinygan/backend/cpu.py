@@ -5,7 +5,7 @@ import math
 import numpy as xp
 
 from . import threads
-from .patches import col2im, im2col, patch_grid
+from .patches import add_patches, col2im, im2col, patch_grid
 
 __all__ = [
     "Generator", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here",
@@ -13,11 +13,12 @@ __all__ = [
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements of an elementwise block, 256 KiB in float32: smaller ones wait for Python's lock
+FEW = 3  # elementwise blocks that are done before another thread has woken up
 PATCHES = 1 << 19  # elements of a block of patches, 2 MiB
 ROW = 1 << 10  # elements of a row, where rows can be joined
 LANES = 4  # partial sums of a filter gradient
 PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
-PIECES = 4  # of a larger one, each a multiple of 64 wide: how a product is cut decides its last bits
+PIECE = 1 << 26  # multiplications in a piece of a larger one; two pieces at least, each a multiple of 64 wide
 
 
 def start(index):
@@ -61,7 +62,7 @@ def fuse_here(function):
             for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
                 target.reshape(-1, result.shape[-1])[block] = result
 
-        threads.run(compute, blocks)
+        _run(compute, blocks)
         return out
 
     return fused
@@ -78,8 +79,12 @@ def column_sums(function, *args):
         x = function(*take(block))
         return xp.ones(len(x), x.dtype) @ x
 
-    total = xp.stack(threads.run(partial, blocks)).sum(0)
+    total = xp.stack(_run(partial, blocks)).sum(0)
     return total.reshape(-1, shape[-1] if len(shape) > 1 else 1).sum(0)
+
+
+def _run(function, blocks):
+    return threads.run(function, blocks) if len(blocks) > FEW else [function(block) for block in blocks]
 
 
 def _cut(args):
@@ -110,6 +115,7 @@ def matmul(a, b):
     (m, k), n = a.shape, b.shape[1]
     if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
+    pieces = max(2, m * k * n // PIECE)  # by the size alone: how a product is cut decides its last bits
     y = xp.empty((m, n), xp.result_type(a, b))
 
     def compute(block):
@@ -118,7 +124,7 @@ def matmul(a, b):
         else:
             xp.matmul(a, b[:, block], out=y[:, block])
 
-    threads.run(compute, threads.cut(max(m, n), -(-max(m, n) // (64 * PIECES)) * 64))
+    threads.run(compute, threads.cut(max(m, n), -(-max(m, n) // (64 * pieces)) * 64))
     return y
 
 
@@ -137,12 +143,12 @@ def conv2d(x, w, stride, padding):
 
 def conv_transpose2d(g, w, size, stride, padding):
     """See autograd/convolution.py."""
-    x = xp.empty((len(g), *size, w.shape[2]), g.dtype)
+    x = xp.zeros((len(g), *size, w.shape[2]), g.dtype)
     filters = w.reshape(-1, w.shape[3]).T
 
     def compute(images):
         columns = g[images].reshape(-1, g.shape[3]) @ filters
-        x[images] = col2im(columns, x[images].shape, w.shape[:2], stride, padding)
+        add_patches(x[images], columns, w.shape[:2], stride, padding)
 
     threads.run(compute, _images(g, w))
     return x

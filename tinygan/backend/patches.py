@@ -33,16 +33,21 @@ def im2col(x, kernel, stride, padding):
 
 def col2im(columns, shape, kernel, stride, padding):
     """columns: (N * OH * OW, kh * kw * C), shape: (N, H, W, C) -> image of that shape."""
-    (n, h, w, c), (kh, kw), (sh, sw), (ph, pw) = shape, kernel, stride, padding
+    image = backend.xp.zeros(shape, columns.dtype)
+    add_patches(image, columns, kernel, stride, padding)
+    return image
+
+
+def add_patches(image, columns, kernel, stride, padding):
+    """col2im into an image that is there: each patch is added to what lies where it was taken from."""
+    (n, h, w, c), (kh, kw), (sh, sw), (ph, pw) = image.shape, kernel, stride, padding
     oh, ow = patch_grid((h, w), kernel, stride, padding)
     columns = columns.reshape(n, oh, ow, kh, kw, c)
-    image = backend.xp.zeros(shape, columns.dtype)
     for u in range(kh):
         rows, from_rows = _inside(u - ph, sh, oh, h)
         for v in range(kw):
             across, from_columns = _inside(v - pw, sw, ow, w)
             image[:, rows, across] += columns[:, from_rows, from_columns, u, v]  # patches overlap: add
-    return image
 
 
 def _inside(start, stride, count, size):
