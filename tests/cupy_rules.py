@@ -219,16 +219,16 @@ class ndarray:
         self[...] = from_host(arr)
 
     def get(self, stream=None, order="C", out=None, blocking=True):
-        refuse_in_capture("waits", "reading the values of an array")
-        return self._array.copy()
+        refuse_in_capture("waits" if blocking else "transfers", "reading the values of an array")
+        out = np.empty_like(self._array) if out is None else out
+        np.copyto(out, self._array)
+        return out
 
-    item = lambda self: self.get().item()
-    tolist = lambda self: self.get().tolist()
+    item, tolist = (lambda self: self.get().item()), (lambda self: self.get().tolist())
     __float__ = lambda self: float(self.get())
     __int__ = lambda self: int(self.get())
     __bool__ = lambda self: bool(self.get())
-    __repr__ = lambda self: repr(self.get())
-    __format__ = lambda self, spec: format(self.get(), spec)
+    __repr__, __format__ = (lambda self: repr(self.get())), (lambda self, spec: format(self.get(), spec))
 
 
 def address(array):

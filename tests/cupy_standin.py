@@ -204,6 +204,8 @@ class Event:
     def __init__(self, block=False, disable_timing=False, interprocess=False):
         pass
 
+    done = property(lambda self: True)
+
     def synchronize(self):
         cupy_rules.refuse_in_capture("waits", "synchronize")
 
@@ -246,6 +248,10 @@ def using_allocator(allocator=None):
     return contextlib.nullcontext()
 
 
+def alloc_pinned_memory(size):
+    return bytearray(max(512, size))  # the pool rounds up
+
+
 @contextlib.contextmanager
 def capturing():
     """Within the block a graph is captured, and thrown away."""
@@ -264,6 +270,7 @@ def cuda():
     return types.SimpleNamespace(
         Device=Device, Event=Event, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
         get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,
+        alloc_pinned_memory=alloc_pinned_memory,
     )  # fmt: skip
 
 

@@ -76,6 +76,13 @@ def test_a_random_state_of_another_device_is_refused(rng):
         rng.load_state_dict({"state": np.zeros(3, "uint64")})
 
 
+def test_a_transfer_is_of_the_array_as_it_was():
+    x = backend.xp.arange(6).reshape(2, 3)
+    transfer = backend.Transfer(x)
+    x += 1
+    assert (transfer.get() == np.arange(6).reshape(2, 3)).all() and transfer.ready()
+
+
 def test_column_sums_are_column_sums(rng):
     for shape in ((50, 7), (300, 9, 9, 64), (3, 1)):
         x = rng.normal(shape, "float64")

@@ -61,6 +61,15 @@ def test_a_step_neither_waits_for_the_device_nor_moves_anything_to_it(name):
     assert not cupy_standin.counts - before
 
 
+def test_the_report_of_a_training_reaches_the_host_without_waiting():
+    training, batches = make("vanilla")
+    training.step(batches)
+    before = cupy_standin.counts.copy()
+    transfer = backend.Transfer(training.report())
+    assert (cupy_standin.counts - before).keys() == {"transfers"}
+    assert transfer.ready() and transfer.get()[-1] == 1.0
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_captured_steps_are_the_steps_to_the_bit(name):
     """Over more steps than the history has rows, with a new epoch and a look at samples between the replays."""

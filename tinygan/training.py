@@ -93,10 +93,17 @@ class Training:
         """The parts that samples are drawn from: all that is needed of a checkpoint, from whatever device."""
         return {"generator": self.gan.G, "ema": self.ema} if self.ema else {"generator": self.gan.G}
 
+    def report(self):
+        """The METRICS, each the mean of the last HISTORY steps, and behind them 1 if these and all weights are finite
+        numbers, else 0: one array, for a backend.Transfer."""
+        xp = backend.xp
+        arrays = (self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data)
+        finite = xp.stack([xp.isfinite(array).all() for array in arrays]).all()
+        return xp.concatenate([self.history.mean(0), finite.astype("float32").reshape(1)])
+
     def is_finite(self):
         """Whether the last steps' metrics and all weights are finite numbers. Waits for the device."""
-        arrays = (self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data)
-        return all(bool(backend.xp.isfinite(array).all()) for array in arrays)
+        return bool(self.report()[-1])
 
     def _parts(self):
         parts = {

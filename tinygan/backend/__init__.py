@@ -15,6 +15,7 @@ OFFERS = (
     "xp",  # the array namespace: numpy or cupy
     "to_host",  # array -> numpy.ndarray
     "to_device",  # numpy.ndarray -> array
+    "Transfer",  # array -> numpy.ndarray, without waiting for the device
     "Generator",  # seeded random numbers; its state can be saved and set
     "fuse_here",  # what `fuse` below does on this device
     "column_sums",  # the sum of such a function over all axes but the last

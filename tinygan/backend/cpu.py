@@ -8,8 +8,8 @@ from . import threads
 from .patches import add_patches, col2im, im2col, patch_grid
 
 __all__ = [
-    "Generator", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here",
-    "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
+    "Generator", "Transfer", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements of an elementwise block, 256 KiB in float32: smaller ones wait for Python's lock
@@ -33,6 +33,21 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
+
+
+class Transfer:
+    """A copy of an array, as it is now, on its way to the host; here it is there at once."""
+
+    def __init__(self, array):
+        self.array = array.copy()
+
+    def ready(self):
+        """Whether it has arrived."""
+        return True
+
+    def get(self):
+        """The numpy.ndarray; waits until it has arrived."""
+        return self.array
 
 
 def capture(function):

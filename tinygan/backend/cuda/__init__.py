@@ -1,9 +1,11 @@
-"""CUDA: CuPy. The same names as cpu.py; nothing here waits for the device except to_host.
+"""CUDA: CuPy. The same names as cpu.py; nothing here waits for the device except to_host and Transfer.get.
 
 A training step is a few hundred kernels of a few microseconds, and to launch one from Python takes longer than that.
 So all of it can be captured once and replayed (graph.py), which CuPy's own matrix products cannot: ours are in blas.py.
 kernels.py has what CuPy lacks or does slowly, fusion.py elementwise functions, random.py noise that differs by replay.
 """
+
+import numpy as np
 
 from ..device import DeviceError
 
@@ -23,8 +25,8 @@ from .kernels import col2im, im2col
 from .random import Generator
 
 __all__ = [
-    "Generator", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d", "fuse_here",
-    "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
+    "Generator", "Transfer", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 
@@ -47,6 +49,23 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
+
+
+class Transfer:
+    """See cpu.py. The copy is queued behind the work that makes the array, and the host goes on."""
+
+    def __init__(self, array):
+        pinned = xp.cuda.alloc_pinned_memory(array.nbytes)  # a copy to memory that can be paged out would wait
+        self.array = np.frombuffer(pinned, array.dtype, array.size).reshape(array.shape)
+        array.get(out=self.array, blocking=False)
+        self.arrival = xp.cuda.get_current_stream().record()
+
+    def ready(self):
+        return self.arrival.done
+
+    def get(self):
+        self.arrival.synchronize()
+        return self.array
 
 
 def conv2d(x, w, stride, padding):
