@@ -14,7 +14,7 @@ __all__ = [
 
 BLOCK = 1 << 16  # elements of an elementwise block, 256 KiB in float32: smaller ones wait for Python's lock
 FEW = 3  # elementwise blocks that are done before another thread has woken up
-PATCHES = 1 << 19  # elements of a block of patches, 2 MiB
+PATCHES = 1 << 18  # elements of a block of patches, 1 MiB
 ROW = 1 << 10  # elements of a row, where rows can be joined
 LANES = 4  # partial sums of a filter gradient
 PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
@@ -186,9 +186,11 @@ def conv2d_filter(x, g, kernel, stride, padding):
 
 
 def _images(responses, w):
-    """Blocks of images (N, OH, OW, _) whose patches under the filters w are about PATCHES elements."""
-    patches = math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
-    return threads.cut(len(responses), max(1, PATCHES // max(1, patches)))
+    """Blocks of images (N, OH, OW, _) whose patches under the filters w are at most about PATCHES elements; an even
+    number of blocks, so that two threads end together."""
+    n, patches = len(responses), math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
+    blocks = 2 * max(1, math.ceil(n * patches / (2 * PATCHES)))
+    return threads.cut(n, max(1, math.ceil(n / blocks)))
 
 
 class Generator:
