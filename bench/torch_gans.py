@@ -5,7 +5,11 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-ADAM = {"wgan-gp": dict(lr=1e-4, betas=(0.5, 0.9))}
+ADAM = {
+    "vanilla": dict(lr=2e-4, betas=(0.5, 0.999)),
+    "dcgan": dict(lr=4e-4, betas=(0.5, 0.999)),
+    "wgan-gp": dict(lr=2e-4, betas=(0.5, 0.9)),
+}
 N_CRITIC = {"wgan-gp": 5}
 
 
@@ -21,14 +25,14 @@ def networks(preset, channels_last=False):
         return G, D, 96
     norm = preset != "wgan-gp"  # in D: a penalty on D's slope does not allow it
     G = nn.Sequential(
-        nn.Linear(100, 6272, bias=False), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), nn.ReLU(),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
-        nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh(),
+        nn.Linear(100, 3136, bias=False), nn.Unflatten(1, (64, 7, 7)), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
     D = nn.Sequential(
-        nn.Conv2d(1, 64, 4, 2, 1), leaky, nn.Conv2d(64, 128, 4, 2, 1, bias=not norm),
-        *([nn.BatchNorm2d(128)] if norm else []), leaky,
-        nn.Flatten(), nn.Linear(6272, 1),
+        nn.Conv2d(1, 32, 4, 2, 1), leaky, nn.Conv2d(32, 64, 4, 2, 1, bias=not norm),
+        *([nn.BatchNorm2d(64)] if norm else []), leaky,
+        nn.Flatten(), nn.Linear(3136, 1),
     )  # fmt: skip
     if channels_last:
         G, D = G.to(memory_format=torch.channels_last), D.to(memory_format=torch.channels_last)
@@ -43,7 +47,7 @@ class TorchGAN:
 
     def __init__(self, preset, images, batch_size, channels_last=False, device="cpu", capturable=False):
         self.G, self.D, self.latent = networks(preset, channels_last)
-        options = ADAM.get(preset, dict(lr=2e-4, betas=(0.5, 0.999)))
+        options = ADAM[preset]
         self.G_optimizer, self.D_optimizer = (
             torch.optim.Adam(network.to(device).parameters(), **options, capturable=capturable)
             for network in (self.G, self.D)

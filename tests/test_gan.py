@@ -206,12 +206,12 @@ def test_dropout_stands_behind_each_activation_of_the_discriminator_and_only_whe
 def test_networks_are_the_papers_on_mnist():
     gan = build("dcgan", (28, 28, 1)).gan
     assert {k: v.shape for k, v in gan.G.named_parameters().items()} == {
-        "0.weight": (100, 6272), "2.gamma": (128,), "2.beta": (128,), "4.weight": (4, 4, 64, 128),
-        "5.gamma": (64,), "5.beta": (64,), "7.weight": (4, 4, 1, 64), "7.bias": (1,),
+        "0.weight": (100, 3136), "2.gamma": (64,), "2.beta": (64,), "4.weight": (4, 4, 32, 64),
+        "5.gamma": (32,), "5.beta": (32,), "7.weight": (4, 4, 1, 32), "7.bias": (1,),
     }  # fmt: skip
     assert {k: v.shape for k, v in gan.D.named_parameters().items()} == {
-        "0.weight": (4, 4, 1, 64), "0.bias": (64,), "2.weight": (4, 4, 64, 128), "3.gamma": (128,), "3.beta": (128,),
-        "6.weight": (6272, 1), "6.bias": (1,),
+        "0.weight": (4, 4, 1, 32), "0.bias": (32,), "2.weight": (4, 4, 32, 64), "3.gamma": (64,), "3.beta": (64,),
+        "6.weight": (3136, 1), "6.bias": (1,),
     }  # fmt: skip
     weight = gan.D.named_parameters()["2.weight"].numpy()
     assert weight.std() == pytest.approx(0.02, rel=0.02) and weight.mean() == pytest.approx(0, abs=1e-3)

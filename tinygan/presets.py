@@ -38,23 +38,24 @@ class Preset(NamedTuple):
 
 
 MLP = models.mlp_generator, models.mlp_discriminator
-DCGAN = models.dcgan_generator, models.dcgan_discriminator
+DCGAN = partial(models.dcgan_generator, width=32), partial(models.dcgan_discriminator, width=32)
+FAST = {"lr": 4e-4, "batch_size": 64, "ema": 2e4, "steps": 4685}  # small steps, many of them: 5 epochs of MNIST
 
 PRESETS = {
     "vanilla": Preset(*MLP, latent_size=96, steps=4680),
     "lsgan": Preset(*MLP, "lsgan", latent_size=96, steps=4680),
-    "dcgan": Preset(*DCGAN, ema=1e4),
+    "dcgan": Preset(*DCGAN, **FAST),
     "sngan": Preset(
-        models.dcgan_generator, models.sngan_discriminator, "hinge", spectral_norm=True, ema=1e4, steps=936,
+        DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True, **FAST,
     ),
-    "cgan": Preset(*DCGAN, conditional=True, dropout=0.3, label_smoothing=0.9, ema=1e4),
+    "cgan": Preset(*DCGAN, conditional=True, dropout=0.3, label_smoothing=0.9, **FAST),
     "wgan-gp": Preset(
-        models.dcgan_generator, partial(models.dcgan_discriminator, norm=False), "wasserstein", "gp", 10.0,
-        n_critic=5, lr=1e-4, betas=(0.5, 0.9), batch_size=64, ema=1e4, steps=500,
+        DCGAN[0], partial(models.dcgan_discriminator, width=32, norm=False), "wasserstein", "gp", 10.0,
+        n_critic=5, lr=2e-4, betas=(0.5, 0.9), batch_size=64, ema=2e4, steps=1122,
     ),
     "r3gan": Preset(
-        models.r3gan_generator, models.r3gan_discriminator, "relativistic", "r1r2", 1.0,
-        betas=(0.0, 0.9), cosine=True, ema=1e4,
+        partial(models.r3gan_generator, width=32), partial(models.r3gan_discriminator, width=32), "relativistic",
+        "r1r2", 1.0, betas=(0.0, 0.9), cosine=True, **FAST,
     ),
 }  # fmt: skip
 
@@ -67,7 +68,7 @@ def for_data(preset, shape):
     weight = usual_weight(preset.penalty, shape)
     betas = preset.betas[0], 0.99
     return preset._replace(
-        latent_size=8, batch_size=256, steps=8000, lr=preset.lr * 10, betas=betas, ema=0.0, penalty_weight=weight
+        latent_size=8, batch_size=256, steps=8000, lr=2e-3, betas=betas, ema=0.0, penalty_weight=weight
     )
 
 
