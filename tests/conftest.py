@@ -1,10 +1,11 @@
-"""pytest [--device cuda]: the whole suite on another device.
+"""pytest [--device cuda] [--slow]: the suite on another device; with the tests that take minutes.
 
 --device standin: on the CUDA path, with NumPy in CuPy's clothes instead of a GPU (cupy_standin.py).
 """
 
 import cupy_standin
 import pytest
+from commands import labelled, tiny, trained  # noqa: F401  (fixtures, which any test can ask for)
 
 import tinygan
 from tinygan import backend
@@ -12,6 +13,7 @@ from tinygan import backend
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="what the tests run on: cpu, cuda, cuda:N or standin")
+    parser.addoption("--slow", action="store_true", help="run the tests too that take minutes")
 
 
 def pytest_configure(config):
@@ -20,6 +22,13 @@ def pytest_configure(config):
         cupy_standin.install()
         device = "cuda"
     tinygan.use(device)
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--slow"):
+        slow = [item for item in items if "slow" in item.keywords]
+        items[:] = [item for item in items if "slow" not in item.keywords]
+        config.hook.pytest_deselected(items=slow)
 
 
 def pytest_collection_finish(session):

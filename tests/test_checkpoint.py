@@ -1,9 +1,15 @@
-"""Checkpoints: whole or not at all, and nothing in them is executed."""
+"""Checkpoints: whole or not at all, believed only as they were saved, and nothing in them is executed."""
 
+import io
+import json
 import pickle
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tinygan import backend, checkpoint
 from tinygan.backend.state import load_arrays
@@ -21,54 +27,191 @@ class Part:
         load_arrays(self.state_dict(), saved, "Part")
 
 
+def value(path):
+    return checkpoint.read(path)[1]["a.array"].tolist()[0]
+
+
+def members(path):
+    """The bytes of each member of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_members(path, contents, packed=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where there is a checkpoint, of Part 2, and before it one of Part 1."""
+    path = tmp_path / "c.npz"
+    for number in (1, 2):
+        checkpoint.save(path, {"a": Part(number)})
+    return path
+
+
 def test_what_was_saved_comes_back(tmp_path):
     a, b = Part(1), Part(2)
-    checkpoint.save(tmp_path / "c.npz", {"a": a, "b": b})
+    checkpoint.save(tmp_path / "c.npz", {"a": a, "b": b}, {"preset": "dcgan"})
     a.array[...] = b.array[...] = 0
-    checkpoint.load(tmp_path / "c.npz", {"a": a, "b": b})
+    checkpoint.load(tmp_path / "c.npz", {"a": a, "b": b}, {"preset": "dcgan"})
     assert a.array.tolist() == [1, 1, 1] and b.array.tolist() == [2, 2, 2]
     assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
+    with np.load(tmp_path / "c.npz", allow_pickle=False) as file:  # it is an ordinary .npz, too
+        assert file["b.array"].tolist() == [2, 2, 2]
+        assert json.loads(file["about"].tobytes()) == {"format": 1, "preset": "dcgan"}
 
 
-def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
-    checkpoint.save(tmp_path / "c.npz", {"a": Part(1)})
+def test_the_one_before_is_kept(path):
+    assert value(path) == 2 and value(checkpoint.previous(path)) == 1
+    assert {p.name for p in path.parent.iterdir()} == {"c.npz", "c.previous.npz"}
+
+
+def test_the_same_state_makes_the_same_file(path):
+    before = path.read_bytes()
+    checkpoint.save(path, {"a": Part(2)})
+    assert path.read_bytes() == before
+
+
+def test_a_failed_save_changes_nothing(path, monkeypatch):
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
 
     def full_disk(file, **arrays):
         file.write(b"half of it")
-        raise OSError("No space left on device")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        checkpoint.save(tmp_path / "c.npz", {"a": Part(2)})
-    assert checkpoint.read(tmp_path / "c.npz")["a.array"].tolist() == [1, 1, 1]
+    with pytest.raises(OSError, match=r"No space left on device: .*c\.npz'"):
+        checkpoint.save(path, {"a": Part(3)})
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:100], lambda b: b"", lambda b: b"text", lambda b: b[:200] + bytes(40)])
-def test_a_damaged_file_is_refused_by_name(damage, tmp_path):
-    path = tmp_path / "c.npz"
-    checkpoint.save(path, {"a": Part(1)})
+DAMAGES = [lambda b: b[:100], lambda b: b"", lambda b: b"text", lambda b: b[:200] + bytes(40), lambda b: b[:-1]]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_refused_and_the_one_before_it_used_aloud(damage, path, capsys):
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(CheckpointError, match=r"c\.npz"):
+    with pytest.raises(CheckpointError, match=r"c\.npz: not a whole checkpoint"):
         checkpoint.read(path)
+    checkpoint.load(path, {"a": (part := Part(0))})
+    assert part.array.tolist() == [1, 1, 1]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "using the one before it" in said and "c.previous.npz" in said
+    checkpoint.save(path, {"a": Part(3)})
+    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # the damaged one pushed out nothing
+    path.write_bytes(b"")
+    checkpoint.previous(path).unlink()
+    with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .*whole.*; .*there is no such checkpoint"):
+        checkpoint.load(path, {"a": Part(0)})
 
 
-def test_a_missing_file_and_one_of_another_network_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="no such checkpoint"):
-        checkpoint.read(tmp_path / "c.npz")
-    checkpoint.save(tmp_path / "c.npz", {"other": Part(1)})
+def test_a_file_that_was_edited_is_refused_though_its_checksums_fit(path):
+    contents = members(path)
+    array = contents["a.array.npy"]
+    write_members(path, {**contents, "a.array.npy": array[:-1] + b"\x41"})
+    with pytest.raises(CheckpointError, match="its hash is another"):
+        checkpoint.read(path)
+    write_members(path, contents)
+    assert value(path) == 2
+
+
+def test_a_file_of_another_run_version_or_network_is_refused(path, monkeypatch):
+    with pytest.raises(CheckpointError, match=r"another kind of run, or of another version: .*'lsgan'"):
+        checkpoint.load(path, {"a": Part(1)}, {"preset": "lsgan"})
     with pytest.raises(CheckpointError, match="lacks 'array'"):
-        checkpoint.load(tmp_path / "c.npz", {"a": Part(1)})
+        checkpoint.load(path, {"b": Part(1)})
+    monkeypatch.setattr(checkpoint, "FORMAT", 2)
+    with pytest.raises(CheckpointError, match="another version"):
+        checkpoint.load(path, {"a": Part(1)})
 
 
-def test_a_pickle_is_not_opened(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return (exec, ("raise SystemExit('executed')",))
+class Bomb:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
 
-    path = tmp_path / "c.npz"
+
+def test_a_pickle_is_not_opened(path):
     path.write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(CheckpointError):
         checkpoint.read(path)
-    np.savez(path, a=np.array([1, "object"], dtype=object))
-    with pytest.raises(CheckpointError):
+    np.savez(path, a=np.array([Bomb(), Bomb()], dtype=object))
+    with pytest.raises(CheckpointError, match="something in it that no checkpoint holds"):
         checkpoint.read(path)
+
+
+def npy(shape, content=b""):
+    """An .npy file that claims to hold an array of this shape."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return file.getvalue() + content
+
+
+@pytest.mark.parametrize("lie", [
+    lambda path: write_members(path, {"a.npy": npy((2**28,), bytes(2**22))}, zipfile.ZIP_DEFLATED),
+    lambda path: write_members(path, {"a.npy": npy((10**12,))}),
+    lambda path: write_members(path, {"a.npy": npy((10**30,))}),
+    lambda path: path.write_bytes(b"".join([b"PK\5\6", bytes(4), b"\xff" * 12, bytes(2)])),
+    lambda path: path.write_bytes(path.read_bytes().replace(b"a.array", b"b.array", 1)),
+])  # fmt: skip
+def test_a_file_that_claims_much_costs_little(lie, path):
+    lie(path)
+    assert memory_to_refuse(path) < 2**20
+
+
+def memory_to_refuse(path):
+    """The bytes that were held at most until the file was refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError):
+            checkpoint.read(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def mutated(draw, content):
+    """A few bytes changed, cut out or put in."""
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(content)))
+        patch, skip = draw(st.binary(max_size=4)), draw(st.sampled_from([0, 1, 2, 4, 4, 4, 60]))
+        content = content[:at] + patch + content[at + skip :]
+    return content
+
+
+def refuse_or_read(folder, draw):
+    """A file of which bytes were changed, or an archive that is in order, of members of which bytes were changed."""
+    whole, path = folder / "whole.npz", folder / "mutated.npz"
+    if not whole.exists():
+        checkpoint.save(whole, {"a": Part(1)})
+    original = whole.read_bytes()
+    if draw(st.booleans()):
+        path.write_bytes(content := mutated(draw, original))
+    else:
+        contents = members(whole)
+        name = draw(st.sampled_from(sorted(contents)))
+        write_members(path, {**contents, name: mutated(draw, contents[name])})
+        content = path.read_bytes()
+    tracemalloc.start()
+    try:
+        assert checkpoint.read(path)[1]["a.array"].tolist() == [1, 1, 1]  # what is believed is what was saved
+    except CheckpointError as error:
+        assert str(path) in str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(content) + 2**18
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_a_mutated_file_is_refused_and_never_crashes(tmp_path_factory, data):
+    refuse_or_read(tmp_path_factory.getbasetemp(), data.draw)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(st.data())
+def test_ten_thousand_mutated_files_are_refused(tmp_path_factory, data):
+    refuse_or_read(tmp_path_factory.getbasetemp(), data.draw)

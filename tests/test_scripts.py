@@ -1,72 +1,73 @@
 """The commands as people type them, on a tiny data set: train, stop, resume, sample; and what is typed wrong."""
 
-import csv
+import fcntl
 import json
 import os
-import signal
+import platform
+import re
+import struct
 import subprocess
 import sys
-import time
-from pathlib import Path
+import termios
+from importlib import metadata
 
 import numpy as np
 import pytest
-from test_data import idx
+from commands import ROOT, checkpoint, lines, run, train
 
 from tinygan.health import METRICS
 
-ROOT = Path(__file__).parent.parent
-
-
-def run(*words, **options):
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, cwd=ROOT, **options)
-
-
-def train(*words):
-    return run("train.py", "--device", "cpu", *words)
-
-
-def lines(path):
-    with open(path, newline="") as file:
-        return list(csv.reader(file))
-
-
-def checkpoint(folder):
-    with np.load(folder / "checkpoint.npz", allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """88 images of 8 x 8: 22 steps of 4 an epoch."""
-    folder = tmp_path_factory.mktemp("tiny")
-    images = np.random.default_rng(0).integers(0, 256, (88, 8, 8), dtype=np.uint8)
-    (folder / "train-images").write_bytes(idx(images))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def trained(tiny, tmp_path_factory):
-    """A finished run of two epochs, and what it said."""
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    done = train("--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done
-
 
 def test_a_run_leaves_everything_it_should(trained):
-    folder, done = trained
+    folder, _ = trained
     assert {p.name for p in folder.iterdir()} == {
-        "config.json", "log.csv", "samples", "curves.png", "progress.gif", "checkpoint.npz",
+        "config.json", "log.csv", "timings.csv", "samples", "curves.png", "progress.gif", "checkpoint",
     }  # fmt: skip
+    assert sorted(p.name for p in (folder / "checkpoint").iterdir()) == ["last.npz", "last.previous.npz"]
     assert sorted(p.name for p in (folder / "samples").iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
     config = json.loads((folder / "config.json").read_text())
     assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 2e-4 and config["seed"] == 0
     header, *rows = lines(folder / "log.csv")
     assert header == ["step", "epoch", *METRICS]
     assert [int(row[0]) for row in rows] == [10, 20, 30, 40] and [row[1] for row in rows] == ["1", "1", "2", "2"]
-    assert "epoch 2/2: generator loss" in done.stdout and "discriminator loss" in done.stdout
-    assert f"python sample.py {folder}" in done.stdout
+    assert [row[:2] for row in lines(folder / "timings.csv")] == [["step", "epoch"], ["22", "1"], ["44", "2"]]
+
+
+def test_config_holds_what_repeats_the_run(trained, tiny):
+    folder, _ = trained
+    config = json.loads((folder / "config.json").read_text())
+    assert config["arguments"][-2:] == ["--out", str(folder)] and config["data"] == str(tiny)
+    assert config["versions"] == {
+        "python": platform.python_version(), "tinygan": metadata.version("tinygan"), "numpy": np.__version__,
+    }  # fmt: skip
+    assert config["device"] == "cpu"
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", config["commit"]) if (ROOT / ".git").exists() else True
+
+
+def test_a_run_says_what_runs_where_and_what_to_do_next(trained):
+    folder, done = trained
+    assert done.stderr == ""  # no bar where there is no terminal
+    header, rest = done.stdout.split("epoch 1/2: ")
+    for words in (
+        "dcgan: loss bce, parameters G 0.18 M, D 0.13 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", "device   cpu",
+        "44 to go until 44, 22 an epoch", f"run      {folder} ",
+    ):  # fmt: skip
+        assert words in header
+    assert re.search(
+        r"epoch 2/2: loss D [\d.]+ G [\d.]+, D\(x\) 0\.\d+, D\(G\(z\)\) 0\.\d+, gradients .* a step\n", rest
+    )
+    assert f"python sample.py {folder} --n 100" in rest and f"python train.py --resume {folder} --epochs" in rest
+
+
+def test_a_terminal_gets_a_bar(tiny, tmp_path):
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+    words = ["--data", tiny, "--batch-size", 4, "--preset", "vanilla", "--max-steps", 12, "--out", tmp_path / "r"]
+    assert train(*words, stderr=its).returncode == 0
+    shown = os.read(ours, 2**16).decode()
+    os.close(ours)
+    os.close(its)
+    assert "epoch 1/213" in shown and "/12 [" in shown and "loss D" in shown
 
 
 def test_pictures_are_pictures(trained):
@@ -76,45 +77,6 @@ def test_pictures_are_pictures(trained):
     grid = imread(folder / "samples" / "epoch_0002.png")
     assert grid.shape[:2] == (164, 164) and grid[..., :3].std() > 0.1
     assert imread(folder / "curves.png").shape[:2] == (800, 1200)
-
-
-@pytest.mark.parametrize("stop_at", [22, 31])
-def test_a_resumed_run_ends_with_the_same_bits(stop_at, tiny, trained, tmp_path):
-    folder, _ = trained
-    first = train("--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", tmp_path / "r", "--max-steps", stop_at)
-    again = train("--resume", tmp_path / "r", "--max-steps", 1000)
-    assert first.returncode == again.returncode == 0, again.stderr
-    whole, parts = checkpoint(folder), checkpoint(tmp_path / "r")
-    assert whole.keys() == parts.keys() and all((whole[k] == parts[k]).all() for k in whole)
-    assert (folder / "log.csv").read_text() == (tmp_path / "r" / "log.csv").read_text()
-    for picture in ("epoch_0001.png", "epoch_0002.png"):
-        assert (folder / "samples" / picture).read_bytes() == (tmp_path / "r" / "samples" / picture).read_bytes()
-
-
-def test_ctrl_c_saves_and_says_how_to_resume(tiny, tmp_path):
-    command = [sys.executable, "train.py", "--device", "cpu", "--data", tiny, "--batch-size", "4", "--epochs", "100000"]
-    process = subprocess.Popen(
-        [*map(str, command), "--out", str(tmp_path / "r")], cwd=ROOT, text=True, stdout=subprocess.PIPE
-    )
-    while not (tmp_path / "r" / "checkpoint.npz").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert f"python train.py --resume {tmp_path / 'r'}" in out
-    stopped = int(checkpoint(tmp_path / "r")["training.steps"][0])
-    assert train("--resume", tmp_path / "r", "--max-steps", stopped + 10).returncode == 0
-    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == stopped + 10
-
-
-def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
-    code = "import sys, train; train.stop_on_interrupt = lambda: [2]; sys.exit(train.train(train.arguments()))"
-    options = ("--device", "cpu", "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
-    done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 130, done.stderr
-    assert "stopped at step 0 and saved" in done.stdout
-    assert train("--resume", tmp_path / "r", "--max-steps", 10).returncode == 0
 
 
 def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
@@ -139,6 +101,9 @@ WRONG = [  # arguments, part of the one line it says
     (("--lr", "nan"), "must be a positive number"),
     (("--lr", "-1"), "must be a positive number"),
     (("--epochs", "x"), "invalid int value"),
+    (("--epochs", "0"), "must be from 1 to 100000"),
+    (("--max-steps", "-3"), "must be a positive number"),
+    (("--latent", "1000000000000"), "not enough memory"),
     (("--preset", "stylegan"), "invalid choice"),
     (("--dropout", "1"), "must be from 0 to 0.99"),
     (("--seed", "-1"), "must be from 0 to"),
@@ -149,15 +114,17 @@ WRONG = [  # arguments, part of the one line it says
     (("--preset", "cgan", "--data", "ring"), "this data has no labels"),
     (("--n-critic", "5000"), "a step cannot take 640000"),
     (("--resume", "nowhere"), "nowhere is not a run"),
-    (("--resume", "nowhere", "--lr", "1"), "--lr cannot change"),
+    (("--resume", "nowhere", "--lr", "1", "--latent", "2"), "--lr, --latent cannot change"),
+    (("--resume", "train.py"), "train.py is not a run that can be read (Not a directory)"),
+    (("--out", "train.py/r"), "no run can be written to train.py/r/samples (Not a directory)"),
     (("--device", "tpu"), "no device is called 'tpu'"),
+    (("--device", "cuda:9999"), "cuda"),
 ]
 
 
 @pytest.mark.parametrize("words, message", WRONG)
 def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, message, tmp_path):
-    words = [*words] if "--resume" in words else [*words, "--out", tmp_path / "r"]
-    done = run("train.py", *words)
+    done = run("train.py", "--out", tmp_path / "r", *words) if "--resume" not in words else run("train.py", *words)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert message in last and "Traceback" not in done.stderr
@@ -170,24 +137,6 @@ def test_a_run_is_not_overwritten(trained, tiny):
     done = train("--data", tiny, "--batch-size", 4, "--out", folder)
     assert "holds a run already" in done.stderr and "Traceback" not in done.stderr
     assert (folder / "config.json").read_bytes() == before
-
-
-def test_a_damaged_checkpoint_is_one_sentence(trained, tmp_path):
-    folder, _ = trained
-    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
-    (tmp_path / "checkpoint.npz").write_bytes((folder / "checkpoint.npz").read_bytes()[:5000])
-    done = run("sample.py", tmp_path)
-    assert "checkpoint.npz: not a whole checkpoint" in done.stderr and "Traceback" not in done.stderr
-    (tmp_path / "config.json").write_text("{}")
-    assert "is not what this version" in run("sample.py", tmp_path).stderr
-
-
-def test_what_cannot_be_drawn_is_one_sentence(trained, tmp_path):
-    folder, _ = trained
-    assert "ends in .png or .npz" in run("sample.py", folder, "--out", "grid.jpg").stderr
-    assert "must be positive" in run("sample.py", folder, "--n", 0).stderr
-    assert "is not a run" in run("sample.py", tmp_path).stderr
-    assert "can be asked for no digit" in run("sample.py", folder, "--digit", 1).stderr
 
 
 def test_options_override_the_preset_and_config_records_what_ran(tiny, tmp_path):
@@ -212,15 +161,6 @@ def test_a_conditional_run_draws_the_digit_that_is_asked_for(labelled, tmp_path)
     labels = [np.load(tmp_path / name)["labels"].tolist() for name in ("a.npz", "b.npz")]
     assert labels == [[2] * 5, [0] * 10 + [1] * 10 + [2] * 10]
     assert "can be asked for digits 0 to 2" in run("sample.py", tmp_path / "r", "--digit", 3).stderr
-
-
-@pytest.fixture(scope="session")
-def labelled(tmp_path_factory):
-    """40 images of three classes."""
-    folder = tmp_path_factory.mktemp("labelled")
-    (folder / "train-images").write_bytes(idx(np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)))
-    (folder / "train-labels").write_bytes(idx(np.arange(40) % 3))
-    return folder
 
 
 def test_a_toy_world_ends_with_its_score_and_an_animation(tmp_path):
@@ -252,29 +192,32 @@ def test_weights_that_are_not_finite_are_never_saved(stop, tiny, tmp_path):
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 0
 
 
-def test_more_epochs_for_a_resumed_run_are_recorded(tiny, tmp_path):
-    words = ["--preset", "vanilla", "--data", tiny, "--batch-size", 4, "--epochs", 1, "--out", tmp_path / "r"]
-    assert train(*words).returncode == 0
-    again = train("--resume", tmp_path / "r", "--epochs", 2, "--max-steps", 25)
-    assert again.returncode == 0 and "3 steps" in again.stdout
-    assert json.loads((tmp_path / "r" / "config.json").read_text())["steps"] == 44
-    with open(tmp_path / "r" / "log.csv", "a") as file:
-        file.write("30,2,0.1")  # a row that was cut short
-    assert "19 steps" in train("--resume", tmp_path / "r").stdout
-    assert "0 steps" in train("--resume", tmp_path / "r").stdout
-    assert "--latent cannot change" in train("--resume", tmp_path / "r", "--latent", 5).stderr
-
-
 def test_a_loss_of_ones_own_does_not_inherit_the_smoothing_of_the_preset(labelled, tmp_path):
     words = ["--preset", "cgan", "--loss", "hinge", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     assert train(*words, "--out", tmp_path / "r").returncode == 0
     assert json.loads((tmp_path / "r" / "config.json").read_text())["label_smoothing"] == 1.0
 
 
-def test_the_default_run_is_named_by_preset_and_date(tiny, tmp_path):
+def test_the_same_command_twice_makes_two_runs_of_the_same_bits_and_quiet_says_where(tiny, tmp_path):
+    words = [ROOT / "train.py", "--data", tiny, "--batch-size", 4, "--max-steps", 12, "--preset", "vanilla", "--quiet"]
     options = dict(capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    for n in (1, 2):
-        words = [ROOT / "train.py", "--data", tiny, "--batch-size", 4, "--max-steps", 2, "--preset", "vanilla"]
-        done = subprocess.run([sys.executable, *map(str, words)], **options)
-        assert done.returncode == 0, done.stderr
-        assert len(list((tmp_path / "runs").glob(f"vanilla-*-{n}"))) == 1
+    one, two = (subprocess.run([sys.executable, *map(str, words)], **options) for _ in range(2))
+    for n, done in ((1, one), (2, two)):
+        assert done.returncode == 0 and done.stderr == ""
+        assert re.fullmatch(rf"runs/vanilla-\d{{8}}-{n}\n", done.stdout)
+    for name in ("checkpoint/last.npz", "log.csv", "samples/epoch_0001.png"):
+        first, second = ((tmp_path / done.stdout.strip() / name).read_bytes() for done in (one, two))
+        assert first == second
+
+
+def test_help_fits_two_screens_and_says_each_default():
+    text = run("train.py", "--help", env={**os.environ, "COLUMNS": "80"}).stdout
+    assert text.count("\n") <= 2 * 40 and max(map(len, text.splitlines())) <= 80
+    options = [words.split("\n\n")[0] for words in re.split(r"\n  (?=--)", text.rstrip())[1:]]
+    assert len(options) == 22 and all(words.endswith(")") for words in options)
+
+
+def test_an_error_shows_where_it_came_from_only_when_asked(tmp_path):
+    words = ("train.py", "--data", "nowhere", "--out", tmp_path / "r")
+    assert run(*words).stderr == "train.py: nowhere: there is no such folder\n"
+    assert "Traceback" in run(*words, "--debug").stderr

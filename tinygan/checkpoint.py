@@ -1,6 +1,17 @@
-"""A run on disk: one .npz of plain arrays, no pickle, written whole or not at all."""
+"""A training on disk: plain arrays in one .npz, no pickle, written whole or not at all, believed if its hash fits.
 
+The members of the archive are stored, not packed: the arrays; "about", which is JSON; "sha256", over all the others.
+np.load opens it too. Here nothing in the file is taken at its word: a member is read within the size of the file, and
+its header is matched, never evaluated. Beside last.npz lies last.previous.npz, for when last.npz was damaged.
+"""
+
+import contextlib
+import hashlib
+import json
 import os
+import re
+import struct
+import sys
 import zipfile
 from pathlib import Path
 
@@ -8,40 +19,52 @@ import numpy as np
 
 from . import backend
 
+FORMAT = 1
+HEADER = re.compile(  # what np.save writes before an array of numbers: its dtype and its shape
+    rb"\x93NUMPY\x01\0..\{'descr': '([<>|][bfiu][1248])', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+DAMAGE = (  # whatever zipfile, json and numpy say of bytes that make no sense
+    OSError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and what is wrong."""
 
 
-def save(path, parts):
-    """Write {name: an object with state_dict()} to `path`. The old file stays until the new one is complete."""
-    path = Path(path)
+def save(path, parts, about=None):
+    """Write {name: an object with state_dict()} to `path`, and beside it `about`, a dict that survives JSON.
+
+    The old file stays until the new one is on the disk, and then becomes the previous one.
+    """
     arrays = {
-        f"{name}.{key}": backend.to_host(array)
+        f"{name}.{key}": np.asarray(backend.to_host(array), order="C")
         for name, part in parts.items()
         for key, array in part.state_dict().items()
     }
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    arrays["about"] = np.frombuffer(json.dumps({"format": FORMAT, **(about or {})}).encode(), np.uint8)
+    arrays["sha256"] = _sha256(arrays)
+    replace(path, lambda file: np.savez(file, **arrays), previous(path) if _is_whole(path) else None)
 
 
-def write_text(path, text):
-    """Write a small file whole or not at all."""
-    temporary = Path(f"{path}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
-def load(path, parts):
+def load(path, parts, about=None):
     """Put what `save` wrote back into the same parts; names in the file that belong to no part are left alone.
 
-    Raises CheckpointError for a file that is missing, damaged, or of other networks.
+    Where the file is damaged, the previous one is used, and stderr hears of it. Raises CheckpointError when neither is
+    whole, and for a checkpoint that is about something else, or of other networks.
     """
-    arrays = read(path)
+    try:
+        found, arrays = read(path)
+    except CheckpointError as error:
+        try:
+            found, arrays = read(path := previous(path))
+        except CheckpointError as other:
+            raise CheckpointError(f"no checkpoint can be used: {error}; {other}") from None
+        print(f"{error}; using the one before it, {path}", file=sys.stderr)
+    if found != (wanted := {"format": FORMAT, **(about or {})}):
+        raise CheckpointError(f"{path} is of another kind of run, or of another version: {found}, not {wanted}")
     for name, part in parts.items():
         prefix = f"{name}."
         try:
@@ -51,11 +74,80 @@ def load(path, parts):
 
 
 def read(path):
-    """The arrays of a checkpoint, {name: numpy.ndarray}."""
+    """(what it is about, {name: numpy.ndarray}). Raises CheckpointError unless every byte is as it was saved."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if any(m.compress_type != zipfile.ZIP_STORED or m.compress_size != m.file_size for m in members):
+                raise ValueError("it is packed")
+            if sum(m.file_size for m in members) > os.fstat(file.fileno()).st_size:
+                raise ValueError("it claims more than a file of its size can hold")
+            arrays = {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
+        if arrays.pop("sha256").tobytes() != _sha256(arrays).tobytes():
+            raise ValueError("its hash is another: something in it was changed")
+        return json.loads(arrays.pop("about").tobytes()), arrays
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise CheckpointError(f"{path}: not a whole checkpoint ({error})") from None
+
+
+def previous(path):
+    """Where the checkpoint lies that `path` replaced."""
+    return Path(path).with_suffix(".previous.npz")
+
+
+def write_text(path, text):
+    """Write a small file whole or not at all."""
+    replace(path, lambda file: file.write(text.encode()))
+
+
+def replace(path, write, keep_as=None):
+    """write(file) makes the new content of `path`, which takes the place of the old when all of it is on the disk.
+
+    keep_as: where the old one goes. Raises OSError, with the name, where it cannot be written; the old one stays.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep_as:
+            os.replace(path, keep_as)
+        os.replace(temporary, path)
+        if os.name == "posix":  # a name is on the disk when its folder is
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def _sha256(arrays):
+    """Of names, kinds, shapes and contents: uint8 (32,)."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(array)
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _array(content):
+    """The array in a member, which is the bytes of an .npy file."""
+    header = HEADER.match(content)
+    if not header:
+        raise ValueError("there is something in it that no checkpoint holds")
+    shape = [int(size) for size in header[2].split(b",") if size.strip()]
+    return np.frombuffer(content, header[1].decode(), offset=header.end()).reshape(shape)
+
+
+def _is_whole(path):
+    """Whether the file may push out the previous one: a damaged one must not."""
+    try:
+        return bool(read(path))
+    except CheckpointError:
+        return False

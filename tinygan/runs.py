@@ -1,13 +1,18 @@
 """The folder of a run: what was asked for (config.json), what happened (log.csv, samples/), and where to go on from.
 
-config.json holds the settings that repeat the run; build() makes its training from them.
+config.json holds the settings that repeat the run; build() makes its training from them. log.csv holds nothing that
+depends on the clock, so that it can be compared; how long things took is in timings.csv.
 """
 
 import csv
 import io
+import itertools
 import json
+import math
 import platform
+import subprocess
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +21,7 @@ from . import backend, checkpoint, data, plots, presets, worlds
 from .health import METRICS
 
 LOG_COLUMNS = ("step", "epoch", *METRICS)
+TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # that the steps since the row before took
 OPTIONS = presets.Preset._fields[2:]  # all but the two networks, which are functions
 SAMPLES = 64  # images in a sample grid; ten of each class where the classes are chosen
 
@@ -35,23 +41,31 @@ class Run:
         self.folder, self.settings = Path(folder), settings
 
     @classmethod
-    def create(cls, settings, out=None):
-        """A new run in the folder `out`, or in runs/<preset>-<date>-<n>. Raises RunError where there is one already."""
-        if out is None:
-            stem = f"runs/{settings['preset']}-{time.strftime('%Y%m%d')}"
-            out = next(p for n in range(1, 10**6) if not (p := Path(f"{stem}-{n}")).exists())
-        run = cls(out, settings)
-        if run.config.exists():
-            raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
-        run.samples.mkdir(parents=True, exist_ok=True)
-        run.write_config()
-        run.write_log([])
+    def create(cls, settings, out=None, **parts):
+        """A new run in the folder `out`, or in runs/<preset>-<date>-<n>, with `parts` as its first checkpoint.
+
+        config.json is written last: with it the folder is a run. Raises RunError where there is one already, and where
+        nothing can be written.
+        """
+        try:
+            run = cls(out or new_folder(f"runs/{settings['preset']}-{time.strftime('%Y%m%d')}"), settings)
+            if run.config.exists():
+                raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
+            for folder in (run.samples, run.checkpoint):
+                folder.mkdir(parents=True, exist_ok=True)
+            run.write_rows([], [])
+            run.save(**parts)
+            run.write_config()
+        except OSError as error:
+            raise RunError(f"no run can be written to {error.filename or out} ({error.strerror})") from None
         return run
 
     def write_config(self):
-        """config.json from the settings, and the versions in use."""
-        versions = {"python": platform.python_version(), "numpy": np.__version__}
-        checkpoint.write_text(self.config, json.dumps({**self.settings, "versions": versions}, indent=2) + "\n")
+        """config.json from the settings, and what runs them."""
+        versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
+        versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # numpy again, or cupy
+        settings = {**self.settings, "versions": versions, "commit": commit()}
+        checkpoint.write_text(self.config, json.dumps(settings, indent=2) + "\n")
 
     @classmethod
     def open(cls, folder):
@@ -64,14 +78,17 @@ class Run:
                 raise KeyError(*sorted(missing)[:1])
         except FileNotFoundError:
             raise RunError(f"{folder} is not a run: there is no config.json in it") from None
+        except OSError as error:
+            raise RunError(f"{folder} is not a run that can be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path} is not what this version of train.py writes ({error})") from None
         return cls(folder, settings)
 
     config = property(lambda self: self.folder / "config.json")
     log = property(lambda self: self.folder / "log.csv")
+    timings = property(lambda self: self.folder / "timings.csv")
     samples = property(lambda self: self.folder / "samples")
-    checkpoint = property(lambda self: self.folder / "checkpoint.npz")
+    checkpoint = property(lambda self: self.folder / "checkpoint")
 
     @property
     def preset(self):
@@ -89,18 +106,14 @@ class Run:
         p = self.preset
         return data.Batches(dataset, p.batch_size, self.settings["seed"], p.n_critic, p.conditional)
 
-    def read_log(self, until):
-        """The whole rows of log.csv up to step `until`, as tuples of numbers in the order of LOG_COLUMNS."""
-        with open(self.log, newline="") as file:
-            cells = [row for row in list(csv.reader(file))[1:] if len(row) == len(LOG_COLUMNS)]
-        rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in cells]
-        return [row for row in rows if row[0] <= until]
+    def read_rows(self, until=math.inf):
+        """The whole rows of log.csv and of timings.csv up to step `until`, as tuples of numbers."""
+        return read_table(self.log, LOG_COLUMNS, until), read_table(self.timings, TIMINGS_COLUMNS, until)
 
-    def write_log(self, rows):
-        """log.csv anew, from all its rows."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([LOG_COLUMNS, *rows])
-        checkpoint.write_text(self.log, text.getvalue())
+    def write_rows(self, log, timings):
+        """log.csv and timings.csv anew, from all their rows."""
+        write_table(self.log, LOG_COLUMNS, log)
+        write_table(self.timings, TIMINGS_COLUMNS, timings)
 
     def fixed_inputs(self):
         """The latent points, and the classes or None, of the pictures of every epoch: always the same ones."""
@@ -125,12 +138,63 @@ class Run:
         if pictures := sorted(self.samples.glob("epoch_*.png")):
             plots.save_gif(self.folder / "progress.gif", pictures)
 
-    def save(self, **parts):
-        checkpoint.save(self.checkpoint, parts)
+    def save(self, name="last", **parts):
+        """checkpoint/<name>.npz; the one before it is kept."""
+        checkpoint.save(self.checkpoint / f"{name}.npz", parts, self._about())
 
-    def load(self, **parts):
-        checkpoint.load(self.checkpoint, parts)
+    def load(self, name="last", **parts):
+        checkpoint.load(self.checkpoint / f"{name}.npz", parts, self._about())
 
-    def load_generator(self, training):
+    def load_generator(self, training, name="last"):
         """Only what samples are drawn from, so that a run can be sampled on another device than it was trained on."""
-        checkpoint.load(self.checkpoint, {f"training.{k}": part for k, part in training.sampling_parts().items()})
+        self.load(name, **{f"training.{key}": part for key, part in training.sampling_parts().items()})
+
+    def _about(self):
+        return {"preset": self.settings["preset"]}
+
+
+def new_folder(stem):
+    """The first of <stem>-1, <stem>-2, ... that was not there, made."""
+    for n in itertools.count(1):
+        try:
+            (folder := Path(f"{stem}-{n}")).mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            pass
+
+
+def read_table(path, columns, until):
+    """The whole rows of a .csv up to step `until`, as tuples of numbers: step, epoch, and the rest."""
+    try:
+        with open(path, newline="") as file:
+            cells = [row for row in list(csv.reader(file))[1:] if len(row) == len(columns)]
+        rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in cells]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not as it was written ({error})") from None
+    return [row for row in rows if row[0] <= until]
+
+
+def write_table(path, columns, rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    checkpoint.write_text(path, text.getvalue())
+
+
+def tinygan_version():
+    """That of the installed package; None for a clone that is not installed."""
+    try:
+        return metadata.version("tinygan")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def commit():
+    """The git commit of this code, with "-dirty" behind it where files are changed; None outside a clone."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.TimeoutExpired):
+        return None

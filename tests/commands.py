@@ -1,0 +1,58 @@
+"""The commands as people type them, and runs on tiny data for the tests that look at what they leave."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_data import idx
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, stdout=stdout, stderr=stderr, text=True, cwd=ROOT, **options)
+
+
+def train(*words, **options):
+    return run("train.py", "--device", "cpu", *words, **options)
+
+
+def lines(path):
+    with open(path, newline="") as file:
+        return list(csv.reader(file))
+
+
+def checkpoint(folder, name="last"):
+    with np.load(folder / "checkpoint" / f"{name}.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """88 images of 8 x 8: 22 steps of 4 an epoch."""
+    folder = tmp_path_factory.mktemp("tiny")
+    images = np.random.default_rng(0).integers(0, 256, (88, 8, 8), dtype=np.uint8)
+    (folder / "train-images").write_bytes(idx(images))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory):
+    """40 images of three classes."""
+    folder = tmp_path_factory.mktemp("labelled")
+    (folder / "train-images").write_bytes(idx(np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)))
+    (folder / "train-labels").write_bytes(idx(np.arange(40) % 3))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, tmp_path_factory):
+    """A finished run of two epochs, and what it said."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    done = train("--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done

@@ -1,0 +1,203 @@
+"""A run can be stopped anywhere, by anything, and goes on to the very bits of a run that was never stopped."""
+
+import json
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from commands import ROOT, checkpoint, train
+
+HURRIED = """
+# train.py, which saves every ten steps and is sent a signal before the n-th call of a function, and to which what it
+# asks of the device comes only if it waits
+import functools, os, signal, sys
+import numpy as np
+import train
+from tinygan.backend import cpu
+from tinygan.training import Training
+
+number, name, n = signal.Signals[sys.argv.pop(1)], sys.argv.pop(1), int(sys.argv.pop(1))
+owner = {"step": Training, "replace": os, "fsync": os, "write_array": np.lib.format}[name]
+real, calls = getattr(owner, name), []
+
+@functools.wraps(real)
+def counted(*args, **options):
+    calls.append(name)
+    if len(calls) == n:
+        os.kill(os.getpid(), number)
+    return real(*args, **options)
+
+setattr(owner, name, counted)
+train.SAVE_EVERY = 0
+cpu.Transfer.ready = lambda self: False
+sys.exit(train.main())
+"""
+
+
+def hurried(number, name, n, *words, **options):
+    """train.py, which gets the signal of that name before the n-th call of step, replace, fsync or write_array."""
+    command = [sys.executable, "-c", HURRIED, number, name, n, "--device", "cpu", *words]
+    return subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, **options)
+
+
+def two_epochs(tiny, folder):
+    """The words of the run in the fixture `trained`, into another folder."""
+    return "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder
+
+
+def assert_same_end(whole, folder):
+    """The same weights, moments and random state, the same log, the same pictures, to the bit."""
+    assert (folder / "log.csv").read_text() == (whole / "log.csv").read_text()
+    for name in ("checkpoint/last.npz", "samples/epoch_0001.png", "samples/epoch_0002.png", "progress.gif"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), f"{name} differs"
+
+
+@pytest.fixture(scope="module")
+def stopped(tiny, tmp_path_factory):
+    """A run that was stopped after 31 of its 44 steps; the checkpoint before that is of step 22."""
+    folder = tmp_path_factory.mktemp("runs") / "stopped"
+    assert train(*two_epochs(tiny, folder), "--max-steps", 31).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def copy(stopped, tmp_path):
+    return shutil.copytree(stopped, tmp_path / "r")
+
+
+def test_a_run_that_was_stopped_within_an_epoch_ends_with_the_same_bits(copy, trained):
+    again = train("--resume", copy, "--max-steps", 1000)
+    assert again.returncode == 0, again.stderr
+    assert "13 to go until 44" in again.stdout
+    assert_same_end(trained[0], copy)
+    timings = [row.split(",")[:2] for row in (copy / "timings.csv").read_text().splitlines()]
+    assert timings == [["step", "epoch"], ["22", "1"], ["31", "2"], ["44", "2"]]
+
+
+def test_sigterm_lets_the_step_end_and_saves_and_the_end_is_the_same(tiny, trained, tmp_path):
+    done = hurried("SIGTERM", "step", 15, *two_epochs(tiny, tmp_path / "r"))
+    assert done.returncode == 143, done.stderr
+    assert f"stopped at step 15 and saved; go on with\n    python train.py --resume {tmp_path / 'r'}" in done.stdout
+    assert train("--resume", tmp_path / "r").returncode == 0
+    assert_same_end(trained[0], tmp_path / "r")
+
+
+def test_ctrl_c_does_too(tiny, tmp_path):
+    done = hurried("SIGINT", "step", 8, *two_epochs(tiny, tmp_path / "r"))
+    assert done.returncode == 130, done.stderr
+    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 8
+
+
+def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
+    code = "import sys, train; train.stop_when_asked = lambda: [2]; sys.exit(train.main())"
+    options = ("--device", "cpu", "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
+    done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 130, done.stderr
+    assert "stopped at step 0 and saved" in done.stdout
+    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 0
+
+
+def survives(kill, tiny, whole, folder):
+    """kill(words) runs train.py and kills it. What is left goes on to the end of the run that was never stopped."""
+    words = two_epochs(tiny, folder)
+    kill(words)
+    again = train("--resume", folder) if (folder / "config.json").exists() else train(*words)
+    assert again.returncode == 0, again.stderr
+    assert_same_end(whole, folder)
+    assert not list(folder.rglob("*.tmp"))
+    return again
+
+
+def killed_before(name, n):
+    def kill(words):
+        assert hurried("SIGKILL", name, n, *words).returncode == -signal.SIGKILL
+
+    return kill
+
+
+def killed_after(seconds):
+    def kill(words):
+        try:  # subprocess.run kills with SIGKILL
+            assert hurried("SIGKILL", "step", 0, *words, timeout=seconds).returncode == 0
+        except subprocess.TimeoutExpired:
+            pass
+
+    return kill
+
+
+def test_killed_when_only_the_previous_checkpoint_is_there_a_run_ends_with_the_same_bits(tiny, trained, tmp_path):
+    """Between the two renames of the checkpoint of step 20: four renames make the run, two the tables at its start,
+    four the tables and the checkpoint of step 10, two the tables of step 20."""
+    again = survives(killed_before("replace", 14), tiny, trained[0], tmp_path / "r")
+    assert "last.npz: there is no such checkpoint; using the one before it" in again.stderr
+    assert "34 to go" in again.stdout
+
+
+def moments():
+    """Ten moments in time, and ten in the middle of writing, of renaming, of a step."""
+    rng = random.Random(0)
+    for _ in range(10):
+        yield killed_after(rng.uniform(0.3, 4))
+    for name, calls in 4 * [("write_array", 500)] + 3 * [("replace", 30), ("fsync", 48)]:
+        yield killed_before(name, rng.randint(1, calls))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", list(moments()))
+def test_killed_at_any_moment_a_run_ends_with_the_same_bits(kill, tiny, trained, tmp_path):
+    survives(kill, tiny, trained[0], tmp_path / "r")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(copy):
+    before = {path.name: path.read_bytes() for path in (copy / "checkpoint").iterdir()}
+    megabyte = 2**20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    full = train("--resume", copy, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, megabyte))
+    assert full.returncode == 1
+    assert full.stderr == (
+        f"train.py: {copy}/checkpoint/last.npz: File too large. "
+        "What was saved before is whole: make room, and go on with --resume\n"
+    )
+    assert {path.name: path.read_bytes() for path in (copy / "checkpoint").iterdir()} == before
+
+
+def test_where_the_last_checkpoint_is_torn_the_one_before_it_goes_on(copy, trained):
+    last = copy / "checkpoint" / "last.npz"
+    last.write_bytes(last.read_bytes()[:100_000])
+    again = train("--resume", copy)
+    assert again.stderr.count("\n") == 1 and "last.npz: not a whole checkpoint" in again.stderr
+    assert f"using the one before it, {copy}/checkpoint/last.previous.npz" in again.stderr
+    assert "22 to go until 44" in again.stdout
+    assert_same_end(trained[0], copy)
+
+
+def test_what_cannot_go_on_is_one_sentence(copy, labelled):
+    def says(*words):
+        done = train("--resume", copy, *words)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "data": str(labelled)}))
+    assert "was trained on data of another shape, or with other classes, than labelled" in says()
+    (copy / "config.json").write_text(json.dumps({**config, "preset": "lsgan"}))
+    assert "is of another kind of run" in says()
+    for name in ("last.npz", "last.previous.npz"):
+        (copy / "checkpoint" / name).write_bytes(b"")
+    assert "no checkpoint can be used" in says()
+    (copy / "config.json").write_text("{}")
+    assert "is not what this version" in says()
+
+
+def test_more_epochs_for_a_resumed_run_are_recorded(copy):
+    again = train("--resume", copy, "--epochs", 3, "--max-steps", 35)
+    assert again.returncode == 0 and "4 to go until 35" in again.stdout
+    assert json.loads((copy / "config.json").read_text())["steps"] == 66
+    with open(copy / "log.csv", "a") as file:
+        file.write("40,2,0.1")  # a row that was cut short
+    assert "0 to go" in train("--resume", copy, "--max-steps", 35).stdout
+    assert (copy / "log.csv").read_text().count("\n") == 4
+    assert "--latent cannot change" in train("--resume", copy, "--latent", 5).stderr

@@ -1,0 +1,107 @@
+"""What can be typed behind train.py: each option with its unit and its default, and what is refused at once."""
+
+import argparse
+import math
+
+from .losses import LOSSES
+from .penalties import PENALTIES
+from .presets import PRESETS, for_data, usual_weight
+
+DEFAULT = "dcgan"
+WITH_RESUME = {"resume", "device", "no_graph", "epochs", "max_steps", "quiet", "debug"}  # these may change in a run
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """The description as it stands, and each option on one line where there is room."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=26)
+
+
+def parse(description):
+    """The arguments of the program. Ends it, in a sentence, for one that makes no sense."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="python train.py [options]")
+    run = parser.add_argument_group("the run").add_argument
+    run("--preset", choices=PRESETS, metavar="NAME", help=f"{', '.join(PRESETS)} (default: {DEFAULT})")
+    run("--data", metavar="DIR", help="a folder of images or IDX files, or ring, grid, spiral (default: MNIST)")
+    run("--epochs", type=between(1, 100_000, int), metavar="N", help="passes over the data (default: the preset's)")
+    run("--max-steps", type=positive(int), metavar="N", help="stop after so many steps in all (default: do not)")
+    run("--seed", type=between(0, 2**32 - 1, int), metavar="N", help="of weights, noise and order (default: 0)")
+    run("--out", metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
+    run("--resume", metavar="RUN", help="go on with the run in this folder (default: begin a new one)")
+    machine = parser.add_argument_group("machine and terminal").add_argument
+    machine("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:N (default: auto, cuda if it works)")
+    machine(
+        "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
+    )
+    machine(
+        "--quiet",
+        action="store_true",
+        default=None,
+        help="print the folder of the run, and what goes wrong (default: no)",
+    )
+    machine("--debug", action="store_true", default=None, help="with an error, where it came from (default: no)")
+    add_parts(parser.add_argument_group(f"parts of the preset (default: its own; here that of {DEFAULT})").add_argument)
+    args = parser.parse_args()
+    given = [key for key, value in vars(args).items() if value is not None and key not in WITH_RESUME]
+    if args.resume and given:
+        names = ", ".join(f"--{key.removesuffix('_size') if key == 'latent_size' else key}" for key in given)
+        parser.error(f"a resumed run keeps its settings: {names.replace('_', '-')} cannot change")
+    return args
+
+
+def add_parts(part):
+    """The options that change a field of the preset."""
+    own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
+    part("--batch-size", type=positive(int), metavar="N", help=f"images a step ({own.batch_size})")
+    part("--lr", type=positive(float), metavar="X", help=f"learning rate of Adam ({own.lr})")
+    part("--latent", type=positive(int), metavar="N", dest="latent_size", help=f"numbers a point ({own.latent_size})")
+    part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
+    part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), as first written (no)")
+    part("--label-smoothing", type=between(0.5, 1.0), metavar="P", help="what D is to say of real images, up to 1 (1)")
+    part("--dropout", type=between(0.0, 0.99), metavar="P", help="probability, behind D's activations (0)")
+    part("--spectral-norm", action=flag, help="on every layer of D (no)")
+    part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's slope: none, {', '.join(PENALTIES)} (none)")
+    part("--n-critic", type=positive(int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
+    part("--ema", type=between(0.0, 1e12), metavar="N", help=f"half-life of G's average, images; 0: none ({own.ema:g})")
+
+
+def chosen_preset(args, shape):
+    """(its name, the preset with what was chosen in its place) for images of this shape."""
+    name = args.preset or DEFAULT
+    fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
+    if args.penalty:
+        kind, weight = args.penalty
+        fields["penalty"], fields["penalty_weight"] = kind, weight or usual_weight(kind, shape)
+    if args.loss and not LOSSES[args.loss].takes_label:
+        fields.setdefault("label_smoothing", 1.0)  # the preset's own belongs to the loss that was replaced
+    return name, for_data(PRESETS[name], shape)._replace(**fields)
+
+
+def positive(kind):
+    def parse(text):
+        value = kind(text)
+        if not (value > 0 and math.isfinite(value)):
+            raise argparse.ArgumentTypeError(f"must be a positive number; got {text}")
+        return value
+
+    parse.__name__ = kind.__name__  # argparse says "invalid int value"
+    return parse
+
+
+def between(least, most, kind=float):
+    def parse(text):
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}; got {text}")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def penalty(text):
+    name, _, weight = text.partition(":")
+    if name != "none" and name not in PENALTIES:
+        raise argparse.ArgumentTypeError(f"there is no penalty {name!r}: none, {', '.join(PENALTIES)}")
+    return name, positive(float)(weight) if weight else None

@@ -1,0 +1,76 @@
+"""What a run says: a header, one bar for the epoch under way, a line for each that is done, and what to do next.
+
+Where nobody watches (stderr is not a terminal) there is no bar, and what is said is whole lines.
+"""
+
+import shlex
+import sys
+
+from tqdm import tqdm
+
+from . import backend
+from .backend import threads
+from .health import METRICS
+
+BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
+
+
+class Terminal:
+    """quiet: say where the run is, for a script to read, and what goes wrong, on stderr; nothing else."""
+
+    def __init__(self, quiet=False):
+        self.quiet = quiet
+
+    def say(self, text):
+        if not self.quiet:
+            print(text, flush=True)
+
+    def warn(self, text):
+        tqdm.write(text, file=sys.stderr)
+
+    def bar(self, title, done, steps):
+        """A bar from step `done` of an epoch on; `steps` is where it ends."""
+        hide = True if self.quiet else None  # None: unless it is a terminal
+        options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
+        return tqdm(desc=title, initial=done, total=steps, disable=hide, **options)
+
+    def start(self, run, training, dataset, steps):
+        """What will run, on what, and where it goes."""
+        if self.quiet:
+            print(run.folder, flush=True)
+        s, p, gan = run.settings, run.preset, training.gan
+        G, D = (sum(w.size for w in network.parameters()) / 1e6 for network in (gan.G, gan.D))
+        images = f"{len(dataset.images)} of {' x '.join(map(str, s['shape']))}"
+        self.say(f"preset   {s['preset']}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
+        self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s['seed']}")
+        self.say(f"device   {backend.device}" + (f", threads: {threads.THREADS}" if backend.device == "cpu" else ""))
+        self.say(f"steps    {steps}")
+        self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")
+
+    def stopped(self, run, step):
+        self.say(f"stopped at step {step} and saved; go on with\n    python train.py --resume {quoted(run.folder)}")
+
+    def done(self, run):
+        folder = quoted(run.folder)
+        self.say(f"samples are in {run.samples}; draw more with\n    python sample.py {folder} --n 100 --out grid.png")
+        self.say(f"or train it for longer with\n    python train.py --resume {folder} --epochs N")
+
+
+def short(row):
+    """The numbers of a log row that matter while it runs, D's beside G's; the rest is in log.csv."""
+    m = dict(zip(METRICS, row[2:], strict=True))
+    return f"loss D {m['d_loss']:.2f} G {m['g_loss']:.2f}, D(x) {m['d_real']:.2f}, D(G(z)) {m['d_fake']:.2f}"
+
+
+def summary(log, timings, epoch):
+    """The means of an epoch, from the rows of both tables."""
+    rows = [row for row in log if row[1] == epoch]
+    means = [sum(column) / len(rows) for column in zip(*rows)]
+    before = max((step for step, of, _ in timings if of < epoch), default=0)
+    seconds = sum(seconds for _, of, seconds in timings if of == epoch)
+    speed = f"{1000 * seconds / (timings[-1][0] - before):.0f} ms a step"
+    return f"{short(means)}, gradients D {means[9]:.2g} G {means[10]:.2g}, {speed}" if rows else speed
+
+
+def quoted(path):
+    return shlex.quote(str(path))
