@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tinygan import backend, data
 from tinygan.data import Batches, DataError, Dataset, to_pixels, to_unit
-from tinygan.data.idx import read
+from tinygan.data.idx import DEFLATE_LIMIT, read
 
 MD5 = {  # of the uncompressed files
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -86,7 +87,11 @@ BROKEN = {  # name: (files, what the message says)
     "cut in the pixels": ({"train_images": idx(pictures())[:-1]}, "384 bytes"),
     "longer than it says": ({"train_images": idx(pictures()) + b"x"}, "goes on after"),
     "labels for images": ({"train_images": idx(np.arange(6))}, "this file has 1"),
-    "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "no image in it"),
+    "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "nothing in it"),
+    "no pixels in a claim that numpy cannot count": (
+        {"train_images": b"\0\0\x08\3" + b"\xff\xff\xff\xff" * 2 + bytes(4)}, "nothing in it"
+    ),
+    "no labels": ({"train_images": idx(pictures()), "train_labels": idx(np.zeros(0))}, "nothing in it"),
     "five channels": ({"train_images": idx(pictures(c=5))}, "1 or 3 channels"),
     "labels missing some": ({"train_images": idx(pictures()), "train_labels": idx(np.arange(5))}, "as many labels"),
     "labels in two dimensions": ({"train_images": idx(pictures()), "train_labels": idx(pictures()[:, 0])}, "one dim"),
@@ -113,27 +118,55 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         data.load(tmp_path / "nowhere")
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.data())
-def test_a_mutated_file_is_read_or_refused_and_never_crashes(tmp_path_factory, data):
+def read_or_refuse(folder, draw):
+    """Read a mutated IDX file: nothing may come of it but bytes or a DataError, nor much more memory than it has."""
     content = bytearray(idx(pictures(2, 3, 3)))
-    if data.draw(st.booleans(), label="gzipped"):
+    if draw(st.booleans(), label="gzipped"):
         content = bytearray(gzip.compress(bytes(content)))
-    for _ in range(data.draw(st.integers(1, 4), label="mutations")):
-        position = data.draw(st.integers(0, max(0, len(content) - 1)))
-        kind = data.draw(st.sampled_from(["flip", "cut", "insert"]))
+    for _ in range(draw(st.integers(1, 4), label="mutations")):
+        position = draw(st.integers(0, max(0, len(content) - 1)))
+        kind = draw(st.sampled_from(["flip", "cut", "insert"]))
         if kind == "flip" and content:
-            content[position] ^= data.draw(st.integers(1, 255))
+            content[position] ^= draw(st.integers(1, 255))
         elif kind == "cut":
             del content[position:]
         else:
-            content[position:position] = data.draw(st.binary(min_size=1, max_size=8))
-    path = tmp_path_factory.getbasetemp() / "mutated"
+            content[position:position] = draw(st.binary(min_size=1, max_size=8))
+    path = folder / "mutated"
     path.write_bytes(content)
+    tracemalloc.start()
     try:
         assert read(path).dtype == np.uint8
     except DataError as error:
         assert str(path) in str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < DEFLATE_LIMIT * len(content) + 2**18  # what it can hold at most, and the buffers of reading
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_a_mutated_file_is_read_or_refused_and_never_crashes(tmp_path_factory, data):
+    read_or_refuse(tmp_path_factory.getbasetemp(), data.draw)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(st.data())
+def test_ten_thousand_mutated_files_are_read_or_refused(tmp_path_factory, data):
+    read_or_refuse(tmp_path_factory.getbasetemp(), data.draw)
+
+
+def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
+    """4 KB that claim 16 pixels and unpack to 4 MB."""
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(idx(pictures(1, 4, 4)) + bytes(2**22)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="goes on after"):
+        read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_pixels_go_to_the_unit_range_and_back_exactly():

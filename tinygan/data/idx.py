@@ -43,8 +43,6 @@ def load_folder(folder, split):
         raise DataError(
             f"{images_path}: images have 3 dimensions (N, H, W), or 4 with channels; this file has {images.ndim}"
         )
-    if 0 in images.shape:
-        raise DataError(f"{images_path}: there is no image in it: shape {images.shape}")
     images = images.reshape(*images.shape[:3], -1)
     if images.shape[3] not in (1, 3):
         raise DataError(f"{images_path}: images have 1 or 3 channels; these have {images.shape[3]}")
@@ -55,7 +53,7 @@ def load_folder(folder, split):
             raise DataError(
                 f"{labels_path}: {len(images)} images need as many labels in one dimension; got {labels.shape}"
             )
-    return Dataset(images, labels, folder.name)
+    return Dataset(images, labels, folder.absolute().name)
 
 
 def find(folder, split, kind, needed=True):
@@ -72,7 +70,9 @@ def find(folder, split, kind, needed=True):
     if len(fits) > 1:
         raise DataError(f"{folder}: {', '.join(p.name for p in fits)}: several files of {split} {kind}; keep one")
     if needed and not fits:
-        raise DataError(f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for")
+        raise DataError(
+            f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for, or PNG or JPEG"
+        )
     return fits[0] if fits else None
 
 
@@ -102,6 +102,8 @@ def _parse(file, path, most):
         raise DataError(f"{path}: cut short in its header")
     shape = struct.unpack(f">{head[3]}I", sizes)
     count = math.prod(shape)
+    if count == 0:
+        raise DataError(f"{path}: there is nothing in it: its shape is {shape}")
     if count > most:
         raise DataError(f"{path}: it claims {count:,} bytes of {shape}, more than a file of its size can hold")
     content = file.read(count)

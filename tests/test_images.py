@@ -1,0 +1,197 @@
+"""Plain images as data: where they are looked for, what becomes of them, and that networks are built for their size."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinygan import backend, data, presets
+from tinygan.data import Batches, DataError, to_pixels
+
+
+def pixels(h=10, w=10, colour=False, seed=0):
+    """Smooth, so that JPEG and resizing leave it nearly as it is."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:h, :w] / max(h, w)
+    channels = [127 + 60 * np.sin(6 * (a * x + b * y)) for a, b in rng.random((3, 2))]
+    return np.stack(channels if colour else channels[:1] * 3, -1).astype(np.uint8)
+
+
+def save(path, array, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG"])
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("side", [28, 32])
+def test_a_flat_folder_is_read_as_it_is(tmp_path, suffix, colour, side):
+    arrays = [pixels(side, side, colour, seed) for seed in range(3)]
+    for i, array in enumerate(arrays):
+        save(tmp_path / f"{i}{suffix}", array if colour else array[..., 0], quality=95)
+    loaded = data.load(tmp_path)
+    assert loaded.labels is None and loaded.name == tmp_path.name and loaded.images.dtype == np.uint8
+    assert loaded.images.shape == (3, side, side, 3 if colour else 1)
+    difference = np.abs(loaded.images - np.stack(arrays)[..., : loaded.images.shape[3]].astype(float))
+    assert difference.max() == 0 if suffix == ".png" else difference.mean() < 4
+
+
+def test_folders_are_classes_numbers_by_value(tmp_path):
+    for value, name in enumerate(("2", "10", "cats", "dogs")):
+        for i in range(2):
+            save(tmp_path / name / f"{i}.png", np.full((28, 28), 10 * value + i, np.uint8))
+    (tmp_path / "empty").mkdir()
+    save(tmp_path / ".thumbnails" / "a.png", pixels())
+    save(tmp_path / "cats" / "._0.png", pixels())
+    loaded = data.load(str(tmp_path))
+    assert loaded.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and loaded.classes == 4
+    assert loaded.images[:, 0, 0, 0].tolist() == [0, 1, 10, 11, 20, 21, 30, 31]
+    _, one_hot = Batches(loaded, 8, 0, with_labels=True).next()
+    assert one_hot.shape == (8, 4)
+
+
+def test_one_folder_of_images_in_a_folder_is_no_class(tmp_path):
+    save(tmp_path / "img" / "a.png", pixels())
+    assert data.load(tmp_path).labels is None
+
+
+@pytest.mark.parametrize("train, test", [("train", "test"), ("training", "t10k"), ("Train", "testing")])
+def test_train_and_test_are_folders(tmp_path, train, test):
+    for split, value in ((train, 1), (test, 2), ("val", 3)):
+        for name in "ab":
+            save(tmp_path / split / name / "0.png", np.full((28, 28), value, np.uint8))
+    for split, value in (("train", 1), ("test", 2)):
+        loaded = data.load(tmp_path, split)
+        assert (loaded.images == value).all() and loaded.labels.tolist() == [0, 1]
+
+
+def test_classes_have_the_same_numbers_in_every_split(tmp_path):
+    for name in ("train/a", "train/b", "train/c", "test/b"):
+        save(tmp_path / name / "0.png", pixels())
+    assert data.load(tmp_path, "test").labels.tolist() == [1]
+
+
+def test_train_beside_other_folders_is_a_class(tmp_path):
+    for name in ("bus", "train"):
+        save(tmp_path / name / "0.png", pixels())
+    assert data.load(tmp_path).classes == 2
+    with pytest.raises(DataError, match="no test images in it; one folder called test is looked for"):
+        data.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize("sizes, side", [([(28, 28), (5, 9)], 28), ([(28, 40)], 28), ([(28, 28), (29, 90)], 32)])
+def test_all_images_come_to_one_side(tmp_path, sizes, side):
+    for i, (h, w) in enumerate(sizes):
+        save(tmp_path / f"{i}.png", pixels(h, w))
+    assert data.load(tmp_path).images.shape == (len(sizes), side, side, 1)
+
+
+def test_the_middle_of_an_oblong_image_is_taken(tmp_path):
+    array = np.zeros((28, 56), np.uint8)
+    array[:, 14:42] = 200
+    save(tmp_path / "a.png", array)
+    assert (data.load(tmp_path).images == 200).all()
+
+
+def test_one_coloured_image_makes_all_coloured(tmp_path):
+    save(tmp_path / "a.png", pixels()[..., 0])
+    save(tmp_path / "b.png", pixels(colour=True))
+    assert data.load(tmp_path).images.shape == (2, 28, 28, 3)
+
+
+KINDS = {  # an image that is half black and half white, in every way of saying so; what is to be seen of it
+    "grey": lambda a: Image.fromarray(a),
+    "grey, stored as colours": lambda a: Image.fromarray(a).convert("RGB"),
+    "two colours": lambda a: Image.fromarray(a).convert("1"),
+    "palette": lambda a: Image.fromarray(a).convert("P"),
+    "16 bits": lambda a: Image.fromarray(a.astype(np.uint16) * 257),
+    "transparent where white": lambda a: Image.merge("LA", [Image.new("L", (28, 28)), Image.fromarray(255 - a)]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_grey_is_the_same_grey(tmp_path, kind):
+    array = np.repeat([[0] * 14 + [255] * 14], 28, 0).astype(np.uint8)
+    KINDS[kind](array).save(tmp_path / "a.png")
+    assert (data.load(tmp_path).images[0, :, :, 0] == array).all()
+
+
+def test_a_photo_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    array = np.repeat([[0] * 14 + [255] * 14], 28, 0).astype(np.uint8)
+    save(tmp_path / "a.png", array, exif=exif)
+    assert (data.load(tmp_path).images[0, :, :, 0] == array.T).all()
+
+
+def test_idx_files_come_first(tmp_path):
+    from test_data import idx, pictures
+
+    (tmp_path / "train-images").write_bytes(idx(pictures(3)))
+    save(tmp_path / "preview.png", pixels())
+    assert len(data.load(tmp_path).images) == 3
+
+
+def broken(folder, kind):
+    path = save(folder / "b.png", pixels(64, 64, True))
+    if kind == "cut":
+        path.write_bytes(path.read_bytes()[:-200])
+    elif kind == "a cut JPEG":
+        path = save(folder / "b.jpg", pixels(64, 64, True))
+        path.write_bytes(path.read_bytes()[:-200])
+    elif kind == "damaged":
+        content = bytearray(path.read_bytes())
+        content[60:80] = bytes(20)
+        path.write_bytes(content)
+    elif kind == "text":
+        path.write_text("not an image")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "of another kind":
+        Image.fromarray(pixels()).save(path, format="GIF")
+    elif kind == "a bomb":
+        Image.new("1", (12_000, 12_000)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["cut", "a cut JPEG", "damaged", "text", "empty", "of another kind", "a bomb"])
+def test_a_broken_image_is_one_sentence_that_names_it(tmp_path, kind):
+    save(tmp_path / "a.png", pixels())
+    path = broken(tmp_path, kind)
+    with pytest.raises(DataError, match="not a PNG or JPEG image that can be read") as error:
+        data.load(tmp_path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_that_can_be_read_in_two_ways_is_refused(tmp_path):
+    save(tmp_path / "a.png", pixels())
+    save(tmp_path / "cats" / "b.png", pixels())
+    with pytest.raises(DataError, match="images lie in it and also in its folders"):
+        data.load(tmp_path)
+
+
+def test_a_folder_for_a_split_without_an_image_is_refused(tmp_path):
+    save(tmp_path / "train" / "a.png", pixels())
+    (tmp_path / "test").mkdir()
+    with pytest.raises(DataError, match=r"test: there is no PNG or JPEG image in it"):
+        data.load(tmp_path, "test")
+
+
+def test_more_classes_than_a_byte_can_count_are_refused(tmp_path):
+    for i in range(257):
+        save(tmp_path / str(i) / "a.png", pixels(2, 2))
+    with pytest.raises(DataError, match="257 folders"):
+        data.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("side", [28, 32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_preset_builds_networks_for_the_size(name, side, channels):
+    shape, preset = (side, side, channels), presets.PRESETS[name]
+    training = presets.build(preset, shape, seed=0, classes=10)
+    latent = training.gan.latent(2)
+    labels = training.generator_inputs(latent.data)[1:]
+    fake = training.gan.G(latent, *labels)
+    assert fake.shape == (2, *shape) and training.gan.D(fake, *labels).shape == (2, 1)
+    assert to_pixels(backend.to_host(fake.data)).dtype == np.uint8

@@ -1,0 +1,106 @@
+"""Plain images, PNG or JPEG: one folder, or a folder for each class; either may lie in folders train and test.
+
+    DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
+All are brought to one square: cropped in the middle, then resized, to 28 pixels if none is larger, else to 32. They are
+grey if none has a colour. Classes are numbered in the order of their folders, by value where these are numbers.
+"""
+
+import warnings
+
+import numpy as np
+from tqdm import tqdm
+
+from .idx import DataError, Dataset
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+SPLITS = {"train": ("train", "training"), "test": ("test", "testing", "t10k"), "": ("val", "valid", "validation")}
+
+
+def has_images(folder):
+    """Whether plain images lie in a folder, or in its folders, and not beside an IDX file of images."""
+    for path in folder.glob("*"):
+        if "images" in path.name.lower() and path.suffix.lower() not in SUFFIXES and path.is_file():
+            return False
+    return any(any(map(images_in, places)) for places in ([folder], folder.glob("*"), folder.glob("*/*")))
+
+
+def load_folder(folder, split):
+    """The images of a folder that are for `split`, and the classes that their folders say, as a Dataset."""
+    root, roots = find(folder, split)
+    inner = {path.name for each in roots for path in folders(each) if images_in(path)}
+    names = sorted(inner, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    flat, classes = images_in(root), [images_in(root / name) for name in names]
+    if bool(flat) == any(classes):
+        found = "images lie in it and also in its folders" if flat else "there is no PNG or JPEG image in it"
+        raise DataError(f"{root}: {found}; all images are to lie in it, or all in a folder for each class")
+    if len(names) > 256:
+        raise DataError(f"{root}: {len(names)} folders, which would be as many classes; there can be 256")
+    labels = np.repeat(np.arange(len(names)).astype(np.uint8), [len(paths) for paths in classes])
+    name = folder.absolute().name
+    images = read([*flat, *(path for paths in classes for path in paths)], name)
+    return Dataset(images, labels if len(names) > 1 else None, name)  # one class is none
+
+
+def find(folder, split):
+    """(the folder of this split, [those of all splits], which number their classes alike): all may be `folder`."""
+    of_split = {name: kind for kind, names in SPLITS.items() for name in names}
+    inner = folders(folder)
+    if inner and all(path.name.lower() in of_split for path in inner):
+        chosen = [path for path in inner if of_split[path.name.lower()] == split]
+    else:
+        inner, chosen = [folder], [folder] if split == "train" else []
+    if len(chosen) != 1:
+        raise DataError(f"{folder}: no {split} images in it; one folder called {split} is looked for")
+    return chosen[0], inner
+
+
+def folders(folder):
+    """The folders in a folder, but for those that a system or an editor left there."""
+    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
+
+
+def images_in(folder):
+    """The PNG and JPEG files in a folder, by name; none where there is no such folder."""
+    found = (path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file())
+
+
+def read(paths, name):
+    """The images of these files, uint8 (N, side, side, 1 or 3), under a progress bar of this name."""
+    shorter = [opened(path, lambda image: min(image.size)) for path in bar(paths, f"{name}: sizes")]
+    side = 28 if max(shorter) <= 28 else 32
+    images = np.empty((len(paths), side, side, 3), np.uint8)
+    for i, path in enumerate(bar(paths, f"{name}: {side} x {side} pixels")):
+        images[i] = opened(path, lambda image: square(image, side))
+    grey = (images == images[..., :1]).all()
+    return np.ascontiguousarray(images[..., :1]) if grey else images
+
+
+def bar(paths, title):
+    return tqdm(paths, desc=title, unit="image", leave=False, disable=None)
+
+
+def opened(path, use):
+    """use(the image in a file). Raises DataError when it cannot be read, or is so large that it must be a bomb."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's, over MAX_IMAGE_PIXELS
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                return use(image)
+    except Exception as error:  # what Pillow raises over a damaged file may be anything
+        raise DataError(f"{path}: not a PNG or JPEG image that can be read ({error})") from None
+
+
+def square(image, side):
+    """An open image as an array (side, side, 3): upright, its middle, on white where it is transparent."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits, which convert() would cut off at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS))
