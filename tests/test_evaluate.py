@@ -1,0 +1,96 @@
+"""evaluate.py as people type it, on a tiny run: what it says, what it writes, what it leaves alone."""
+
+import json
+import math
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from commands import ROOT, run, train
+
+from tinygan import data
+from tinygan.runs import Run
+
+sys.path.append(str(ROOT))
+
+import evaluate as script
+
+
+def evaluate(cache, *words):
+    """evaluate.py with its networks kept in the folder `cache`."""
+    return run("evaluate.py", "--device", "cpu", *words, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
+
+
+def contents(folder):
+    """{path: bytes} of all files in a folder."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def measured(labelled, tmp_path_factory):
+    """A run of preset cgan on data without test images; what was in it before it was measured, and what was said."""
+    folder = tmp_path_factory.mktemp("measured")
+    words = ["--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 10, "--out", folder / "r"]
+    assert train(*words).returncode == 0
+    before = contents(folder / "r")
+    done = evaluate(folder, folder / "r", "--n", 20)
+    assert done.returncode == 0, done.stderr
+    return folder, before, done
+
+
+def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
+    folder, _, done = measured
+    written = json.loads((folder / "r" / "metrics.json").read_text())
+    first, note, heading, *rows = done.stdout.splitlines()
+    assert first.startswith("cgan: 20 samples against 6 test images of labelled")
+    assert "A sixth of the training images stands in" in note == written["note"]
+    assert heading.split() == ["samples", "real"]
+    assert [row[:17].strip().replace(" ", "_") for row in rows] == list(written["samples"])
+    distances = [written[who]["distance"] for who in ("samples", "real")]
+    assert written["multiple_of_floor"] == distances[0] / distances[1]
+    numbers = [number for who in ("samples", "real") for number in written[who].values() if number is not None]
+    assert len(numbers) == 19 and all(map(math.isfinite, numbers))
+
+
+def test_it_changes_nothing_else_in_the_run(measured):
+    folder, before, _ = measured
+    after = contents(folder / "r")
+    assert after.pop(folder / "r" / "metrics.json")
+    assert after == before
+
+
+def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):
+    folder, _, done = measured
+    assert "a network that measures this data is trained, once" in done.stderr
+    written = (folder / "r" / "metrics.json").read_bytes()
+    again = evaluate(folder, folder / "r", "--n", 20)
+    assert again.stdout == done.stdout and not again.stderr
+    assert (folder / "r" / "metrics.json").read_bytes() == written
+
+
+def test_a_folder_that_is_no_run_is_one_sentence(measured):
+    folder, _, _ = measured
+    done = evaluate(folder, folder)
+    assert done.returncode != 0 and done.stderr.startswith(f"evaluate.py: {folder} is not a run")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [({"data": "ring", "shape": [2]}, "is a run on a toy world"), ({"data": "tiny"}, "has no labels of two classes")],
+)
+def test_runs_that_cannot_be_measured_are_refused(changes, message, measured, tiny):
+    opened = Run.open(measured[0] / "r")
+    opened.settings.update({key: str(tiny) if value == "tiny" else value for key, value in changes.items()})
+    with pytest.raises(ValueError, match=message):
+        script.measure(opened, 20)
+
+
+def test_data_that_has_become_of_another_size_is_refused(measured, monkeypatch):
+    folder, _, _ = measured
+    larger = SimpleNamespace(real=data.Dataset(np.zeros((20, 12, 12, 1), np.uint8), None, "larger"))
+    monkeypatch.setattr(script, "Evaluator", lambda *_, **__: larger)
+    with pytest.raises(ValueError, match=r"no longer of shape \(8, 8, 1\)"):
+        script.measure(Run.open(folder / "r"), 20)

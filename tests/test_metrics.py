@@ -1,0 +1,318 @@
+"""Each metric is what its paper says, and moves the way it should when samples get worse in a known way."""
+
+import hashlib
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from test_data import idx, write
+
+from tinygan import Tensor, backend, check_grads
+from tinygan.metrics import (
+    Evaluator,
+    MetricsError,
+    classifier,
+    cross_entropy,
+    frechet,
+    labels,
+    moments,
+    neighbours,
+    store,
+)
+from tinygan.metrics import evaluator as evaluators
+
+N = 1000
+
+
+def gaussian(n, d, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def symmetric(d, seed):
+    a = gaussian(d, d, seed)
+    return a @ a.T / d + 0.1 * np.eye(d)
+
+
+# The Frechet distance
+
+
+def test_equal_sets_are_at_distance_zero_whatever_their_rank():
+    for n in (5, 300):  # 5 points in 20 dimensions: a singular covariance
+        of_set = moments(gaussian(n, 20))
+        assert frechet(of_set, of_set) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_distance_of_gaussians_is_that_of_the_best_map_between_them():
+    """x -> T x + c with T symmetric and positive is the optimal transport, so d = E |x - T x - c|^2 in closed form."""
+    s1, t, c = symmetric(12, 1), symmetric(12, 2), gaussian(1, 12)[0]
+    m1, rest = gaussian(1, 12, 3)[0], np.eye(12) - symmetric(12, 2)
+    m2 = m1 + c
+    expected = (c**2).sum() + np.trace(rest @ s1 @ rest)
+    assert frechet((m1, s1), (m2, t @ s1 @ t)) == pytest.approx(expected, rel=1e-9)
+    assert frechet((m2, t @ s1 @ t), (m1, s1)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_floor_of_two_samples_is_what_their_number_says():
+    """To first order in 1/n: E d = (1/n) (2 sum l_i + sum_i l_i / 2 + sum_ij l_i l_j / (l_i + l_j)), l: eigenvalues."""
+    n, variances = 2000, np.linspace(0.2, 3, 10)
+    pairs = variances[:, None] * variances / (variances[:, None] + variances)
+    samples = [moments(gaussian(n, 10, seed) * np.sqrt(variances)) for seed in range(80)]
+    found = np.mean([frechet(a, b) for a, b in zip(samples[::2], samples[1::2])])
+    assert found == pytest.approx((2.5 * variances.sum() + pairs.sum()) / n, rel=0.05)
+
+
+# Who lies near whom
+
+
+def by_definition(real, fake, k):
+    """The four numbers in loops."""
+
+    def ball(points):
+        return [sorted(math.dist(p, q) for j, q in enumerate(points) if j != i)[k - 1] for i, p in enumerate(points)]
+
+    in_real = [[math.dist(x, y) <= r for x, r in zip(real, ball(real))] for y in fake]
+    in_fake = [[math.dist(x, y) <= r for y, r in zip(fake, ball(fake))] for x in real]
+    return {
+        "precision": np.mean([any(row) for row in in_real]),
+        "recall": np.mean([any(row) for row in in_fake]),
+        "density": np.mean([sum(row) for row in in_real]) / k,
+        "coverage": np.mean([any(column) for column in zip(*in_real)]),
+    }
+
+
+def compare(real, fake):
+    return neighbours.compare(real, fake, neighbours.radii(real), neighbours.radii(fake))
+
+
+def test_precision_recall_density_and_coverage_are_their_definitions(monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", 1)  # many blocks of few rows
+    real, fake = gaussian(40, 3), 0.7 * gaussian(30, 3, 1) + 0.4
+    found, expected = compare(real, fake), by_definition(real, fake, neighbours.K)
+    assert all(0.1 < expected[name] < 1.5 for name in expected)
+    assert found == pytest.approx(expected)
+
+
+def test_two_samples_of_one_distribution_have_the_density_and_coverage_of_theory():
+    found = compare(gaussian(3000, 8), gaussian(3000, 8, 1))
+    assert found["density"] == pytest.approx(1, abs=0.03)
+    assert found["coverage"] == pytest.approx(1 - 0.5**neighbours.K, abs=0.01)
+
+
+def test_the_nearest_image_is_the_nearest_in_whole_numbers():
+    images, among = np.random.default_rng(0).integers(0, 256, (2, 300, 4, 5, 3), dtype=np.uint8)
+    images[7] = among[11]
+    squares = ((images[:, None].astype(int) - among) ** 2).sum((2, 3, 4))
+    where, distance = neighbours.nearest(images, among)
+    assert (where == squares.argmin(1)).all() and where[7] == 11 and distance[7] == 0
+    assert (distance == np.sqrt(squares.min(1))).all()
+
+
+# What samples are called
+
+
+def test_the_score_is_the_number_of_classes_that_come_clearly_and_evenly():
+    sure = 1000 * np.eye(10)[np.arange(50) % 10]  # and e^1000 does not overflow
+    assert labels.classifier_score(sure) == pytest.approx(10)
+    assert labels.classifier_score(sure[sure.argmax(1) < 4]) == pytest.approx(4)
+    assert labels.classifier_score(np.zeros((50, 10))) == pytest.approx(1)
+    p = np.array([[0.9, 0.1], [0.3, 0.7]])
+    assert labels.classifier_score(np.log(p)) == pytest.approx(np.exp((p * np.log(p / [0.6, 0.4])).sum(1).mean()))
+
+
+def test_classes_are_counted_against_those_of_the_training_set():
+    training = np.repeat([0, 1, 3], [500, 300, 200])  # there is no 2
+    assert labels.divergence(training, training, 4) == pytest.approx(0, abs=1e-2)
+    samples = np.repeat([0, 1, 3], [600, 365, 35])
+    expected = sum(p * math.log(p / q) for p, q in ((0.6, 501 / 1004), (0.365, 301 / 1004), (0.035, 201 / 1004)))
+    assert labels.divergence(samples, training, 4) == pytest.approx(expected)
+    assert labels.modes(training, training, 4) == 3
+    assert labels.modes(samples, training, 4) == 2  # 35 of the last, where a fifth of 200 is asked for
+    assert (
+        math.isfinite(labels.divergence(np.array([2]), training, 4)) and labels.modes(np.array([2]), training, 4) == 0
+    )
+
+
+# The network that measures
+
+
+def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_are_its_slopes():
+    logits, one_hot = 3 * gaussian(4, 3), np.eye(3)[[0, 2, 1, 2]]
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    on_device = backend.to_device(one_hot)
+    found = cross_entropy(Tensor(backend.to_device(logits)), on_device).item()
+    assert found == pytest.approx(-np.log((p * one_hot).sum(1)).mean())
+    check_grads(lambda x: cross_entropy(x, on_device), [logits])
+    far = Tensor(backend.to_device(1000 * one_hot))
+    assert cross_entropy(far, on_device).item() == 0
+    assert cross_entropy(-far, on_device).item() == pytest.approx(1000 + math.log(2))
+
+
+def test_images_are_moved_and_their_edges_repeated():
+    images = np.zeros((200, 6, 8, 3), np.uint8)
+    images[:, 2, 3] = 255
+    images[:, :, 0] = 7
+    moved = classifier.moved(images, np.random.default_rng(0))
+    assert moved.shape == images.shape
+    places = {tuple(np.argwhere(image[..., 0] == 255)[0]) for image in moved}
+    assert places == {(2 + down, 3 + right) for down in range(-2, 3) for right in range(-2, 3)}
+    assert set(np.unique(moved)) == {0, 7, 255}
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """The evaluator of MNIST, with a thousand images on each side."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluators, "REFERENCE", N)
+        patch.setattr(evaluators, "PIXELWISE", 100)
+        return Evaluator(n=N)
+
+
+def test_the_shipped_network_is_the_one_of_its_record_and_reads_digits(mnist):
+    record = json.loads(store.SHIPPED.with_suffix(".json").read_text())
+    assert record == mnist.record and record["test_images"] == 10_000
+    assert hashlib.sha256(store.SHIPPED.read_bytes()).hexdigest() == record["sha256"]
+    assert record["test_accuracy"] >= 0.994 and record["command"] == "python bench/classifier.py"
+    features, logits = mnist.classifier.look(mnist.test.images)
+    assert features.shape == (N, 128) and features.dtype == logits.dtype == np.float64
+    assert (logits.argmax(1) == mnist.test.labels).mean() >= 0.985
+    assert store.SHIPPED.stat().st_size < 1_000_000
+
+
+def test_weights_of_another_hash_are_refused(tmp_path):
+    content = bytearray(store.SHIPPED.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "mnist.npz").write_bytes(content)
+    (tmp_path / "mnist.json").write_bytes(store.SHIPPED.with_suffix(".json").read_bytes())
+    with pytest.raises(MetricsError, match=r"not the weights that mnist\.json is about"):
+        store.load(tmp_path / "mnist.npz")
+    (tmp_path / "mnist.json").write_text("{")
+    assert store.read_record(tmp_path / "mnist.npz") == store.read_record(tmp_path / "other.npz") == {}
+
+
+def stripes(n, seed):
+    """Colour images of another size: stripes down, stripes across, and one colour, in noise."""
+    rng = np.random.default_rng(seed)
+    kinds = np.arange(n) % 3
+    images = rng.integers(0, 100, (n, 12, 9, 3))
+    for image, kind in zip(images, kinds):
+        image[:: 2 if kind == 0 else 1, :: 2 if kind == 1 else 1, 1] += 120
+    return idx(images), idx(kinds)
+
+
+def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 30)
+    (images, kinds), (test_images, test_kinds) = stripes(90, 0), stripes(60, 1)
+    folder = tmp_path / "stripes"
+    folder.mkdir()
+    write(folder, train_images=images, train_labels=kinds, test_images=test_images, test_labels=test_kinds)
+    trained = []
+
+    def watch(steps):
+        trained.append(len(steps))
+        return steps
+
+    first, again = Evaluator(folder, progress=watch), Evaluator(folder, progress=watch)
+    assert trained == [30]
+    assert first.note is None and first.record["test_accuracy"] == again.record["test_accuracy"] >= 0.95
+    assert first.distance(first.real.images) == again.distance(first.real.images)
+    kept = sorted(path.suffix for path in (tmp_path / "cache/tinygan").iterdir())
+    assert kept == [".json", ".npz"]
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 10)
+    write(folder, train_labels=idx(np.arange(90) // 3 % 3))
+    Evaluator(folder, progress=watch)
+    assert trained == [30, 10]  # other labels are other data
+
+
+def test_without_test_images_a_sixth_is_set_aside_and_said(tmp_path):
+    images = np.arange(36)[:, None, None] * np.ones((8, 8))
+    write(tmp_path, train_images=idx(images), train_labels=idx(np.arange(36) % 2))
+    train, test, note = evaluators.splits(tmp_path)
+    assert len(train.images) == 30 and len(test.images) == 6
+    parts = np.concatenate([train.images, test.images])[:, 0, 0, 0], np.concatenate([train.labels, test.labels])
+    assert sorted(parts[0]) == list(range(36)) and (parts[0] % 2 == parts[1]).all()
+    assert "no test images in it" in note and "A sixth of the training images stands in" in note
+    write(tmp_path, test_images=idx(np.zeros((3, 8, 8))))
+    assert "no labels, or another size" in evaluators.splits(tmp_path)[2]
+    assert evaluators.splits(None)[2] is None
+
+
+def test_what_cannot_be_measured_says_why(tmp_path):
+    write(tmp_path, train_images=idx(np.zeros((30, 8, 8))))
+    with pytest.raises(MetricsError, match="has no labels of two classes or more"):
+        Evaluator(tmp_path)
+    with pytest.raises(MetricsError, match="too small: more than 5 test images"):
+        Evaluator(write(tmp_path, train_labels=idx(np.arange(30) % 2)))
+
+
+# Samples that get worse in a known way
+
+
+@pytest.fixture(scope="module")
+def judged(mnist):
+    """What real images get; they are asked for as what they are, but for 300."""
+    asked = np.where(np.arange(N) < 300, (mnist.real.labels + 1) % 10, mnist.real.labels)
+    return mnist.judge(mnist.real.images, asked)
+
+
+def test_other_real_images_are_as_good_as_it_gets(mnist, judged):
+    assert judged["coverage"] == pytest.approx(1 - 0.5**neighbours.K, abs=0.03)
+    assert judged["density"] == pytest.approx(1, abs=0.12)
+    assert judged["precision"] > 0.85 and judged["recall"] > 0.85
+    assert judged["modes"] == 10 and judged["label_divergence"] < 0.02
+    assert judged["agreement"] == pytest.approx(0.7, abs=0.01) and judged["classifier_score"] > 9.5
+    assert judged["distance"] == mnist.distance(mnist.real.images)
+
+
+def test_halves_of_the_test_images_have_the_density_and_coverage_of_theory(mnist):
+    """Nearer than training images have them, for these the network has seen."""
+    orders = [np.random.default_rng(seed).permutation(N) for seed in range(6)]
+    found = [compare(mnist.features[order[: N // 2]], mnist.features[order[N // 2 :]]) for order in orders]
+    assert np.mean([numbers["density"] for numbers in found]) == pytest.approx(1, abs=0.1)
+    assert np.mean([numbers["coverage"] for numbers in found]) == pytest.approx(1 - 0.5**neighbours.K, abs=0.02)
+
+
+def blurred(images):
+    return (sum(np.roll(images.astype(int), s, a) for s in (-1, 1) for a in (1, 2)) // 4).astype(np.uint8)
+
+
+def noisy(images, sigma):
+    noise = sigma * np.random.default_rng(0).standard_normal(images.shape)
+    return np.clip(images + noise, 0, 255).astype(np.uint8)
+
+
+def test_the_distance_grows_with_noise_blur_and_missing_classes(mnist):
+    images, kinds = mnist.real.images[:600], mnist.real.labels[:600]
+    blur1 = blurred(images)
+    series = {
+        "noise": [noisy(images, sigma) for sigma in (0, 30, 80)],
+        "blur": [images, blur1, blurred(blurred(blur1))],
+        "classes": [images[kinds < most] for most in (10, 7, 3)],
+    }
+    for name, steps in series.items():
+        distances = [mnist.distance(step) for step in steps]
+        assert all(b > 1.2 * a for a, b in itertools.pairwise(distances)), f"{name}: {distances}"
+
+
+def test_noise_lowers_precision_density_and_score(mnist, judged):
+    worse = mnist.judge(noisy(mnist.real.images, 80))
+    for metric in ("precision", "density", "classifier_score"):
+        assert worse[metric] < judged[metric] - 0.1
+
+
+def test_without_a_class_coverage_recall_score_and_modes_fall_and_precision_does_not(mnist, judged):
+    lacking = mnist.judge(mnist.real.images[mnist.real.labels != 3])
+    for metric in ("coverage", "recall"):
+        assert lacking[metric] < judged[metric] - 0.05
+    assert lacking["modes"] == 9 and lacking["label_divergence"] > judged["label_divergence"] + 0.05
+    assert lacking["classifier_score"] < judged["classifier_score"] - 0.5
+    assert lacking["precision"] > judged["precision"] - 0.02
+
+
+def test_a_copied_training_set_is_flagged(mnist):
+    mnist.train = mnist.train._replace(images=mnist.train.images[:5000])
+    assert mnist.memorisation(mnist.train.images[100:200]) == 0
+    assert mnist.memorisation(mnist.test.images[500:600]) == pytest.approx(1, abs=0.15)
+    assert mnist.memorisation(noisy(mnist.train.images[100:200], 5)) < 0.3

@@ -1,0 +1,107 @@
+"""The network that measures: a small classifier of the data's own labels.
+
+Pixels say little about what an image shows; the numbers from which a network reads off the class say much. The
+distances of this package are between such features (as in Heusel et al. 2017, where the network is Inception and the
+distance is called FID; this network is another one, trained by tinygan on the data itself, and so is the distance).
+"""
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from .. import backend
+from ..autograd import Tensor, exp, grad, log, no_grad
+from ..data import to_unit
+from ..layers import BatchNorm, Conv2d, LeakyReLU, Linear, Module, Sequential
+from ..layers.initial import msr
+from ..optim import Adam
+
+FEATURES = 128
+BATCH, EPOCHS, LEAST_STEPS, LR = 128, 10, 200, 2e-3
+SHIFT, NOISE = 2, 50  # how far a training image is moved at most, in pixels; and how far each of its bytes
+
+
+class Classifier(Module):
+    """images (N, H, W, channels) in [-1, 1] -> features (N, 128) -> logits (N, classes); any H and W.
+
+    A feature is the mean of a channel over all positions: what is in the image, and not where.
+    """
+
+    def __init__(self, channels, classes, rng):
+        self.body = Sequential(
+            *convolution(channels, 32, 5, rng, stride=2, padding=2),
+            *convolution(32, 32, 3, rng, padding=1),
+            *convolution(32, 64, 4, rng, stride=2, padding=1),
+            *convolution(64, 64, 3, rng, stride=2, padding=1),
+            *convolution(64, FEATURES, 3, rng, padding=1),
+        )
+        self.head = Linear(FEATURES, classes, rng)
+
+    def features(self, x):
+        return self.body(x).mean(axis=(1, 2))
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+    def look(self, images, batch=256):
+        """(features, logits) of images, uint8 (N, H, W, C): host arrays of float64."""
+        self.eval()
+        with no_grad():
+            batches = (images[i : i + batch] for i in range(0, len(images), batch))
+            seen = [self.features(Tensor(to_unit(backend.to_device(b)))) for b in batches]
+            logits = [self.head(features) for features in seen]
+        return tuple(np.concatenate([x.numpy() for x in parts]).astype(np.float64) for parts in (seen, logits))
+
+
+def convolution(n_in, n_out, kernel, rng, **options):
+    return Conv2d(n_in, n_out, kernel, rng, bias=False, init=msr, **options), BatchNorm(n_out), LeakyReLU(0.1)
+
+
+def cross_entropy(logits, one_hot):
+    """-E log p(y|x),  log p(y|x) = l_y - log sum_j e^(l_j)        logits, one_hot: (N, classes)
+
+    The largest logit is taken out of the sum first, so that e^l cannot overflow; a constant, for it cancels.
+    """
+    shifted = logits - logits.data.max(axis=1, keepdims=True)
+    return (log(exp(shifted).sum(axis=1)) - (shifted * one_hot).sum(axis=1)).mean()
+
+
+def train(dataset, seed=0, progress=iter):
+    """A Classifier trained on a Dataset with labels, each image a little disturbed; the learning rate falls to zero
+    on a cosine. progress: what the steps go through, such as tqdm."""
+    images, labels = dataset.images, dataset.labels
+    batch = min(BATCH, len(images))
+    per_epoch = len(images) // batch
+    steps = max(EPOCHS * per_epoch, LEAST_STEPS)
+    host = np.random.default_rng(seed)
+    network = Classifier(images.shape[3], dataset.classes, backend.Generator(seed))
+    optimizer = Adam(network, LR, betas=(0.9, 0.999))
+    one_hot = np.eye(dataset.classes, dtype=np.float32)
+    for step in progress(range(steps)):
+        if step % per_epoch == 0:
+            order = host.permutation(len(images))
+        index = order[step % per_epoch * batch :][:batch]
+        x, y = (backend.to_device(part) for part in (disturbed(images[index], host), one_hot[labels[index]]))
+        optimizer.lr[...] = LR * 0.5 * (1 + math.cos(math.pi * step / steps))
+        optimizer.step(grad(cross_entropy(network(Tensor(to_unit(x))), y), optimizer.parameters))
+    return network.eval()
+
+
+def disturbed(images, rng):
+    """Images, uint8 (N, H, W, C), as a generator might have drawn them: moved, and with noise of some strength.
+
+    Without the noise the network takes any speckle for a class, and a digit drawn with a shaky hand for another.
+    """
+    strength = rng.uniform(0, NOISE, (len(images), 1, 1, 1)).astype(np.float32)
+    noise = strength * rng.standard_normal(images.shape, np.float32)
+    return np.clip(np.rint(moved(images, rng) + noise), 0, 255).astype(np.uint8, order="C")
+
+
+def moved(images, rng):
+    """Images, uint8 (N, H, W, C), each moved by up to SHIFT pixels in both directions, their edges repeated."""
+    around = (SHIFT, SHIFT)
+    padded = np.pad(images, ((0, 0), around, around, (0, 0)), mode="edge")
+    windows = sliding_window_view(padded, images.shape[1:3], axis=(1, 2))  # (N, 5, 5, C, H, W)
+    down, right = rng.integers(0, 2 * SHIFT + 1, (2, len(images)))
+    return windows[np.arange(len(images)), down, right].transpose(0, 2, 3, 1)

@@ -1,0 +1,35 @@
+"""What the classifier calls the samples: how sure it is, which classes come, and how often."""
+
+import numpy as np
+
+
+def classifier_score(logits):
+    """exp E_x KL(p(y|x) || p(y)), from 1 to the number of classes: high when each image is clearly of one class, and
+    all classes come. The Inception score (Salimans et al. 2016, section 4) on this classifier, with p(y) of all samples
+    at once: of small parts of them it would be biased."""
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    return float(np.exp(relative_entropy(p, p.mean(0)).mean()))
+
+
+def relative_entropy(p, q):
+    """KL(p || q) = sum p log(p / q) over the last axis. Where p is 0 it adds nothing; elsewhere q must not be 0."""
+    return (p * np.log(np.where(p > 0, p, 1) / np.where(p > 0, q, 1))).sum(-1)
+
+
+def shares(labels, classes):
+    """How often each class comes: (classes,), adding up to 1."""
+    return np.bincount(labels, minlength=classes) / len(labels)
+
+
+def divergence(labels, training_labels, classes):
+    """KL of the classes of samples from those of the training set, to which one more of each class is added: a class
+    that it lacks then costs much, but not infinitely much."""
+    training_labels = np.append(training_labels, np.arange(classes))
+    return float(relative_entropy(shares(labels, classes), shares(training_labels, classes)))
+
+
+def modes(labels, training_labels, classes):
+    """How many classes come at least a fifth as often as in the training set."""
+    expected = shares(training_labels, classes)
+    return int(((expected > 0) & (shares(labels, classes) >= 0.2 * expected)).sum())
