@@ -1,7 +1,14 @@
 """Draw images from a finished run.
 
-python sample.py runs/dcgan-20260101-1 --n 100 --out grid.png
-python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz      images: uint8 (N, H, W, C or none if 1)
+    python sample.py runs/dcgan-20260101-1                                a grid of 64
+    python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png
+    python sample.py runs/dcgan-20260101-1 --interpolate                  from one image to another, six ways
+    python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   the same in motion, around and back
+    python sample.py runs/dcgan-20260101-1 --nearest                      each beside the training image next to it
+    python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz
+
+Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), if the classes were chosen;
+of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,).
 """
 
 import argparse
@@ -9,58 +16,138 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from tinygan import backend, plots
-from tinygan.data import to_pixels
+from tinygan import backend, data, interpolation, plots
+from tinygan.metrics.neighbours import nearest
 from tinygan.runs import Run
 
+MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # images that a file of this kind can reasonably hold
 
-def main():
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
-    parser.add_argument("--n", type=int, help="how many images (default: 64, or ten of each class)")
+    parser.add_argument("--n", type=int, help="how many images, or ways, or pairs (default: a picture full)")
     parser.add_argument("--digit", type=int, help="of this class only (a run of preset cgan; default: each in turn)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--interpolate", action="store_true", help="ways from one latent point to another, on the sphere")
+    what.add_argument("--nearest", action="store_true", help="each image beside its nearest training image")
     parser.add_argument("--seed", type=int, default=0, help="of the latent points (default: 0)")
-    parser.add_argument("--out", default="grid.png", help="a .png (grid) or .npz (array) file (default: grid.png)")
+    parser.add_argument(
+        "--out", default="grid.png", help="a .png, .npz or (--interpolate) .gif file (default: grid.png)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     args = parser.parse_args()
-    out = Path(args.out)
-    if (args.n is not None and args.n < 1) or args.seed < 0:
-        parser.error("--n must be positive, and --seed must not be negative")
-    if out.suffix not in (".png", ".npz"):
-        parser.error(f"--out wants a name that ends in .png or .npz; got {out}")
-    images, labels = draw(args)
-    if out.suffix == ".png":
-        plots.save_grid(out, images, 10 if labels is not None else None)
-    else:
-        arrays = {"images": images[..., 0] if images.shape[3] == 1 else images}
-        np.savez_compressed(out, **arrays if labels is None else {**arrays, "labels": labels})
-    print(f"{len(images)} images in {out}")
+    args.out = Path(args.out)
+    kinds = list(MOST) if args.interpolate else [".png", ".npz"]
+    if args.out.suffix not in kinds:
+        gif = "; a .gif moves, and so needs --interpolate" if args.out.suffix == ".gif" else ""
+        parser.error(f"--out wants a name that ends in {' or '.join(kinds)}; got {args.out}{gif}")
+    if not args.out.parent.is_dir():
+        parser.error(f"--out {args.out}: there is no folder {args.out.parent}")
+    most = min(MOST[args.out.suffix], 1000 if args.nearest or args.interpolate else 100_000)
+    if args.n is not None and not 1 <= args.n <= most:
+        parser.error(f"--n must be positive, and here at most {most}; got {args.n}")
+    if not 0 <= args.seed < 2**32:
+        parser.error(f"--seed must be from 0 to {2**32 - 1}; got {args.seed}")
+    return args
 
 
-def draw(args):
-    """Images, uint8 (N, H, W, C), and their classes, uint8 (N,) or None."""
+def main(args):
     backend.use(args.device)
     run = Run.open(args.run)
-    classes = run.settings["classes"] if run.preset.conditional else 0
-    if len(run.settings["shape"]) == 1:
+    shape, classes = run.settings["shape"], run.settings["classes"] if run.preset.conditional else 0
+    if len(shape) == 1:
         raise ValueError(f"{args.run} is a run on a toy world: its pictures are in {run.samples}")
     if args.digit is not None and not 0 <= args.digit < classes:
         raise ValueError(f"{args.run} can be asked for " + (f"digits 0 to {classes - 1}" if classes else "no digit"))
     training = run.build()
     run.load_generator(training)
-    n = args.n or (10 * classes if classes and args.digit is None else 64)
-    labels = None
-    if classes:
-        labels = np.arange(n) // 10 % classes if args.digit is None else np.full(n, args.digit)
-    latent = backend.Generator(args.seed).normal((n, run.preset.latent_size))
-    chosen = backend.to_device(labels) if classes else None
-    images = to_pixels(backend.to_host(training.sample(latent, chosen)))
-    return images, None if labels is None else labels.astype(np.uint8)
+    draw = ways if args.interpolate else pairs if args.nearest else grid
+    in_turn = classes if args.digit is None else 0  # classes that are drawn one after the other
+    pictures, columns, arrays = draw(args, run, training, in_turn)
+    if args.out.suffix == ".png":
+        plots.save_grid(args.out, pictures, columns)
+    elif args.out.suffix == ".gif":
+        plots.save_gif(args.out, [plots.grid(picture, columns) for picture in pictures], 0.07, 0.07)
+    else:
+        np.savez_compressed(args.out, **arrays)
+    print(f"written: {args.out}")
+
+
+def grid(args, run, training, in_turn):
+    """Images one after the other; with classes a row of ten for each."""
+    n = args.n or 10 * in_turn or 64
+    labels = chosen(args, in_turn, np.arange(n) // 10)
+    images = sample(args, training, n, labels)
+    return images, 10 if in_turn else None, named(images=images, labels=labels)
+
+
+def pairs(args, run, training, in_turn):
+    """Images, each beside the training image that is nearest to it."""
+    n = args.n or 20
+    dataset = data.load(run.settings["data"])
+    if dataset.images.shape[1:] != tuple(run.settings["shape"]):
+        raise ValueError(f"{dataset.name} has images of {dataset.images.shape[1:]}; {args.run} was trained on others")
+    labels = chosen(args, in_turn, np.arange(n))
+    images = sample(args, training, n, labels)
+    where, distance = nearest_in_blocks(images, dataset.images)
+    print(
+        f"to the nearest of {len(dataset.images)} training images: {distance.min():.2f} to {distance.max():.2f}, "
+        f"median {np.median(distance):.2f} (L2, pixels from 0 to 1; 0 is a copy)"
+    )
+    gap = np.zeros_like(images[:, :, :8])  # between one pair and the next
+    beside = np.concatenate([images, dataset.images[where], gap], 2)
+    return beside, min(n, 5), named(images=images, nearest=dataset.images[where], distance=distance, labels=labels)
+
+
+def nearest_in_blocks(images, among, block=8192):
+    """For each image its nearest among others, uint8: (where it is, how far, L2 over pixels from 0 to 1)."""
+    found = []
+    for start in tqdm(range(0, len(among), block), desc="nearest", leave=False, disable=None):
+        where, distance = nearest(images, among[start : start + block])
+        found.append((start + where, distance / 255))
+    where, distance = (np.stack(each) for each in zip(*found))  # (blocks, N)
+    best = distance.argmin(0), np.arange(len(images))
+    return where[best], distance[best]
+
+
+def ways(args, run, training, in_turn):
+    """Strips from one latent point to another, or for a .gif frames of images that move around and back."""
+    moving = args.out.suffix == ".gif"
+    n = args.n or in_turn or (25 if moving else 6)
+    labels = chosen(args, in_turn, np.arange(n))
+    rng = backend.Generator(args.seed)
+    told = None if labels is None else backend.to_device(labels)
+    if moving:
+        return interpolation.loops(training, rng, n, told), min(n, 10) if in_turn else None, {}
+    strips = interpolation.strips(training, rng, n, told)
+    return strips.reshape(-1, *strips.shape[2:]), strips.shape[1], named(images=strips, labels=labels)
+
+
+def chosen(args, in_turn, numbers):
+    """The class of each image, integers (N,): the one asked for, or those in turn; None where none can be chosen."""
+    if args.digit is not None:
+        return np.full(len(numbers), args.digit)
+    return numbers % in_turn if in_turn else None
+
+
+def sample(args, training, n, labels):
+    """Images, uint8 (N, H, W, C)"""
+    latent = backend.Generator(args.seed).normal((n, training.gan.latent_size))
+    told = None if labels is None else backend.to_device(labels)
+    return data.to_pixels(backend.to_host(training.sample(latent, told)))
+
+
+def named(labels, **arrays):
+    """What goes into an .npz: grey images without an axis for channels, labels as bytes, where there are any."""
+    arrays = {name: a[..., 0] if a.ndim > 1 and a.shape[-1] == 1 else a for name, a in arrays.items()}
+    return arrays if labels is None else {**arrays, "labels": labels.astype(np.uint8)}
 
 
 if __name__ == "__main__":
     try:
-        main()
+        main(arguments())
     except (backend.DeviceError, ValueError, OSError) as error:
         sys.exit(f"sample.py: {error}")

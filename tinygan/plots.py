@@ -3,10 +3,20 @@
 import numpy as np
 
 GAP = 2  # pixels between the images of a grid
+PANELS = (  # the curves of a run: what is drawn together, and how each metric of health.py is called there
+    ("loss", {"d_loss": "discriminator", "g_loss": "generator"}),
+    ("output of D", {"d_real": "D(x)", "d_fake": "D(G(z))", "d_fake_after": "D(G(z)) after D's step"}),
+    ("accuracy of D", {"accuracy_real": "on real", "accuracy_fake": "on generated"}),
+    ("norm of the gradient", {"d_gradient": "discriminator", "g_gradient": "generator"}),
+    ("spread of a batch", {"spread": "distance of two generated images"}),
+    ("penalty", {"penalty": "before its weight"}),
+)
+LOGARITHMIC = ("norm of the gradient", "distance from real images")
 
 
-def grid(images, columns=None):
-    """images: uint8 (N, H, W, C) -> one picture, uint8 (rows, columns, C), the images side by side on black."""
+def grid(images, columns=None, scale=2):
+    """images: uint8 (N, H, W, C) -> one picture, uint8 (H', W', C), the images side by side on black, each pixel
+    `scale` pixels wide."""
     n, h, w, c = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
@@ -14,37 +24,35 @@ def grid(images, columns=None):
     for i, image in enumerate(images):
         top, left = GAP + i // columns * (h + GAP), GAP + i % columns * (w + GAP)
         picture[top : top + h, left : left + w] = image
-    return picture
+    return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def save_grid(path, images, columns=None, scale=2):
-    """Write a grid of images, uint8 (N, H, W, C), as PNG, each pixel `scale` pixels wide."""
+def save_grid(path, images, columns=None):
+    """Write a grid of images, uint8 (N, H, W, C), as PNG."""
     from matplotlib.image import imsave
 
-    picture = grid(images, columns).repeat(scale, 0).repeat(scale, 1)
+    picture = grid(images, columns)
     imsave(path, picture.repeat(3, 2) if picture.shape[2] == 1 else picture)
 
 
-def save_curves(path, log):
-    """Write the curves of a run as PNG. log: {column: array}, with "step" and the metrics of health.py."""
+def save_curves(path, log, quality=()):
+    """Write the curves of a run as PNG. log: {column: array}, with "step" and the metrics of health.py; quality:
+    (step, multiple of the floor) wherever it was measured."""
     from matplotlib.figure import Figure
 
     panels = [
-        ("loss", {"d_loss": "discriminator", "g_loss": "generator"}),
-        ("output of D", {"d_real": "D(x)", "d_fake": "D(G(z))", "d_fake_after": "D(G(z)) after D's step"}),
-        ("accuracy of D", {"accuracy_real": "on real", "accuracy_fake": "on generated"}),
-        ("norm of the gradient", {"d_gradient": "discriminator", "g_gradient": "generator"}),
-        ("spread of a batch", {"spread": "distance of two generated images"}),
-        ("penalty", {"penalty": "before its weight"}),
+        (label, [(name, log["step"], log[column]) for column, name in curves.items()]) for label, curves in PANELS
     ]
-    figure = Figure(figsize=(12, 8), layout="constrained")
-    for axes, (label, curves) in zip(figure.subplots(3, 2, sharex=True).flat, panels):
-        for column, name in curves.items():
-            axes.plot(log["step"], log[column], label=name, linewidth=1)
+    if quality:
+        panels.append(("distance from real images", [("times the floor", *np.array(quality).T)]))
+    figure = Figure(figsize=(12, 2.7 * -(-len(panels) // 2)), layout="constrained")
+    for axes, (label, curves) in zip(figure.subplots(-(-len(panels) // 2), 2, sharex=True).flat, panels):
+        for name, steps, values in curves:
+            axes.plot(steps, values, ".-" if len(steps) < 50 else "-", label=name, linewidth=1)
         axes.set_ylabel(label)
         axes.legend(fontsize="small")
         axes.grid(alpha=0.3)
-        if label == "norm of the gradient" and all((log[column] > 0).all() for column in curves):
+        if label in LOGARITHMIC and all((values > 0).all() for *_, values in curves):
             axes.set_yscale("log")
     figure.supxlabel("step")
     figure.savefig(path, dpi=100)
@@ -64,14 +72,21 @@ def save_world(path, real, generated, surface, arrows, pull, edge, title):
     length = np.sqrt((pull**2).sum(1, keepdims=True)) + 1e-12
     axes.quiver(*arrows.T, *(pull / length).T, color="tab:purple", scale=25, width=0.003)
     axes.set(xlim=(-edge, edge), ylim=(-edge, edge), title=title, xticks=[], yticks=[])
-    axes.legend(loc="upper right", fontsize="small")
+    axes.legend(loc="upper right", fontsize="small", markerscale=4)
     figure.savefig(path, dpi=100)
 
 
-def save_gif(path, pictures, seconds=0.15):
-    """Write an animation of PNG files that have one size; the last one stays for two seconds."""
+def save_gif(path, pictures, seconds=0.15, last=2.0):
+    """Write an animation of pictures of one size, PNG files or arrays, uint8 (H, W, C); the last one stays longer."""
     from PIL import Image
 
-    frames = [Image.open(picture).convert("RGB").quantize(64) for picture in pictures]
-    durations = [int(1000 * seconds)] * (len(frames) - 1) + [2000]
+    def frame(picture):
+        if isinstance(picture, np.ndarray):
+            image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+        else:
+            image = Image.open(picture)
+        return image if image.mode == "L" else image.convert("RGB").quantize(64)
+
+    frames = [frame(picture) for picture in pictures]
+    durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(1000 * last)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)

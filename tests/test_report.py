@@ -1,0 +1,174 @@
+"""report.html: what it shows of a run, that it needs nothing but itself, and that it works in a real browser."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from test_sample import new_run
+
+from tinygan import plots, report
+from tinygan.health import METRICS
+from tinygan.runs import LOG_COLUMNS, Run
+
+HOSTILE = '<img src=x onerror=alert(1)> & "it\'s" <!--'
+BROWSER = next(filter(shutil.which, ("chromium", "chromium-browser", "google-chrome")), None)
+in_a_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here: on Debian, apt-get install chromium")
+
+
+def rows(n, per_epoch=10):
+    """A log: in row i each metric is i + 1 tenths, and one more for the next metric."""
+    return [(10 * (i + 1), 1 + i // per_epoch, *(0.1 * (i + 1) + j for j in range(len(METRICS)))) for i in range(n)]
+
+
+def make(folder, epochs=3, log=30, preset="vanilla", **settings):
+    run = new_run(folder, preset)
+    run.settings.update(settings)
+    run.write_config()
+    run.write_rows(rows(log), [(10 * log, epochs, 1.0)] if log else [])
+    for epoch in range(1, epochs + 1):
+        plots.save_grid(run.samples / f"epoch_{epoch:04d}.png", np.full((4, 8, 8, 1), epoch, np.uint8))
+    return Run.open(folder)
+
+
+def content(run):
+    """What save() puts into the page."""
+    report.save(run)
+    page = (run.folder / "report.html").read_text()
+    return json.loads(re.search(r'<script type="application/json" id="run">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def browse(page, script="", hash=""):
+    """Open a page, run a script at its end: (what it returned, what the console says)."""
+    end = f"<pre id=result></pre><script>result.textContent = JSON.stringify((() => {{ {script} }})() || null)</script>"
+    tried = page.with_name("tried.html")
+    tried.write_text(page.read_text().replace("</html>", end + "</html>"))
+    words = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=1000"]
+    folder = f"--user-data-dir={page.parent / 'browser'}"
+    command = [BROWSER, *words, folder, "--dump-dom", tried.as_uri() + hash]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.DOTALL)
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return json.loads(html.unescape(result[1])) if result else None, said
+
+
+TRY = """
+    const at = {title: document.title, heading: $("title").textContent, images: document.images.length,
+        told: $("settings").textContent, first: [$("epoch").textContent, $("picture").src, $("when").textContent],
+        command: document.querySelector("pre").textContent, metrics: $("metrics").textContent,
+        paths: document.querySelectorAll("#curves path").length};
+    $("slider").value = 0;
+    $("slider").dispatchEvent(new Event("input"));
+    at.moved = [$("epoch").textContent, $("picture").src, $("when").textContent];
+    const svg = document.querySelector("#curves svg"), box = svg.getBoundingClientRect();
+    svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.right}));
+    at.pointed = $("when").textContent;
+    document.documentElement.style.width = "390px";
+    drawAll();
+    const all = [...document.querySelectorAll("body *")];
+    at.outside = all.filter(node => node.getBoundingClientRect().right > 390).map(node => node.outerHTML.slice(0, 200));
+    return at;
+"""
+
+
+@in_a_browser
+def test_the_page_works_in_a_browser_whatever_a_run_is_called(tmp_path):
+    (tmp_path / HOSTILE).mkdir()
+    run = make(tmp_path / HOSTILE, data="</script><script>document.title = 'owned'</script>")
+    plots.save_grid(run.folder / "interpolation.png", np.zeros((4, 8, 8, 1), np.uint8))
+    found = {"n": 4, "samples": {"distance": 12.5, "agreement": None}, "real": {"distance": 1.5, "agreement": None}}
+    (run.folder / "metrics.json").write_text(json.dumps(found))
+    frames = content(run)["frames"]
+    at, console = browse(run.folder / "report.html", TRY, "#2")
+    assert console == []
+    assert at["title"] == f"vanilla, {HOSTILE}" and at["heading"] == HOSTILE and at["images"] == 2
+    assert "</script><script>document.title = 'owned'</script>" in at["told"]
+    assert at["command"].startswith("python train.py --resume '") and "distance12.51.5" in at["metrics"]
+    assert "agreement" not in at["metrics"]
+    assert at["first"] == ["epoch 2", frames[1]["picture"], "At step 200"]
+    assert at["moved"] == ["epoch 1", frames[0]["picture"], "At step 100"]
+    assert at["pointed"] == "At step 300"
+    assert at["paths"] == len(METRICS) - 1  # vanilla has no penalty
+    assert at["outside"] == []  # on a phone nothing sticks out
+
+
+@in_a_browser
+def test_the_page_of_a_run_that_has_just_begun_opens_too(tmp_path):
+    run = make(tmp_path / "r", epochs=0, log=0)
+    report.save(run)
+    script = 'return [...document.querySelectorAll("body section")].filter(node => !node.hidden).length'
+    sections, console = browse(run.folder / "report.html", script)
+    assert sections == 2 and console == []  # what to do next, and the settings
+
+
+@in_a_browser
+def test_what_goes_wrong_in_a_page_would_be_noticed(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<script>nothing.there</script></html>")
+    _, console = browse(page)
+    assert any("nothing is not defined" in line for line in console)
+
+
+def test_the_page_asks_for_nothing_from_anywhere(tmp_path):
+    run = make(tmp_path / "r")
+    shown = content(run)
+    page = (run.folder / "report.html").read_text()
+    assert "default-src 'none'" in page  # the browser would refuse it
+    assert not re.search(r"://|<link|\bsrc *=[\"']|url\(|@import|fetch\(", report.TEMPLATE.read_text())
+    assert all(frame["picture"].startswith("data:image/png;base64,") for frame in shown["frames"])
+    assert [path.name for path in run.folder.iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_the_page_says_what_the_run_is(tmp_path):
+    run = make(tmp_path / "a run", preset="cgan", seed=7)
+    shown = content(run)
+    assert shown["name"] == "a run" and shown["done"] == 300 and shown["epochs"] == 3
+    settings = dict(shown["settings"])
+    assert settings["seed"] == "7" and settings["conditional"] == "yes" and settings["shape"] == "8, 8, 1"
+    assert settings["data"] == "-" and settings["versions numpy"] == np.__version__ and settings["lr"] == "0.0004"
+    folder = f"'{run.folder}'"
+    assert ["one class", f"python sample.py {folder} --digit 2"] in shown["commands"]
+    assert shown["commands"][0][1] == f"python train.py --resume {folder} --epochs N"
+
+
+def test_every_metric_has_its_curve(tmp_path):
+    shown = content(make(tmp_path / "r", preset="r3gan"))
+    drawn = [column for panel in shown["panels"] for column in panel["lines"]]
+    assert sorted(drawn) == sorted(METRICS) and all(panel["meaning"] for panel in shown["panels"])
+    assert shown["curves"].keys() == set(LOG_COLUMNS) and shown["curves"]["step"][-1] == 300
+
+
+def test_long_curves_are_means_and_what_is_not_finite_is_a_gap(monkeypatch):
+    monkeypatch.setattr(report, "POINTS", 3)
+    log = rows(7)
+    log[6] = (*log[6][:2], float("nan"), *log[6][3:])
+    found = report.curves(log)
+    assert found["step"] == (30, 60, 70)
+    assert found["d_loss"] == (pytest.approx(0.2), pytest.approx(0.5), None)
+
+
+def test_of_many_pictures_some_are_shown_from_the_first_to_the_last(tmp_path, monkeypatch):
+    paths = [tmp_path / f"epoch_{i:04d}.png" for i in range(1, 201)]
+    for path in paths:
+        path.write_bytes(bytes(1000))
+    kept = report.some(paths)
+    assert len(kept) == len(set(kept)) == 60 and kept[0] == paths[0] and kept[-1] == paths[-1]
+    assert report.some(paths[:1]) == paths[:1] and report.some(paths[:7]) == paths[:7] and report.some([]) == []
+    monkeypatch.setattr(report, "BYTES", 10_500)
+    assert len(report.some(paths)) == 10
+    monkeypatch.setattr(report, "BYTES", 10)
+    assert report.some(paths) == [paths[0], paths[-1]]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"samples": 1}', '{"samples": {}, "real": null}'])
+def test_metrics_that_cannot_be_read_are_left_out(tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+    assert report.metrics(tmp_path / "metrics.json") is None
+
+
+def test_a_toy_world_is_not_told_to_draw_images(tmp_path):
+    config = {"shape": [2], "conditional": False}
+    assert len(report.commands(Run(tmp_path, config), config)) == 1

@@ -1,0 +1,182 @@
+"""sample.py: what it draws of a run, and what it refuses. The run is one that has yet to learn: only it is quick."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from PIL import Image
+from test_data import idx
+
+from tinygan import backend, data, interpolation, presets
+from tinygan.runs import OPTIONS, Run
+
+sys.path.append(str(Path(__file__).parent.parent))
+
+import sample
+
+if backend.device != "cpu":
+    pytest.skip("scripts are tried on the CPU", allow_module_level=True)
+
+
+def new_run(folder, name, source=None, shape=(8, 8, 1), classes=3):
+    options = {key: getattr(presets.for_data(presets.PRESETS[name], shape), key) for key in OPTIONS}
+    settings = {"preset": name, "data": source, "shape": shape, "classes": classes, "seed": 0, **options}
+    run = Run(folder, settings)
+    return Run.create(settings, folder, training=run.build())
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs by what they are on: grey images, chosen classes, coloured images, a toy world."""
+    folder = tmp_path_factory.mktemp("sample")
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+    (folder / "train-images").write_bytes(idx(images))
+    new_run(folder / "grey", "dcgan", str(folder))
+    new_run(folder / "classes", "cgan", str(folder))
+    new_run(folder / "colour", "vanilla", str(folder), (8, 8, 3))
+    new_run(folder / "ring", "vanilla", "ring", (2,), 0)
+    return folder
+
+
+@pytest.fixture
+def draw(runs, tmp_path, monkeypatch):
+    """draw("grey", "a.png", "--n", 4): the path of what was drawn."""
+
+    def call(kind, name, *words):
+        out = tmp_path / name
+        monkeypatch.setattr(
+            sys, "argv", ["sample.py", str(runs / kind), "--device", "cpu", "--out", str(out), *map(str, words)]
+        )
+        sample.main(sample.arguments())
+        return out
+
+    return call
+
+
+def load(path):
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def size(n):
+    """Pixels along a grid of n images of 8."""
+    return 2 * (10 * n + 2)
+
+
+def test_a_seed_draws_the_same_images_again(draw):
+    a, b, c = (load(draw("grey", "a.npz", "--n", 300, "--seed", seed))["images"] for seed in (1, 1, 2))
+    assert a.shape == (300, 8, 8) and a.dtype == np.uint8
+    assert (a == b).all() and (a != c).any()
+
+
+@pytest.mark.parametrize("words, height, width", [([], 8, 8), (["--n", 10], 3, 4)])
+def test_a_grid_is_nearly_square(draw, words, height, width):
+    assert imread(draw("grey", "a.png", *words)).shape[:2] == (size(height), size(width))
+
+
+def test_classes_are_drawn_in_turn_or_one_alone(draw):
+    assert load(draw("classes", "a.npz"))["labels"].tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    assert imread(draw("classes", "a.png")).shape[:2] == (size(3), size(10))
+    one = load(draw("classes", "a.npz", "--digit", 2, "--n", 5))
+    assert one["labels"].tolist() == [2] * 5
+    assert (one["images"] != load(draw("classes", "a.npz", "--digit", 1, "--n", 5))["images"]).any()
+
+
+def test_a_coloured_run_is_drawn_in_colours(draw):
+    assert load(draw("colour", "a.npz", "--n", 2))["images"].shape == (2, 8, 8, 3)
+    assert np.ptp(imread(draw("colour", "a.png", "--n", 2))[..., :3], -1).max() > 0
+    with Image.open(draw("colour", "a.gif", "--interpolate", "--n", 1)) as gif:
+        assert np.ptp(np.asarray(gif.convert("RGB")), -1).max() > 0
+
+
+def test_a_strip_goes_from_one_image_to_another(draw):
+    way = load(draw("grey", "a.npz", "--interpolate", "--n", 4))["images"].astype(float)
+    assert way.shape == (4, 10, 8, 8)
+    steps = np.abs(np.diff(way, axis=1)).mean((1, 2, 3))
+    assert (steps > 0).all() and (steps < np.abs(way[:, -1] - way[:, 0]).mean((1, 2))).all()
+    assert imread(draw("grey", "a.png", "--interpolate")).shape[:2] == (size(6), size(10))
+
+
+def test_a_strip_stays_within_a_class(draw):
+    assert load(draw("classes", "a.npz", "--interpolate"))["labels"].tolist() == [0, 1, 2]
+    assert load(draw("classes", "a.npz", "--interpolate", "--digit", 2))["labels"].tolist() == [2] * 6
+
+
+@pytest.mark.parametrize("kind, height, width", [("grey", 5, 5), ("classes", 1, 3)])
+def test_an_animation_ends_where_it_begins_and_never_jumps(draw, kind, height, width):
+    with Image.open(draw(kind, "a.gif", "--interpolate")) as gif:
+        assert gif.size == (size(width), size(height)) and gif.n_frames == 60
+        frames = np.stack([np.asarray((gif.seek(i), gif.convert("L"))[1], float) for i in range(60)])
+    steps = np.abs(frames - np.roll(frames, 1, 0)).mean((1, 2))
+    assert steps.max() < 3 * np.median(steps) and steps.min() > 0
+
+
+def test_each_sample_is_shown_beside_its_nearest_training_image(draw, runs, capsys):
+    found = load(draw("grey", "a.npz", "--nearest", "--n", 7))
+    real = data.load(runs).images[..., 0]
+    distance = np.sqrt(((found["images"][:, None].astype(float) - real) ** 2).sum((2, 3))) / 255
+    assert found["distance"] == pytest.approx(distance.min(1)) and (found["nearest"] == real[distance.argmin(1)]).all()
+    assert f"nearest of 30 training images: {distance.min(1).min():.2f} to" in capsys.readouterr().out
+    assert imread(draw("grey", "a.png", "--nearest", "--n", 7)).shape[:2] == (size(2), 2 * (5 * 26 + 2))
+
+
+def test_the_nearest_image_is_found_in_every_block_and_a_copy_is_at_zero():
+    among = np.random.default_rng(1).integers(0, 256, (25, 2, 2, 3), dtype=np.uint8)
+    where, distance = sample.nearest_in_blocks(among[[0, 9, 10, 24]], among, block=10)
+    assert where.tolist() == [0, 9, 10, 24] and (distance == 0).all()
+
+
+def test_the_arc_keeps_the_length_and_turns_evenly(rng):
+    a, b = rng.normal((2, 5, 40))
+    a, b = (x / np.sqrt((x * x).sum(-1, keepdims=True)) for x in (a, b))
+    arc = interpolation.way(np.stack([a, b]), 9)
+    assert arc[0] == pytest.approx(a, abs=1e-6) and arc[-1] == pytest.approx(b, abs=1e-6)
+    assert np.sqrt((arc * arc).sum(-1)) == pytest.approx(np.ones((9, 5)), abs=1e-5)
+    cosines = (arc[1:] * arc[:-1]).sum(-1)
+    assert cosines == pytest.approx(np.broadcast_to(cosines[0], (8, 5)), abs=1e-5)
+    assert arc.dtype == np.float32
+
+
+@pytest.mark.parametrize("b", [2.0, -1.0])
+def test_where_there_is_no_arc_the_way_is_a_line(b):
+    way = interpolation.way(np.array([[1.0], [b]], np.float32), 3)
+    assert way.ravel() == pytest.approx([1, (1 + b) / 2, b])
+
+
+def test_a_run_keeps_a_picture_of_ways(runs):
+    for kind, height in (("grey", 6), ("classes", 3)):
+        run = Run.open(runs / kind)
+        training = run.build()
+        run.load_generator(training)
+        interpolation.save(run, training)
+        assert imread(run.folder / "interpolation.png").shape[:2] == (size(height), size(10))
+
+
+REFUSED = [  # of which run, what file, further words, what the sentence says
+    ("grey", "a.jpg", [], "ends in .png or .npz; got"),
+    ("grey", "a.gif", [], "a .gif moves, and so needs --interpolate"),
+    ("grey", "a.gif", ["--nearest"], "a .gif moves"),
+    ("grey", "no/a.png", [], "there is no folder"),
+    ("grey", "a.png", ["--n", 0], "--n must be positive"),
+    ("grey", "a.png", ["--n", 10_001], "at most 10000; got 10001"),
+    ("grey", "a.gif", ["--n", 101, "--interpolate"], "at most 100"),
+    ("grey", "a.png", ["--nearest", "--interpolate"], "not allowed with"),
+    ("grey", "a.png", ["--seed", -1], "--seed must be from 0"),
+    ("grey", "a.png", ["--digit", 1], "can be asked for no digit"),
+    ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
+    ("classes", "a.png", ["--digit", 3], "can be asked for digits 0 to 2"),
+    ("colour", "a.png", ["--nearest"], "has images of (8, 8, 1)"),
+    ("ring", "a.png", [], "is a run on a toy world: its pictures are in"),
+    ("nowhere", "a.png", [], "is not a run"),
+]
+
+
+@pytest.mark.parametrize("kind, name, words, message", REFUSED)
+def test_what_cannot_be_drawn_is_said_and_not_drawn(draw, tmp_path, capsys, kind, name, words, message):
+    with pytest.raises((SystemExit, ValueError, backend.DeviceError)) as error:
+        draw(kind, name, *words)
+    said = capsys.readouterr().err or str(error.value)
+    assert message in said.strip().splitlines()[-1]
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,153 @@
+"""report.html: a run on one page, which opens from disk in any browser and asks nothing of any network.
+
+The page itself is the template beside this file. What a run has to show goes into it as JSON, in one place, and its
+script makes text of it: nothing that a run says, a folder's name for example, is ever read as HTML.
+"""
+
+import base64
+import json
+import math
+import shlex
+from pathlib import Path
+
+from . import checkpoint, plots
+from .runs import LOG_COLUMNS
+
+TEMPLATE = Path(__file__).with_name("report.html")
+PLACE = "THE RUN GOES HERE"
+FRAMES, BYTES = 60, 6_000_000  # pictures at most, evenly over the epochs, and how large they may be together
+POINTS = 300  # of a curve at most, each the mean of the rows of the log that it stands for
+
+
+def save(run):
+    """Write report.html into the folder of a run, from what lies there."""
+    content = json.dumps(shown(run), allow_nan=False).replace("<", "\\u003c")
+    checkpoint.write_text(run.folder / "report.html", TEMPLATE.read_text("ascii").replace(PLACE, content))
+
+
+def shown(run):
+    """What the page shows of a run: a dict that survives JSON."""
+    config = json.loads(run.config.read_text())
+    log, timings = run.read_rows()
+    frames = sorted(run.samples.glob("epoch_*.png"))
+    return {
+        "name": run.folder.absolute().name,
+        "preset": config["preset"],
+        "data": config["data"] or "MNIST",
+        "device": config.get("device"),
+        "steps": config["steps"],
+        "done": max((row[0] for row in (*log[-1:], *timings[-1:])), default=0),
+        "epochs": len(frames),
+        "frames": [
+            {"epoch": int(path.stem.removeprefix("epoch_")), "picture": embedded(path)} for path in some(frames)
+        ],
+        "curves": curves(log),
+        "panels": [panel(*it, config) for it in plots.PANELS if it[0] != "penalty" or config["penalty"] != "none"],
+        "interpolation": embedded(run.folder / "interpolation.png"),
+        "metrics": metrics(run.folder / "metrics.json"),
+        "settings": flat(config),
+        "commands": commands(run, config),
+    }
+
+
+def some(frames):
+    """Of many pictures FRAMES, or fewer where they are large: the first, the last, and between them in even steps."""
+    room = BYTES * len(frames) // max(1, sum(path.stat().st_size for path in frames))
+    count = min(FRAMES, len(frames), max(2, room))
+    return [frames[round(i * (len(frames) - 1) / max(1, count - 1))] for i in range(count)]
+
+
+def embedded(picture):
+    """A PNG file as the address of an image; None where there is no such file."""
+    if not picture.exists():
+        return None
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+
+
+def curves(log):
+    """{column: its numbers} of the rows of a log, at most POINTS of each."""
+    size = max(1, math.ceil(len(log) / POINTS))
+    rows = []
+    for part in (log[i : i + size] for i in range(0, len(log), size)):
+        step, epoch = part[-1][:2]
+        rows.append((step, epoch, *(mean(column) for column in list(zip(*part))[2:])))
+    return dict(zip(LOG_COLUMNS, zip(*rows)))
+
+
+def mean(numbers):
+    """Five digits are enough for a curve; None, which leaves a gap, where one is not finite."""
+    x = sum(numbers) / len(numbers)
+    return float(f"{x:.5g}") if math.isfinite(x) else None
+
+
+def panel(title, lines, config):
+    """How the page draws some curves together, and what it says of them. share: of 1, or a probability."""
+    meanings = {
+        "loss": "What each side minimises. They play against each other: neither needs to fall.",
+        "output of D": "Probability of being real. Both near 0.5: D cannot tell. 1 against 0 for long: D has won.",
+        "accuracy of D": "Share of images that D places rightly. 1 for long: G learns little.",
+        "norm of the gradient": "All parameters together. When G's vanishes, it has stopped learning.",
+        "spread of a batch": "A fall to a fraction: G is collapsing, its images become alike.",
+        "penalty": "On the slope of D.",
+    }
+    if config["loss"] != "bce":
+        meanings["output of D"] = "Higher is more real. The two far apart: D tells them easily."
+    share = title == "accuracy of D" or (title == "output of D" and config["loss"] == "bce")
+    return {
+        "title": title, "lines": lines, "meaning": meanings[title], "share": share, "log": title in plots.LOGARITHMIC,
+    }  # fmt: skip
+
+
+def metrics(path):
+    """What evaluate.py measured: "compared", [[name, of samples, of real images]], and "rest", [[name, value]]; or
+    None, if nothing was."""
+    try:
+        found = json.loads(path.read_text())
+        generated, real = dict(found.pop("samples")), dict(found.pop("real"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # not there, or not as evaluate.py writes it
+        return None
+    pairs = {name: (value, real.get(name)) for name, value in generated.items()}
+    compared = [[spaced(name), *map(text, pair)] for name, pair in pairs.items() if pair != (None, None)]
+    return {"compared": compared, "rest": flat(found)}
+
+
+def flat(values, before=""):
+    """[[name, text]] of a dict, with the dicts in it."""
+    rows = []
+    for name, value in values.items():
+        inner = isinstance(value, dict)
+        rows += flat(value, f"{before}{spaced(name)} ") if inner else [[before + spaced(name), text(value)]]
+    return rows
+
+
+def spaced(name):
+    return str(name).replace("_", " ")
+
+
+def text(value):
+    """A value of JSON as people write it."""
+    if isinstance(value, list):
+        return ", ".join(map(text, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return {"None": "-", "True": "yes", "False": "no"}.get(str(value), str(value))
+
+
+def commands(run, config):
+    """[[what it does, the command]] of what can be done with this run next."""
+    folder = shlex.quote(str(run.folder))
+    if len(config["shape"]) == 1:
+        return [["go on", f"python train.py --resume {folder} --epochs N"]]
+    digit = (
+        [["one class", f"python sample.py {folder} --digit {min(7, config['classes'] - 1)}"]]
+        if config["conditional"]
+        else []
+    )
+    return [
+        ["go on", f"python train.py --resume {folder} --epochs N"],
+        ["draw more", f"python sample.py {folder} --n 100 --out grid.png"],
+        *digit,
+        ["between latent points", f"python sample.py {folder} --interpolate --out walk.gif"],
+        ["nearest training images", f"python sample.py {folder} --nearest --out nearest.png"],
+        ["measure", f"python evaluate.py {folder}"],
+    ]
