@@ -16,9 +16,10 @@ import signal
 import sys
 import time
 
-from tinygan import backend, data
+from tinygan import backend, data, interpolation, report
 from tinygan.health import NotFinite, Watch, name_the_first_not_finite
 from tinygan.options import chosen_preset, parse
+from tinygan.quality import Quality
 from tinygan.runs import OPTIONS, Run, RunError
 from tinygan.terminal import Terminal, short, summary
 from tinygan.training import Training
@@ -31,7 +32,7 @@ class TrainingError(RuntimeError):
 
 
 def new_run(args, device, dataset):
-    """A run for these arguments, with everything in its settings that repeats it, and its training and batches.
+    """A run for these arguments, with everything in its settings that repeats it; its training, batches and quality.
 
     Whatever cannot be built is said before a folder is made.
     """
@@ -45,28 +46,32 @@ def new_run(args, device, dataset):
         "classes": dataset.classes,
         "seed": args.seed or 0,
         "max_steps": args.max_steps,
+        "evaluate_every": args.evaluate_every,
         **{key: getattr(preset, key) for key in OPTIONS},
     }
     run = Run(".", settings)
     batches = run.batches(dataset)
     if args.epochs:
         settings["steps"] = args.epochs * batches.steps_per_epoch
-    training = run.build()
-    return Run.create(settings, args.out, training=training, batches=batches), training, batches
+    training, quality = run.build(), Quality(settings)
+    return Run.create(settings, args.out, training=training, batches=batches), training, batches, quality
 
 
-def old_run(args, device, run, dataset):
-    """The run to resume, its training and batches as they were saved; its config records what is run from now on."""
+def old_run(args, device, dataset, run):
+    """The run to resume, its training and batches as they were saved, and its quality; its config records what is run
+    from now on."""
     if [*dataset.images.shape[1:], dataset.classes] != [*run.settings["shape"], run.settings["classes"]]:
         raise RunError(f"{run.folder} was trained on data of another shape, or with other classes, than {dataset.name}")
     batches = run.batches(dataset)
     if args.epochs:
         run.settings["steps"] = args.epochs * batches.steps_per_epoch
     run.settings.update(max_steps=args.max_steps, device=device)
+    run.settings["evaluate_every"] = args.evaluate_every or run.settings["evaluate_every"]
     training = run.build()
     run.load(training=training, batches=batches)
+    quality = Quality(run.settings)
     run.write_config()
-    return run, training, batches
+    return run, training, batches, quality
 
 
 def train(args):
@@ -75,7 +80,8 @@ def train(args):
     device = backend.use(args.device)
     opened = Run.open(args.resume) if args.resume else None
     dataset = data.load(opened.settings["data"] if opened else args.data)
-    run, training, batches = old_run(args, device, opened, dataset) if opened else new_run(args, device, dataset)
+    begin = functools.partial(old_run, run=opened) if opened else new_run
+    run, training, batches, quality = begin(args, device, dataset=dataset)
     backend.tf32(True)
     one_step = functools.partial(training.step, batches)
     if not args.no_graph:
@@ -88,6 +94,7 @@ def train(args):
     step = int(training.steps[0])
     log, timings = run.read_rows(until=step)
     run.write_rows(log, timings)  # without what came after the checkpoint: it is done again
+    quality.start(run, step)
     journal = Journal(log, Watch(training.gan.loss))
     pictures = run.fixed_inputs()
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until {last}, {per_epoch} an epoch")
@@ -114,16 +121,16 @@ def train(args):
         timings.append((step, epoch + 1, round(time.perf_counter() - started, 3)))
         run.write_rows(log, timings)
         if step == until:
-            run.save_pictures(training, pictures, log, epoch + 1)
-            terminal.say(f"{title}: {summary(log, timings, epoch + 1)}")
+            measured = quality.see(step, epoch + 1, training=training, batches=batches)
+            run.save_pictures(training, pictures, log, quality.rows, epoch + 1)
+            report.save(run)
+            terminal.say(f"{title}: {summary(log, timings, epoch + 1)}{measured}")
         run.save(training=training, batches=batches)  # last: without it, all that was written above is written again
 
     if stop:
         terminal.stopped(run, step)
         return 128 + stop[0]  # 130 after Ctrl-C, 143 after SIGTERM
-    run.save_animation()
-    if len(run.settings["shape"]) == 1:
-        terminal.say(judged(run, training))
+    terminal.say(finish(run, training))
     terminal.done(run)
     return 0
 
@@ -170,6 +177,16 @@ def not_finite(run, dataset, step):
     return (
         f"the numbers are no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
     )
+
+
+def finish(run, training):
+    """What is made of a run at its end. Returns what to say of it: the score of a toy world, or where the report is."""
+    run.save_animation()
+    if len(run.settings["shape"]) > 1:
+        interpolation.save(run, training)
+    report.save(run)
+    page = f"all of it is on one page: {run.folder / 'report.html'}"
+    return f"{judged(run, training)}; {page}" if len(run.settings["shape"]) == 1 else page
 
 
 def judged(run, training):

@@ -151,7 +151,7 @@ def test_a_finished_run_is_drawn_through_its_epochs_and_between_latent_points(dr
     training = run.build()
     run.save(training=training)
     for epoch in (1, 2):
-        run.save_pictures(training, run.fixed_inputs(), [], epoch)
+        run.save_pictures(training, run.fixed_inputs(), [], [], epoch)
     figures.through_epochs(run)
     figures.interpolation(run)
     assert {path.name for path in drawn.glob("*.png")} == {"epochs.png", "interpolation.png"}

@@ -21,12 +21,13 @@ from tinygan.health import METRICS
 def test_a_run_leaves_everything_it_should(trained):
     folder, _ = trained
     assert {p.name for p in folder.iterdir()} == {
-        "config.json", "log.csv", "timings.csv", "samples", "curves.png", "progress.gif", "checkpoint",
+        "config.json", "log.csv", "timings.csv", "samples", "curves.png", "progress.gif", "interpolation.png",
+        "report.html", "checkpoint",
     }  # fmt: skip
     assert sorted(p.name for p in (folder / "checkpoint").iterdir()) == ["last.npz", "last.previous.npz"]
     assert sorted(p.name for p in (folder / "samples").iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
     config = json.loads((folder / "config.json").read_text())
-    assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 2e-4 and config["seed"] == 0
+    assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 4e-4 and config["seed"] == 0
     header, *rows = lines(folder / "log.csv")
     assert header == ["step", "epoch", *METRICS]
     assert [int(row[0]) for row in rows] == [10, 20, 30, 40] and [row[1] for row in rows] == ["1", "1", "2", "2"]
@@ -49,7 +50,7 @@ def test_a_run_says_what_runs_where_and_what_to_do_next(trained):
     assert done.stderr == ""  # no bar where there is no terminal
     header, rest = done.stdout.split("epoch 1/2: ")
     for words in (
-        "dcgan: loss bce, parameters G 0.18 M, D 0.13 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", "device   cpu",
+        "dcgan: loss bce, parameters G 0.06 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", "device   cpu",
         "44 to go until 44, 22 an epoch", f"run      {folder} ",
     ):  # fmt: skip
         assert words in header
@@ -76,7 +77,7 @@ def test_pictures_are_pictures(trained):
     folder, _ = trained
     grid = imread(folder / "samples" / "epoch_0002.png")
     assert grid.shape[:2] == (164, 164) and grid[..., :3].std() > 0.1
-    assert imread(folder / "curves.png").shape[:2] == (800, 1200)
+    assert imread(folder / "curves.png").shape[:2] == (810, 1200)
 
 
 def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
@@ -112,7 +113,7 @@ WRONG = [  # arguments, part of the one line it says
     (("--penalty", "gp"), "depends on the others: take a preset without BatchNorm in D"),
     (("--loss", "hinge", "--label-smoothing", "0.9"), "loss hinge has no target"),
     (("--preset", "cgan", "--data", "ring"), "this data has no labels"),
-    (("--n-critic", "5000"), "a step cannot take 640000"),
+    (("--n-critic", "5000"), "a step cannot take 320000"),
     (("--resume", "nowhere"), "nowhere is not a run"),
     (("--resume", "nowhere", "--lr", "1", "--latent", "2"), "--lr, --latent cannot change"),
     (("--resume", "train.py"), "train.py is not a run that can be read (Not a directory)"),
@@ -214,7 +215,7 @@ def test_help_fits_two_screens_and_says_each_default():
     text = run("train.py", "--help", env={**os.environ, "COLUMNS": "80"}).stdout
     assert text.count("\n") <= 2 * 40 and max(map(len, text.splitlines())) <= 80
     options = [words.split("\n\n")[0] for words in re.split(r"\n  (?=--)", text.rstrip())[1:]]
-    assert len(options) == 22 and all(words.endswith(")") for words in options)
+    assert len(options) == 23 and all(words.endswith(")") for words in options)
 
 
 def test_an_error_shows_where_it_came_from_only_when_asked(tmp_path):

@@ -8,7 +8,16 @@ from .penalties import PENALTIES
 from .presets import PRESETS, for_data, usual_weight
 
 DEFAULT = "dcgan"
-WITH_RESUME = {"resume", "device", "no_graph", "epochs", "max_steps", "quiet", "debug"}  # these may change in a run
+WITH_RESUME = {
+    "resume",
+    "device",
+    "no_graph",
+    "epochs",
+    "max_steps",
+    "evaluate_every",
+    "quiet",
+    "debug",
+}  # these may change in a run
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -27,6 +36,12 @@ def parse(description):
     run("--epochs", type=between(1, 100_000, int), metavar="N", help="passes over the data (default: the preset's)")
     run("--max-steps", type=positive(int), metavar="N", help="stop after so many steps in all (default: do not)")
     run("--seed", type=between(0, 2**32 - 1, int), metavar="N", help="of weights, noise and order (default: 0)")
+    run(
+        "--evaluate-every",
+        type=positive(int),
+        metavar="N",
+        help="epochs from one measurement to the next (default: none)",
+    )
     run("--out", metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
     run("--resume", metavar="RUN", help="go on with the run in this folder (default: begin a new one)")
     machine = parser.add_argument_group("machine and terminal").add_argument

@@ -122,16 +122,17 @@ class Run:
         latent = backend.Generator((self.settings["seed"], 1)).normal((n, p.latent_size))
         return latent, backend.xp.arange(n) // 10 if p.conditional else None
 
-    def save_pictures(self, training, inputs, rows, epoch):
-        """What the fixed latent points look like now, and the curves so far."""
+    def save_pictures(self, training, inputs, log, quality, epoch):
+        """What the fixed latent points look like now, and the curves so far: the rows of log.csv and quality.csv."""
         path = self.samples / f"epoch_{epoch:04d}.png"
         generated = backend.to_host(training.sample(*inputs))
         if generated.ndim == 2:
             worlds.save_snapshot(path, training.gan, self.settings["data"], generated, f"epoch {epoch}")
         else:
             plots.save_grid(path, data.to_pixels(generated), 10 if self.preset.conditional else None)
-        if rows:
-            plots.save_curves(self.folder / "curves.png", dict(zip(LOG_COLUMNS, np.array(rows).T)))
+        if log:
+            measured = [(step, multiple) for step, _, _, multiple in quality]
+            plots.save_curves(self.folder / "curves.png", dict(zip(LOG_COLUMNS, np.array(log).T)), measured)
 
     def save_animation(self):
         """The pictures of all epochs, one after the other."""

@@ -1,0 +1,80 @@
+"""Quality along the way: the best checkpoint is kept, and what was measured is on the record."""
+
+import shutil
+
+import numpy as np
+import pytest
+from commands import checkpoint, lines
+
+from tinygan import quality
+from tinygan.runs import Run
+
+
+class Scripted:
+    """An Evaluator that finds the distances it is told."""
+
+    distances = ()
+
+    def __init__(self, source, n, progress):
+        self.real = type("Dataset", (), {"images": "real"})
+
+    def draw(self, training):
+        return "samples", None
+
+    def distance(self, images):
+        return 2.0 if images == "real" else self.distances.pop(0)
+
+
+@pytest.fixture
+def parts(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "Evaluator", Scripted)
+    folder = tmp_path / "run"
+    shutil.copytree(trained[0], folder)
+    run = Run.open(folder)
+    run.settings["evaluate_every"] = 2
+    training = run.build()
+    run.load(training=training)
+    return run, training
+
+
+def measure(run, step):
+    measured = quality.Quality(run.settings)
+    measured.start(run, step)
+    return measured
+
+
+def steps_of(run, name):
+    return int(checkpoint(run.folder, name)["training.steps"][0])
+
+
+def test_the_best_checkpoint_is_the_one_nearest_to_real_images(parts):
+    run, training = parts
+    Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
+    for epoch in range(1, 7):
+        training.steps[...] = epoch * 10
+        said = measured.see(epoch * 10, epoch, training=training)
+        assert bool(said) == (epoch % 2 == 0)
+    assert "15.0 times the floor" in said
+    assert steps_of(run, "best") == 40
+    table = lines(run.folder / "quality.csv")
+    assert table[0] == list(quality.COLUMNS)
+    assert np.array(table[1:], float).tolist() == [[20, 2, 50, 25], [40, 4, 20, 10], [60, 6, 30, 15]]
+
+
+def test_a_resumed_run_measures_again_what_came_after_the_checkpoint(parts):
+    run, training = parts
+    Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
+    for epoch in (2, 4):
+        measured.see(epoch * 10, epoch, training=training)
+    again = measure(run, 30)
+    assert [row[0] for row in again.rows] == [20] == [int(row[0]) for row in lines(run.folder / "quality.csv")[1:]]
+    training.steps[...] = 45
+    again.see(40, 4, training=training)  # 30, where 50 was best
+    assert steps_of(run, "best") == 45
+
+
+def test_a_toy_world_has_no_distance(parts):
+    run, _ = parts
+    run.settings["shape"] = [2]
+    with pytest.raises(ValueError, match="judged at its end"):
+        quality.Quality(run.settings)
