@@ -66,7 +66,7 @@ def old_run(args, device, dataset, run):
     if args.epochs:
         run.settings["steps"] = args.epochs * batches.steps_per_epoch
     run.settings.update(max_steps=args.max_steps, device=device)
-    run.settings["evaluate_every"] = args.evaluate_every or run.settings["evaluate_every"]
+    run.settings["evaluate_every"] = args.evaluate_every or run.settings.get("evaluate_every")
     training = run.build()
     run.load(training=training, batches=batches)
     quality = Quality(run.settings)

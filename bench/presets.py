@@ -1,0 +1,156 @@
+"""Every preset, trained to its budget and measured: the README's two tables of them.
+
+    python bench/presets.py                                   all of them, one after the other: an hour or two on a CPU
+    python bench/presets.py --only dcgan sngan --seeds 0 1    these, twice
+
+A run that is there already (runs/table/<preset>-<seed>) is gone on with, or only read. Writes docs/presets/, what is
+known of each run to bench/results/presets.json, and the README between its marks.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tinygan import backend, data, plots  # noqa: E402
+from tinygan.presets import PRESETS  # noqa: E402
+from tinygan.runs import Run  # noqa: E402
+
+RESULTS = ROOT / "bench/results/presets.json"
+STRIP = 10  # images in the picture of a preset
+LESSONS = {
+    "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
+    "lsgan": "a squared distance in place of a logarithm: D's gradient does not fade when it is sure",
+    "dcgan": "convolutions see strokes and not pixels, and BatchNorm keeps the game going",
+    "sngan": "a bound on D's slope, one division a layer, steadies the same game without BatchNorm in D",
+    "cgan": "told the class, both players learn what belongs to it: a row for each digit",
+    "wgan-gp": "a penalty on the slope of D makes its loss a distance; the second derivative is the price",
+    "r3gan": "compare real with fake in pairs and keep D flat at both: no normalisation is needed",
+}
+QUALITY = {  # heading: (metric of metrics.json, format)
+    "precision": ("precision", ".2f"),
+    "recall": ("recall", ".2f"),
+    "coverage": ("coverage", ".2f"),
+    "label KL": ("label_divergence", ".2g"),
+    "classifier score": ("classifier_score", ".2f"),
+    "of the class asked for": ("agreement", ".1%"),
+    "memorisation": ("memorisation", ".2f"),
+}
+
+
+def trained(folder, preset, seed):
+    """The run in this folder, trained to its end and measured."""
+    start = ["--resume", folder] if folder.exists() else ["--preset", preset, "--seed", str(seed), "--out", folder]
+    subprocess.run([sys.executable, ROOT / "train.py", "--device", "cpu", *start], check=True)
+    if not (folder / "metrics.json").exists():
+        subprocess.run([sys.executable, ROOT / "evaluate.py", folder], check=True)
+    return Run.open(folder)
+
+
+def known(run):
+    """What the tables and presets.json say of a run."""
+    training = run.build()
+    run.load(training=training)
+    sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
+    _, timings = run.read_rows()
+    return {
+        "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": int(training.steps[0]),
+        "batch": run.preset.batch_size, "seconds": round(sum(seconds for *_, seconds in timings)),
+        "threads": run.settings.get("threads"), "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
+        "quality": json.loads((run.folder / "metrics.json").read_text()),
+    }  # fmt: skip
+
+
+def save_strip(run):
+    """Ten samples side by side; one of each class where they are chosen."""
+    training = run.build()
+    run.load_generator(training)
+    latent = backend.Generator(0).normal((STRIP, run.preset.latent_size))
+    classes = backend.xp.arange(STRIP) if run.preset.conditional else None
+    images = data.to_pixels(backend.to_host(training.sample(latent, classes)))
+    plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings['preset']}.png", images, STRIP)
+
+
+def gallery(rows):
+    lines = [
+        "| preset | ten samples, unchosen | steps of a batch | parameters G, D | time here | what it teaches |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in (r for r in rows if r["seed"] == rows[0]["seed"]):
+        name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
+        size, minutes = f"{r['steps']} of {r['batch']}", f"{r['seconds'] / 60:.0f} min"
+        picture = f"![{name}](docs/presets/{name}.png)"
+        lines.append(f"| {name} | {picture} | {size} | {sizes} | {minutes} | {LESSONS[name]} |")
+    return "\n".join([*lines, "", here(), ""])
+
+
+def here():
+    model = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), "a CPU")
+    return (
+        f"Written by `bench/presets.py`; each run had one thread of {model} ({platform.machine()}), "
+        f"NumPy {np.__version__}, and another run on the second core."
+    )
+
+
+def quality(rows):
+    """The best run first, and real images below."""
+    headings = ["preset", "seed", "Frechet distance", "times the floor", *QUALITY]
+    lines = [f"| {' | '.join(headings)} |", "| --- " * len(headings) + "|"]
+
+    def line(name, seed, multiple, numbers):
+        cells = ["-" if numbers[m] is None else format(numbers[m], form) for m, form in QUALITY.values()]
+        lines.append(f"| {' | '.join([name, seed, format(numbers['distance'], '.3g'), f'{multiple:.3g}', *cells])} |")
+
+    for r in sorted(rows, key=lambda r: r["quality"]["samples"]["distance"]):
+        line(r["preset"], str(r["seed"]), r["quality"]["multiple_of_floor"], r["quality"]["samples"])
+    first = rows[0]["quality"]
+    line("*training images*", "-", 1, first["real"])
+    accuracy = first["classifier"]["test_accuracy"]
+    return "\n".join([
+        *lines, "",
+        f"{first['n']} samples each against {first['test_images']} test images, by `evaluate.py`; its classifier is "
+        f"right on {accuracy:.2%} of these. Written by `bench/presets.py`.", "",
+    ])  # fmt: skip
+
+
+def write(name, text):
+    """Put a text into the README between the marks of that name."""
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text().split(f"<!-- {name} -->\n")
+    after = rest.split(f"<!-- end of {name} -->")[1]
+    readme.write_text(f"{before}<!-- {name} -->\n{text}<!-- end of {name} -->{after}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=LESSONS, default=list(LESSONS), help="default: all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
+    parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
+    args = parser.parse_args()
+    assert LESSONS.keys() == PRESETS.keys()
+    backend.use("cpu")
+    runs = [trained(args.out / f"{name}-{seed}", name, seed) for seed in args.seeds for name in args.only]
+    if args.no_write:
+        return
+    kept = [Run.open(path.parent) for path in sorted(args.out.glob("*/metrics.json"))]
+    order = list(LESSONS)
+    rows = sorted(map(known, kept), key=lambda r: (r["seed"], order.index(r["preset"])))
+    for run in kept:
+        if run.settings["seed"] == rows[0]["seed"]:
+            save_strip(run)
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    write("presets", gallery(rows))
+    write("quality", quality(rows))
+    print(f"{len(runs)} runs; the tables are in README.md")
+
+
+if __name__ == "__main__":
+    main()
