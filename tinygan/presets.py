@@ -55,7 +55,7 @@ PRESETS = {
     ),
     "r3gan": Preset(
         partial(models.r3gan_generator, width=32), partial(models.r3gan_discriminator, width=32), "relativistic",
-        "r1r2", 1.0, betas=(0.0, 0.9), cosine=True, **FAST,
+        "r1r2", 1.0, betas=(0.0, 0.9), cosine=True, **{**FAST, "lr": 1e-3, "steps": 2811},
     ),
 }  # fmt: skip
 
