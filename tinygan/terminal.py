@@ -43,7 +43,7 @@ class Terminal:
         images = f"{len(dataset.images)} of {' x '.join(map(str, s['shape']))}"
         self.say(f"preset   {s['preset']}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
         self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s['seed']}")
-        self.say(f"device   {backend.device}" + (f", threads: {threads.THREADS}" if backend.device == "cpu" else ""))
+        self.say(f"device   {backend.device}; threads of the CPU: {threads.THREADS}")
         self.say(f"steps    {steps}")
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")
 
