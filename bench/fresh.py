@@ -1,0 +1,82 @@
+"""What a fresh process costs: the imports, the way to the first step, and the peak of memory, beside PyTorch.
+
+    python bench/fresh.py            prints a table, and writes it to bench/results/fresh.md
+
+Each figure is the median of three processes. Needs the extra `bench`.
+"""
+
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+PROCESSES = 3
+STEPS = 5  # of dcgan at batch 128, before the peak is read
+FIRST_STEP = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ["train.py", "--device", "cpu", "--out", "DISCARDED"]
+import train
+from tinygan.training import Training
+step = Training.step
+def first(*args):
+    step(*args)
+    sys.stdout.flush()
+    import os; os._exit(0)
+Training.step = first
+train.main()
+"""
+CODE = {  # what is timed in a process of its own
+    "import numpy": "import numpy",
+    "import tinygan": f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tinygan",
+    "import torch": "import torch",
+    "python train.py, to the end of its first step": FIRST_STEP,
+}
+
+
+def seconds(code, folder):
+    started = time.perf_counter()
+    code = code.replace("DISCARDED", str(folder / str(time.perf_counter_ns())))
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def peak(side):
+    """MB of the largest resident set, in a process that makes a few steps."""
+    words = [sys.executable, "-W", "ignore", __file__, side]
+    return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def steps(side):
+    """Make some steps, and print the peak: what `peak` starts."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+    import step
+
+    make = step.tinygan_step("dcgan", 128) if side == "tinygan" else step.torch_step("dcgan", 128, False)
+    for _ in range(STEPS):
+        make()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main():
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        times = {name: [seconds(code, Path(folder)) for _ in range(PROCESSES)] for name, code in CODE.items()}
+    rows = [(name, f"{statistics.median(them):.2f} s") for name, them in times.items()]
+    for side in ("tinygan", "torch"):
+        megabytes = statistics.median(peak(side) for _ in range(PROCESSES))
+        rows.append((f"peak memory of dcgan's step at batch 128, {side}", f"{megabytes:.0f} MB"))
+    lines = ["| | median of three processes |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
+    text = "\n".join([*lines, "", f"Linux on {platform.machine()}, Python {platform.python_version()}, "
+                                  f"NumPy {np.__version__}. Written by `bench/fresh.py`.", ""])  # fmt: skip
+    (ROOT / "bench/results/fresh.md").write_text(f"# A fresh process\n\n{text}")
+    print(text)
+
+
+if __name__ == "__main__":
+    steps(sys.argv[1]) if len(sys.argv) > 1 else main()
