@@ -60,10 +60,11 @@ def known(run):
     run.load(training=training)
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     _, timings = run.read_rows()
+    steps, seconds = int(training.steps[0]), sum(seconds for *_, seconds in timings)
+    epoch = seconds / steps * run.batches(data.load()).steps_per_epoch
     return {
-        "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": int(training.steps[0]),
-        "batch": run.preset.batch_size, "seconds": round(sum(seconds for *_, seconds in timings)),
-        "threads": run.settings.get("threads"), "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
+        "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": steps,
+        "batch": run.preset.batch_size, "seconds": round(seconds), "epoch": round(epoch), "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
 
@@ -80,12 +81,12 @@ def save_strip(run):
 
 def gallery(rows):
     lines = [
-        "| preset | ten samples, unchosen | steps of a batch | parameters G, D | time here | what it teaches |",
+        "| preset | ten samples, unchosen | steps of a batch | parameters G, D | an epoch, all | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in (r for r in rows if r["seed"] == rows[0]["seed"]):
         name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
-        size, minutes = f"{r['steps']} of {r['batch']}", f"{r['seconds'] / 60:.0f} min"
+        size, minutes = f"{r['steps']} of {r['batch']}", f"{r['epoch']} s, {r['seconds'] / 60:.0f} min"
         picture = f"![{name}](docs/presets/{name}.png)"
         lines.append(f"| {name} | {picture} | {size} | {sizes} | {minutes} | {LESSONS[name]} |")
     return "\n".join([*lines, "", here(), ""])
