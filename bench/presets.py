@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tinygan import backend, data, plots  # noqa: E402
+from tinygan.backend import threads  # noqa: E402
 from tinygan.presets import PRESETS  # noqa: E402
 from tinygan.runs import Run  # noqa: E402
 
@@ -64,7 +65,8 @@ def known(run):
     epoch = seconds / steps * run.batches(data.load()).steps_per_epoch
     return {
         "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": steps,
-        "batch": run.preset.batch_size, "seconds": round(seconds), "epoch": round(epoch), "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
+        "batch": run.preset.batch_size, "seconds": round(seconds), "epoch": round(epoch),
+        "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
 
@@ -79,7 +81,7 @@ def save_strip(run):
     plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings['preset']}.png", images, STRIP)
 
 
-def gallery(rows):
+def gallery(rows, machine):
     lines = [
         "| preset | ten samples, unchosen | steps of a batch | parameters G, D | an epoch, all | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -89,15 +91,12 @@ def gallery(rows):
         size, minutes = f"{r['steps']} of {r['batch']}", f"{r['epoch']} s, {r['seconds'] / 60:.0f} min"
         picture = f"![{name}](docs/presets/{name}.png)"
         lines.append(f"| {name} | {picture} | {size} | {sizes} | {minutes} | {LESSONS[name]} |")
-    return "\n".join([*lines, "", here(), ""])
+    return "\n".join([*lines, "", f"Written by `bench/presets.py`; times: {machine}, NumPy {np.__version__}.", ""])
 
 
-def here():
+def this_machine():
     model = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), "a CPU")
-    return (
-        f"Written by `bench/presets.py`; each run had one thread of {model} ({platform.machine()}), "
-        f"NumPy {np.__version__}, and another run on the second core."
-    )
+    return f"{threads.THREADS} threads of {model} ({platform.machine()})"
 
 
 def quality(rows):
@@ -134,6 +133,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=LESSONS, default=list(LESSONS), help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
+    parser.add_argument("--machine", default=this_machine(), help="where the runs ran (default: %(default)s)")
     parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
     args = parser.parse_args()
     assert LESSONS.keys() == PRESETS.keys()
@@ -148,7 +148,7 @@ def main():
         if run.settings["seed"] == rows[0]["seed"]:
             save_strip(run)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-    write("presets", gallery(rows))
+    write("presets", gallery(rows, args.machine))
     write("quality", quality(rows))
     print(f"{len(runs)} runs; the tables are in README.md")
 
