@@ -6,7 +6,7 @@
     python train.py --resume runs/...            go on with a run
 
 Into runs/<preset>-<date>-<n> go samples of each epoch, curves, log, settings,
-checkpoints. Ctrl-C saves; a power cut costs a minute of work at most.
+checkpoints. Ctrl-C saves; a kill costs about a minute of work.
 """
 
 import errno

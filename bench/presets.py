@@ -94,12 +94,12 @@ def save_strip(run):
 
 def gallery(rows):
     lines = [
-        "| preset | ten samples, unchosen | steps of a batch | parameters G, D | an epoch here | what it teaches |",
+        "| preset | ten samples, unchosen | steps x images | parameters G, D | an epoch here | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in (r for r in rows if r["seed"] == rows[0]["seed"]):
         name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
-        size = f"{r['steps']} of {r['batch']}"
+        size = f"{r['steps']} x {r['batch']}"
         picture = f"![{name}](docs/presets/{name}.png)"
         lines.append(f"| {name} | {picture} | {size} | {sizes} | {r['epoch']} s | {LESSONS[name]} |")
     return "\n".join(

@@ -1,6 +1,6 @@
 """A training step on the CPU, tinygan beside PyTorch eager, in one process and in turn.
 
-    python bench/step.py                     the table: vanilla and dcgan, batches 32, 128, 512, all threads and one
+    python bench/step.py                     the table: vanilla and dcgan, batches 32, 128, 512 (--one-thread too)
     python bench/step.py --profile dcgan     where tinygan's step spends its time, by primitive
     python bench/step.py --write             and put the table into bench/results/step.md and the README
 

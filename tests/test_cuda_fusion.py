@@ -37,7 +37,7 @@ SUMMED = {  # those given to column_sums
     normalization._squared_deviation: (X, C),
     normalization._product_of_centred: (X, X, C),
 }
-ALONE = {"_identity", "_itself", "_square"}  # of one array: an operation of CuPy's own, or none
+ALONE = {"itself", "_square"}  # of one array: an operation of CuPy's own, or none
 
 
 def modules():

@@ -34,7 +34,7 @@ class Preset(NamedTuple):
     cosine: bool = False  # lr falls to a quarter, the penalty's weight to a tenth, beta2 rises to 0.99 (r3gan)
     ema: float = 0.0  # half-life of the average of G's weights, in images; 0: none
     batch_size: int = 128
-    steps: int = 1404
+    steps: int = 4680
 
 
 MLP = models.mlp_generator, models.mlp_discriminator
@@ -42,8 +42,8 @@ DCGAN = partial(models.dcgan_generator, width=32), partial(models.dcgan_discrimi
 FAST = {"lr": 4e-4, "batch_size": 64, "ema": 2e4, "steps": 4685}  # small steps, many of them: 5 epochs of MNIST
 
 PRESETS = {
-    "vanilla": Preset(*MLP, latent_size=96, steps=4680),
-    "lsgan": Preset(*MLP, "lsgan", latent_size=96, steps=4680),
+    "vanilla": Preset(*MLP, latent_size=96),
+    "lsgan": Preset(*MLP, "lsgan", latent_size=96),
     "dcgan": Preset(*DCGAN, **FAST),
     "sngan": Preset(
         DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True, **FAST,

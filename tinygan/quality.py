@@ -41,9 +41,9 @@ class Quality:
         if not self.every or epoch % self.every:
             return ""
         images, _ = self.evaluator.draw(parts["training"])
-        distance = self.evaluator.distance(images)
+        distance = round(self.evaluator.distance(images), 6)
         if all(distance < row[2] for row in self.rows):
             self.run.save("best", **parts)
-        self.rows.append((step, epoch, round(distance, 6), round(distance / self.floor, 3)))
+        self.rows.append((step, epoch, distance, round(distance / self.floor, 3)))
         write_table(self.path, COLUMNS, self.rows)
         return f", distance {self.rows[-1][3]:.1f} times the floor"

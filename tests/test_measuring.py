@@ -1,0 +1,101 @@
+"""The network that quality is measured with: its training, its files, and what it is made for."""
+
+import math
+
+import numpy as np
+import pytest
+from test_data import idx, write
+
+from tinygan import Tensor, backend, check_grads
+from tinygan.metrics import Evaluator, MetricsError, classifier, cross_entropy, store
+from tinygan.metrics import evaluator as evaluators
+
+
+def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_are_its_slopes():
+    logits, one_hot = 3 * np.random.default_rng(0).standard_normal((4, 3)), np.eye(3)[[0, 2, 1, 2]]
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    on_device = backend.to_device(one_hot)
+    found = cross_entropy(Tensor(backend.to_device(logits)), on_device).item()
+    assert found == pytest.approx(-np.log((p * one_hot).sum(1)).mean())
+    check_grads(lambda x: cross_entropy(x, on_device), [logits])
+    far = Tensor(backend.to_device(1000 * one_hot))
+    assert cross_entropy(far, on_device).item() == 0
+    assert cross_entropy(-far, on_device).item() == pytest.approx(1000 + math.log(2))
+
+
+def test_images_are_moved_and_their_edges_repeated():
+    images = np.zeros((200, 6, 8, 3), np.uint8)
+    images[:, 2, 3] = 255
+    images[:, :, 0] = 7
+    moved = classifier.moved(images, np.random.default_rng(0))
+    assert moved.shape == images.shape
+    places = {tuple(np.argwhere(image[..., 0] == 255)[0]) for image in moved}
+    assert places == {(2 + down, 3 + right) for down in range(-2, 3) for right in range(-2, 3)}
+    assert set(np.unique(moved)) == {0, 7, 255}
+
+
+def test_weights_of_another_hash_are_refused(tmp_path):
+    content = bytearray(store.SHIPPED.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "mnist.npz").write_bytes(content)
+    (tmp_path / "mnist.json").write_bytes(store.SHIPPED.with_suffix(".json").read_bytes())
+    with pytest.raises(MetricsError, match=r"not the weights that mnist\.json is about"):
+        store.load(tmp_path / "mnist.npz")
+    (tmp_path / "mnist.json").write_text("{")
+    assert store.read_record(tmp_path / "mnist.npz") == store.read_record(tmp_path / "other.npz") == {}
+
+
+def stripes(n, seed):
+    """Colour images of another size: stripes down, stripes across, and one colour, in noise."""
+    rng = np.random.default_rng(seed)
+    kinds = np.arange(n) % 3
+    images = rng.integers(0, 100, (n, 12, 9, 3))
+    for image, kind in zip(images, kinds):
+        image[:: 2 if kind == 0 else 1, :: 2 if kind == 1 else 1, 1] += 120
+    return idx(images), idx(kinds)
+
+
+def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 30)
+    (images, kinds), (test_images, test_kinds) = stripes(90, 0), stripes(60, 1)
+    folder = tmp_path / "stripes"
+    folder.mkdir()
+    write(folder, train_images=images, train_labels=kinds, test_images=test_images, test_labels=test_kinds)
+    trained = []
+
+    def watch(steps):
+        trained.append(len(steps))
+        return steps
+
+    first, again = Evaluator(folder, progress=watch), Evaluator(folder, progress=watch)
+    assert trained == [30]
+    assert first.note is None and first.record["test_accuracy"] == again.record["test_accuracy"] >= 0.95
+    assert first.distance(first.real.images) == again.distance(first.real.images)
+    kept = sorted(path.suffix for path in (tmp_path / "cache/tinygan").iterdir())
+    assert kept == [".json", ".npz"]
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 10)
+    write(folder, train_labels=idx(np.arange(90) // 3 % 3))
+    Evaluator(folder, progress=watch)
+    assert trained == [30, 10]  # other labels are other data
+
+
+def test_without_test_images_a_sixth_is_set_aside_and_said(tmp_path):
+    images = np.arange(36)[:, None, None] * np.ones((8, 8))
+    write(tmp_path, train_images=idx(images), train_labels=idx(np.arange(36) % 2))
+    train, test, note = evaluators.splits(tmp_path)
+    assert len(train.images) == 30 and len(test.images) == 6
+    parts = np.concatenate([train.images, test.images])[:, 0, 0, 0], np.concatenate([train.labels, test.labels])
+    assert sorted(parts[0]) == list(range(36)) and (parts[0] % 2 == parts[1]).all()
+    assert "no test images in it" in note and "A sixth of the training images stands in" in note
+    write(tmp_path, test_images=idx(np.zeros((3, 8, 8))))
+    assert "no labels, or another size" in evaluators.splits(tmp_path)[2]
+    assert evaluators.splits(None)[2] is None
+
+
+def test_what_cannot_be_measured_says_why(tmp_path):
+    write(tmp_path, train_images=idx(np.zeros((30, 8, 8))))
+    with pytest.raises(MetricsError, match="has no labels of two classes or more"):
+        Evaluator(tmp_path)
+    with pytest.raises(MetricsError, match="too small: more than 5 test images"):
+        Evaluator(write(tmp_path, train_labels=idx(np.arange(30) % 2)))
