@@ -43,10 +43,14 @@ def save_curves(path, log, quality=()):
     panels = [
         (label, [(name, log["step"], log[column]) for column, name in curves.items()]) for label, curves in PANELS
     ]
+    panels = [panel for panel in panels if panel[0] != "penalty" or log["penalty"].any()]  # most presets have none
     if quality:
         panels.append(("distance from real images", [("times the floor", *np.array(quality).T)]))
     figure = Figure(figsize=(12, 2.7 * -(-len(panels) // 2)), layout="constrained")
-    for axes, (label, curves) in zip(figure.subplots(-(-len(panels) // 2), 2, sharex=True).flat, panels):
+    places = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flatten()
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (label, curves) in zip(places, panels):
         for name, steps, values in curves:
             axes.plot(steps, values, ".-" if len(steps) < 50 else "-", label=name, linewidth=1)
         axes.set_ylabel(label)
