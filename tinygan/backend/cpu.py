@@ -5,7 +5,7 @@ import math
 import numpy as xp
 
 from . import threads
-from .patches import add_patches, col2im, im2col, patch_grid
+from .patches import col2im, im2col, patch_grid
 
 __all__ = [
     "Generator", "Transfer", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
@@ -13,7 +13,6 @@ __all__ = [
 ]  # fmt: skip
 
 BLOCK = 1 << 16  # elements of an elementwise block, 256 KiB in float32: smaller ones wait for Python's lock
-FEW = 3  # elementwise blocks that are done before another thread has woken up
 PATCHES = 1 << 18  # elements of a block of patches, 1 MiB
 ROW = 1 << 10  # elements of a row, where rows can be joined
 LANES = 4  # partial sums of a filter gradient
@@ -77,7 +76,7 @@ def fuse_here(function):
             for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
                 target.reshape(-1, result.shape[-1])[block] = result
 
-        _run(compute, blocks)
+        threads.run(compute, blocks)
         return out
 
     return fused
@@ -94,12 +93,8 @@ def column_sums(function, *args):
         x = function(*take(block))
         return xp.ones(len(x), x.dtype) @ x
 
-    total = xp.stack(_run(partial, blocks)).sum(0)
+    total = xp.stack(threads.run(partial, blocks)).sum(0)
     return total.reshape(-1, shape[-1] if len(shape) > 1 else 1).sum(0)
-
-
-def _run(function, blocks):
-    return threads.run(function, blocks) if len(blocks) > FEW else [function(block) for block in blocks]
 
 
 def _cut(args):
@@ -121,7 +116,8 @@ def _cut(args):
         return xp.tile(a, joined) if per_channel else a
 
     args = [prepare(a, whole) for a, whole in zip(args, large)]
-    blocks = threads.cut(rows // joined, max(1, BLOCK // width)) if rows * columns > BLOCK else [slice(None)]
+    size = rows * columns
+    blocks = threads.cut_evenly(rows // joined, size, BLOCK) if size > BLOCK else [slice(None)]
     return shape, blocks, lambda block: [a[block] if whole else a for a, whole in zip(args, large)]
 
 
@@ -158,12 +154,12 @@ def conv2d(x, w, stride, padding):
 
 def conv_transpose2d(g, w, size, stride, padding):
     """See autograd/convolution.py."""
-    x = xp.zeros((len(g), *size, w.shape[2]), g.dtype)
+    x = xp.empty((len(g), *size, w.shape[2]), g.dtype)
     filters = w.reshape(-1, w.shape[3]).T
 
     def compute(images):
         columns = g[images].reshape(-1, g.shape[3]) @ filters
-        add_patches(x[images], columns, w.shape[:2], stride, padding)
+        x[images] = col2im(columns, x[images].shape, w.shape[:2], stride, padding)
 
     threads.run(compute, _images(g, w))
     return x
@@ -186,11 +182,9 @@ def conv2d_filter(x, g, kernel, stride, padding):
 
 
 def _images(responses, w):
-    """Blocks of images (N, OH, OW, _) whose patches under the filters w are at most about PATCHES elements; an even
-    number of blocks, so that two threads end together."""
+    """Blocks of images (N, OH, OW, _) whose patches under the filters w are at most about PATCHES elements."""
     n, patches = len(responses), math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
-    blocks = 2 * max(1, math.ceil(n * patches / (2 * PATCHES)))
-    return threads.cut(n, max(1, math.ceil(n / blocks)))
+    return threads.cut_evenly(n, n * patches, PATCHES)
 
 
 class Generator:

@@ -5,6 +5,8 @@ A patch is the (kh, kw, C) block of pixels that a filter sees at one position, l
     col2im: the adjoint, <im2col(x), c> = <x, col2im(c)>: every patch is added back where it was taken from
 """
 
+import math
+
 from .. import backend
 
 
@@ -18,43 +20,29 @@ def patch_grid(size, kernel, stride, padding):
 
 def im2col(x, kernel, stride, padding):
     """x: (N, H, W, C) -> (N * OH * OW, kh * kw * C)."""
-    (n, h, w, c), (kh, kw), (sh, sw), (ph, pw) = x.shape, kernel, stride, padding
-    oh, ow = patch_grid((h, w), kernel, stride, padding)
+    (n, h, w, c), (ph, pw) = x.shape, padding
     padded = x
     if ph or pw:
         padded = backend.xp.zeros((n, h + 2 * ph, w + 2 * pw, c), x.dtype)
         padded[:, ph : ph + h, pw : pw + w] = x
-    n_, h_, w_, c_ = padded.strides
-    windows = backend.xp.lib.stride_tricks.as_strided(
-        padded, (n, oh, ow, kh, kw, c), (n_, h_ * sh, w_ * sw, h_, w_, c_)
-    )
-    return windows.reshape(n * oh * ow, kh * kw * c)
+    return _windows(padded, kernel, stride).reshape(-1, math.prod(kernel) * c)
 
 
 def col2im(columns, shape, kernel, stride, padding):
     """columns: (N * OH * OW, kh * kw * C), shape: (N, H, W, C) -> image of that shape."""
-    image = backend.xp.zeros(shape, columns.dtype)
-    add_patches(image, columns, kernel, stride, padding)
-    return image
-
-
-def add_patches(image, columns, kernel, stride, padding):
-    """col2im into an image that is there: each patch is added to what lies where it was taken from."""
-    (n, h, w, c), (kh, kw), (sh, sw), (ph, pw) = image.shape, kernel, stride, padding
-    oh, ow = patch_grid((h, w), kernel, stride, padding)
-    columns = columns.reshape(n, oh, ow, kh, kw, c)
+    (n, h, w, c), (kh, kw), (ph, pw) = shape, kernel, padding
+    padded = backend.xp.zeros((n, h + 2 * ph, w + 2 * pw, c), columns.dtype)
+    windows = _windows(padded, kernel, stride)
+    columns = columns.reshape(windows.shape)
+    step = stride[1] if c > 1 else 1  # so many columns of a patch at a time: NumPy likes long runs of numbers
     for u in range(kh):
-        rows, from_rows = _inside(u - ph, sh, oh, h)
-        for v in range(kw):
-            across, from_columns = _inside(v - pw, sw, ow, w)
-            image[:, rows, across] += columns[:, from_rows, from_columns, u, v]  # patches overlap: add
+        for v in range(0, kw, step):  # patches overlap, these parts of them do not
+            windows[:, :, :, u, v : v + step] += columns[:, :, :, u, v : v + step]
+    return padded[:, ph : ph + h, pw : pw + w]
 
 
-def _inside(start, stride, count, size):
-    """Of the positions start, start + stride, ... (`count` of them) those within range(size): a slice of the image
-    that takes them, and a slice of the patches they belong to."""
-    first = max(0, -(start // stride))
-    last = min(count, (size - 1 - start) // stride + 1)
-    return slice(start + first * stride, max(0, start + (last - 1) * stride + 1), stride), slice(
-        first, max(first, last)
-    )
+def _windows(padded, kernel, stride):
+    """What filters see of images (N, H, W, C), a view: (N, OH, OW, kh, kw, C), elements in it several times."""
+    (n_, h_, w_, c_), (sh, sw) = padded.strides, stride
+    shape = len(padded), *patch_grid(padded.shape[1:3], kernel, stride, (0, 0)), *kernel, padded.shape[3]
+    return backend.xp.lib.stride_tricks.as_strided(padded, shape, (n_, h_ * sh, w_ * sw, h_, w_, c_))

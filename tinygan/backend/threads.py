@@ -6,10 +6,12 @@ work is cut depends on its size alone, never on the number of threads: so result
 """
 
 import ctypes
+import math
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 import numpy
 
@@ -23,7 +25,23 @@ def count():
 
 
 THREADS = count()
-_pool = ThreadPoolExecutor(max(1, THREADS - 1))  # and the thread that asks works too
+_tasks = SimpleQueue()  # (what to do, the queue that is told when it is done): a third of what a future costs
+
+
+def _help():
+    while True:
+        work, done = _tasks.get()
+        done.put(work())
+
+
+def _hire():
+    for _ in range(THREADS - 1):  # the thread that asks works too
+        Thread(target=_help, daemon=True).start()
+
+
+_hire()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_hire)  # a child process has none of its parent's threads
 
 
 def one_product_a_thread():
@@ -47,21 +65,30 @@ def run(function, blocks):
     results, waiting = [None] * len(blocks), iter(range(len(blocks)))
 
     def work():
-        for i in waiting:  # whoever is free takes the next one
-            results[i] = function(blocks[i])
+        try:
+            for i in waiting:  # whoever is free takes the next one
+                results[i] = function(blocks[i])
+        except BaseException as error:
+            for _ in waiting:  # nobody is to begin another one
+                pass
+            return error
 
-    others = [_pool.submit(work) for _ in range(min(THREADS, len(blocks)) - 1)]
-    try:
-        work()
-    finally:  # after an error too nobody may go on writing
-        for _ in waiting:
-            pass
-        wait(others)
-    for other in others:
-        other.result()
+    done, helpers = SimpleQueue(), min(THREADS, len(blocks)) - 1
+    for _ in range(helpers):
+        _tasks.put((work, done))
+    for error in (work(), *(done.get() for _ in range(helpers))):
+        if error:
+            raise error
     return results
 
 
 def cut(length, size):
     """Slices of `size` (the last may be smaller) that cover `length`."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def cut_evenly(length, work, most):
+    """Slices that cover `length`, each with about `most` of the `work` or less; an even number of them, so that two
+    threads end together."""
+    blocks = 2 * max(1, math.ceil(work / (2 * most)))
+    return cut(length, max(1, math.ceil(length / blocks)))
