@@ -17,6 +17,7 @@ import sys
 import time
 
 from tinygan import backend, data, interpolation, report
+from tinygan.backend import threads
 from tinygan.health import NotFinite, Watch, name_the_first_not_finite
 from tinygan.options import chosen_preset, parse
 from tinygan.quality import Quality
@@ -78,6 +79,7 @@ def train(args):
     """The whole of it. Returns what the program is to exit with."""
     terminal = Terminal(args.quiet)
     device = backend.use(args.device)
+    threads.THREADS = args.threads or threads.THREADS
     opened = Run.open(args.resume) if args.resume else None
     dataset = data.load(opened.settings["data"] if opened else args.data)
     begin = functools.partial(old_run, run=opened) if opened else new_run

@@ -1,11 +1,13 @@
 """The CPU's blocks and threads: the same results as whole arrays, and the same bits whatever the number of threads."""
 
+import os
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from commands import checkpoint, run
 
 from tinygan import backend
 from tinygan.backend import cpu, threads
@@ -130,3 +132,30 @@ def test_the_usual_variables_set_the_number_of_threads(variable):
     code = "from tinygan.backend import threads; print(threads.THREADS)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={variable: "3"})
     assert done.stdout.strip() == "3", done.stderr
+
+
+def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path):
+    code = (
+        "import runpy, sys; sys.argv[:] = sys.argv[1:]\n"
+        "try: runpy.run_path('train.py', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code\n"
+        "from tinygan.backend import threads; print(len(threads._helpers))"
+    )
+    for n in (1, 3):
+        words = ("train.py", "--max-steps", 2, "--device", "cpu", "--threads", n, "--out", tmp_path / str(n), "--quiet")
+        done = run("-c", code, *words)
+        assert done.stdout.splitlines()[-1:] == [str(n - 1)], done.stderr
+    one, three = (checkpoint(tmp_path / str(n)) for n in (1, 3))
+    assert one.keys() == three.keys() and all(np.array_equal(one[name], three[name]) for name in one)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_threads_of_its_own():
+    code = (
+        "import os; from tinygan.backend import threads; threads.THREADS = 3\n"
+        "threads.run(abs, range(9)); child = os.fork()\n"
+        "if child == 0: os._exit(threads.run(abs, range(9)) != list(range(9)))\n"
+        "print(os.waitpid(child, 0)[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert done.stdout == "0\n", done.stderr

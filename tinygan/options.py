@@ -11,6 +11,7 @@ DEFAULT = "dcgan"
 WITH_RESUME = {
     "resume",
     "device",
+    "threads",
     "no_graph",
     "epochs",
     "max_steps",
@@ -46,6 +47,7 @@ def parse(description):
     run("--resume", metavar="RUN", help="go on with the run in this folder (default: begin a new one)")
     machine = parser.add_argument_group("machine and terminal").add_argument
     machine("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:N (default: auto, cuda if it works)")
+    machine("--threads", type=positive(int), metavar="N", help="of the CPU (default: OMP_NUM_THREADS, or its cores)")
     machine(
         "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
     )

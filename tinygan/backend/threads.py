@@ -24,24 +24,17 @@ def count():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-THREADS = count()
+THREADS = count()  # may be changed at any time
 _tasks = SimpleQueue()  # (what to do, the queue that is told when it is done): a third of what a future costs
+_helpers = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.clear)  # a child process has none of its parent's threads
 
 
 def _help():
     while True:
         work, done = _tasks.get()
         done.put(work())
-
-
-def _hire():
-    for _ in range(THREADS - 1):  # the thread that asks works too
-        Thread(target=_help, daemon=True).start()
-
-
-_hire()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_hire)  # a child process has none of its parent's threads
 
 
 def one_product_a_thread():
@@ -73,10 +66,13 @@ def run(function, blocks):
                 pass
             return error
 
-    done, helpers = SimpleQueue(), min(THREADS, len(blocks)) - 1
-    for _ in range(helpers):
+    done, others = SimpleQueue(), min(THREADS, len(blocks)) - 1  # the thread that asks works too
+    while len(_helpers) < others:
+        _helpers.append(Thread(target=_help, daemon=True))
+        _helpers[-1].start()
+    for _ in range(others):
         _tasks.put((work, done))
-    for error in (work(), *(done.get() for _ in range(helpers))):
+    for error in (work(), *(done.get() for _ in range(others))):
         if error:
             raise error
     return results
