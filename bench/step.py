@@ -27,7 +27,8 @@ from tinygan import data, presets  # noqa: E402
 from tinygan.autograd import PRIMITIVES  # noqa: E402
 from tinygan.backend import threads  # noqa: E402
 
-TURN = 4  # steps in a row of one side; the first of them is not counted: the other side's threads are still spinning
+TURN = 4  # steps in a row of one side; the first of them, in which its threads wake up, is not counted
+PAUSE = 0.02  # seconds between the sides, in which the threads of the other one stop spinning
 
 
 def tinygan_step(preset, batch_size):
@@ -59,6 +60,7 @@ def in_turn(sides, rounds):
         step()
     for _ in range(rounds):
         for name, step in sides.items():
+            time.sleep(PAUSE)
             for i in range(TURN):
                 started = time.perf_counter()
                 step()

@@ -105,6 +105,13 @@ def test_im2col_and_col2im_are_adjoint(vertical, horizontal, channels, seed):
     assert (backend.to_host(columns) * c).sum() == pytest.approx((x * backend.to_host(image)).sum(), abs=1e-9)
 
 
+@pytest.mark.parametrize("padding", [(0, 0), (1, 2)])
+def test_patches_of_a_view_are_those_of_its_copy(padding):
+    x = backend.to_device(np.random.default_rng(0).standard_normal((2, 5, 6, 3))).transpose(0, 2, 1, 3)
+    view, copy = (backend.im2col(a, (3, 2), (1, 2), padding) for a in (x, x.copy()))
+    np.testing.assert_array_equal(backend.to_host(view), backend.to_host(copy))
+
+
 def test_a_filter_larger_than_the_image_is_refused():
     x, w = tensors(np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1)))
     with pytest.raises(ValueError, match="does not fit"):

@@ -12,9 +12,9 @@ __all__ = [
     "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
-BLOCK = 1 << 16  # elements of an elementwise block, 256 KiB in float32: smaller ones wait for Python's lock
+BLOCK = 1 << 17  # elements of an elementwise block, 512 KiB in float32: smaller ones wait for Python's lock
 PATCHES = 1 << 18  # elements of a block of patches, 1 MiB
-ROW = 1 << 10  # elements of a row, where rows can be joined
+ROW = 1 << 13  # elements of a row, where rows can be joined
 LANES = 4  # partial sums of a filter gradient
 PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
 PIECE = 1 << 26  # multiplications in a piece of a larger one; two pieces at least, each a multiple of 64 wide

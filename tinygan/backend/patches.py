@@ -21,7 +21,7 @@ def patch_grid(size, kernel, stride, padding):
 def im2col(x, kernel, stride, padding):
     """x: (N, H, W, C) -> (N * OH * OW, kh * kw * C)."""
     (n, h, w, c), (ph, pw) = x.shape, padding
-    padded = x
+    padded = backend.xp.ascontiguousarray(x)
     if ph or pw:
         padded = backend.xp.zeros((n, h + 2 * ph, w + 2 * pw, c), x.dtype)
         padded[:, ph : ph + h, pw : pw + w] = x
@@ -45,4 +45,4 @@ def _windows(padded, kernel, stride):
     """What filters see of images (N, H, W, C), a view: (N, OH, OW, kh, kw, C), elements in it several times."""
     (n_, h_, w_, c_), (sh, sw) = padded.strides, stride
     shape = len(padded), *patch_grid(padded.shape[1:3], kernel, stride, (0, 0)), *kernel, padded.shape[3]
-    return backend.xp.lib.stride_tricks.as_strided(padded, shape, (n_, h_ * sh, w_ * sw, h_, w_, c_))
+    return backend.xp.ndarray(shape, padded.dtype, padded, strides=(n_, h_ * sh, w_ * sw, h_, w_, c_))
