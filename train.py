@@ -37,7 +37,7 @@ def new_run(args, device, dataset):
 
     Whatever cannot be built is said before a folder is made.
     """
-    name, preset = chosen_preset(args, dataset.images.shape[1:])
+    name, preset = chosen_preset(args, dataset)
     settings = {
         "preset": name,
         "arguments": sys.argv[1:],

@@ -206,7 +206,7 @@ def test_dropout_stands_behind_each_activation_of_the_discriminator_and_only_whe
 def test_networks_of_dcgan_have_the_papers_layers_and_initial_weights_at_the_size_of_mnist():
     gan = build("dcgan", (28, 28, 1)).gan
     assert {k: v.shape for k, v in gan.G.named_parameters().items()} == {
-        "0.weight": (100, 3136), "2.gamma": (64,), "2.beta": (64,), "4.weight": (4, 4, 32, 64),
+        "0.weight": (32, 3136), "2.gamma": (64,), "2.beta": (64,), "4.weight": (4, 4, 32, 64),
         "5.gamma": (32,), "5.beta": (32,), "7.weight": (4, 4, 1, 32), "7.bias": (1,),
     }  # fmt: skip
     assert {k: v.shape for k, v in gan.D.named_parameters().items()} == {

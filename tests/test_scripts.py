@@ -27,7 +27,7 @@ def test_a_run_leaves_everything_it_should(trained):
     assert sorted(p.name for p in (folder / "checkpoint").iterdir()) == ["last.npz", "last.previous.npz"]
     assert sorted(p.name for p in (folder / "samples").iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
     config = json.loads((folder / "config.json").read_text())
-    assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 4e-4 and config["seed"] == 0
+    assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 8e-4 and config["seed"] == 0
     header, *rows = lines(folder / "log.csv")
     assert header == ["step", "epoch", *METRICS]
     assert [int(row[0]) for row in rows] == [10, 20, 30, 40] and [row[1] for row in rows] == ["1", "1", "2", "2"]
@@ -50,7 +50,7 @@ def test_a_run_says_what_runs_where_and_what_to_do_next(trained):
     assert done.stderr == ""  # no bar where there is no terminal
     header, rest = done.stdout.split("epoch 1/2: ")
     for words in (
-        "dcgan: loss bce, parameters G 0.06 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", "device   cpu",
+        "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", "device   cpu",
         "44 to go until 44, 22 an epoch", f"run      {folder} ",
     ):  # fmt: skip
         assert words in header
@@ -113,7 +113,7 @@ WRONG = [  # arguments, part of the one line it says
     (("--penalty", "gp"), "depends on the others: take a preset without BatchNorm in D"),
     (("--loss", "hinge", "--label-smoothing", "0.9"), "loss hinge has no target"),
     (("--preset", "cgan", "--data", "ring"), "this data has no labels"),
-    (("--n-critic", "5000"), "a step cannot take 320000"),
+    (("--n-critic", "5000"), "a step cannot take 160000"),
     (("--resume", "nowhere"), "nowhere is not a run"),
     (("--resume", "nowhere", "--lr", "1", "--latent", "2"), "--lr, --latent cannot change"),
     (("--resume", "train.py"), "train.py is not a run that can be read (Not a directory)"),

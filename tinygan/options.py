@@ -7,7 +7,8 @@ from .losses import LOSSES
 from .penalties import PENALTIES
 from .presets import PRESETS, for_data, usual_weight
 
-DEFAULT = "dcgan"
+DEFAULT = "cgan"
+UNLABELLED = "dcgan"  # the default where there are no labels
 WITH_RESUME = {
     "resume",
     "device",
@@ -32,7 +33,8 @@ def parse(description):
     """The arguments of the program. Ends it, in a sentence, for one that makes no sense."""
     parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="python train.py [options]")
     run = parser.add_argument_group("the run").add_argument
-    run("--preset", choices=PRESETS, metavar="NAME", help=f"{', '.join(PRESETS)} (default: {DEFAULT})")
+    names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} where there are no labels)"
+    run("--preset", choices=PRESETS, metavar="NAME", help=names)
     run("--data", metavar="DIR", help="a folder of images or IDX files, or ring, grid, spiral (default: MNIST)")
     run("--epochs", type=between(1, 100_000, int), metavar="N", help="passes over the data (default: the preset's)")
     run("--max-steps", type=positive(int), metavar="N", help="stop after so many steps in all (default: do not)")
@@ -75,17 +77,18 @@ def add_parts(part):
     part("--latent", type=positive(int), metavar="N", dest="latent_size", help=f"numbers a point ({own.latent_size})")
     part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
     part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), as first written (no)")
-    part("--label-smoothing", type=between(0.5, 1.0), metavar="P", help="what D is to say of real images, up to 1 (1)")
-    part("--dropout", type=between(0.0, 0.99), metavar="P", help="probability, behind D's activations (0)")
+    said, dropped = own.label_smoothing, own.dropout
+    part("--label-smoothing", type=between(0.5, 1.0), metavar="P", help=f"what D is to say of real images ({said})")
+    part("--dropout", type=between(0.0, 0.99), metavar="P", help=f"probability, behind D's activations ({dropped})")
     part("--spectral-norm", action=flag, help="on every layer of D (no)")
     part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's slope: none, {', '.join(PENALTIES)} (none)")
     part("--n-critic", type=positive(int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
     part("--ema", type=between(0.0, 1e12), metavar="N", help=f"half-life of G's average, images; 0: none ({own.ema:g})")
 
 
-def chosen_preset(args, shape):
-    """(its name, the preset with what was chosen in its place) for images of this shape."""
-    name = args.preset or DEFAULT
+def chosen_preset(args, dataset):
+    """(its name, the preset with what was chosen in its place) for this data."""
+    name, shape = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED), dataset.images.shape[1:]
     fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
     if args.penalty:
         kind, weight = args.penalty

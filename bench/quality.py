@@ -1,0 +1,148 @@
+"""How good after ten minutes? tinygan's defaults and the DCGAN of the tutorials in PyTorch, minute by minute in turn.
+
+    python bench/quality.py             one contest: ten minutes of training for each side, and the measuring
+    python bench/quality.py --write     two contests; into bench/results/quality.json and .png, and the README
+
+Both are scored with tinygan's metric: 10,000 samples against the 10,000 test images. The time that this takes is not
+counted. Needs the extra `bench` (PyTorch).
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+from torch_gans import TorchGAN
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+
+from step import machine  # noqa: E402
+
+from tinygan import data, metrics, presets  # noqa: E402
+from tinygan.backend import threads  # noqa: E402
+from tinygan.options import DEFAULT  # noqa: E402
+
+OURS, THEIRS = f"tinygan, {DEFAULT}", "PyTorch, DCGAN"
+SAMPLES, BATCH = 10_000, 250
+
+
+def ours(dataset, evaluator, seed):
+    """(make one step, draw samples) of a run of train.py without options."""
+    preset = presets.PRESETS[DEFAULT]
+    training = presets.build(preset, dataset.images.shape[1:], seed, dataset.classes)
+    batches = data.Batches(dataset, preset.batch_size, seed, preset.n_critic, preset.conditional)
+
+    def step():
+        if int(training.steps[0]) % batches.steps_per_epoch == 0:
+            batches.start_epoch(int(training.steps[0]) // batches.steps_per_epoch)
+        training.step(batches)
+
+    return step, lambda: evaluator.draw(training)[0]
+
+
+class Tutorial(TorchGAN):
+    """DCGAN as Radford et al. 2016 and PyTorch's tutorial have it, on the networks of tinygan's preset: weights from
+    N(0, 0.02), Adam 2e-4 and (0.5, 0.999), batches of 128 in a new order each epoch, samples in train mode."""
+
+    def __init__(self, images, seed):
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads.THREADS)
+        super().__init__("dcgan", images, 128)
+        for module in (*self.G.modules(), *self.D.modules()):
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.weight, 1.0, 0.02)
+            elif hasattr(module, "weight"):
+                nn.init.normal_(module.weight, 0.0, 0.02)
+        for optimizer in (self.G_optimizer, self.D_optimizer):
+            optimizer.param_groups[0]["lr"] = 2e-4
+
+    def batch(self):
+        if self.position + self.batch_size > len(self.order):
+            self.order, self.position = torch.randperm(len(self.order)), torch.zeros_like(self.position)
+        index = self.order[self.position + self.within_batch]
+        self.position += self.batch_size
+        return self.images[index].float() / 127.5 - 1
+
+    def sample(self):
+        with torch.no_grad():
+            parts = [self.G(torch.randn(BATCH, self.latent)) for _ in range(SAMPLES // BATCH)]
+        return data.to_pixels(torch.cat(parts).permute(0, 2, 3, 1).numpy())
+
+
+def contest(minutes, seed, dataset, evaluator):
+    """{side: [[seconds of training, steps, distance] after each minute]}, the sides taking turns of a minute."""
+    theirs = Tutorial(dataset.images, seed)
+    sides = {OURS: ours(dataset, evaluator, seed), THEIRS: (theirs.step, theirs.sample)}
+    curves = {name: [[0.0, 0, None]] for name in sides}
+    for minute in range(minutes):
+        for name, (step, sample) in sides.items():
+            seconds, steps, _ = curves[name][-1]
+            while seconds < 60 * (minute + 1):
+                started = time.perf_counter()
+                step()
+                seconds, steps = seconds + time.perf_counter() - started, steps + 1
+            curves[name].append([round(seconds, 1), steps, float(evaluator.distance(sample()))])
+            print(
+                f"seed {seed}, {name}: {seconds:.0f} s, {steps} steps, distance {curves[name][-1][2]:.3f}", flush=True
+            )
+    return {name: curve[1:] for name, curve in curves.items()}
+
+
+def draw(contests, floor, path):
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for name, color in ((OURS, "C0"), (THEIRS, "C1")):
+        for seed, curves in contests.items():
+            seconds, _, distances = np.array(curves[name]).T
+            label = name if seed == min(contests) else None
+            axes.semilogy(seconds / 60, distances, "o-", color=color, markersize=3, label=label)
+    axes.axhline(floor, color="grey", linestyle=":", label="training images")
+    axes.set(xlabel="minutes of training", ylabel="Frechet distance from the test images", ylim=(floor / 2, None))
+    axes.legend()
+    figure.savefig(path, dpi=100)
+
+
+def table(contests, floor):
+    lines = [
+        f"| seed | {OURS}: steps | distance | times the floor | {THEIRS}: steps | distance | times the floor | ratio |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for seed, curves in contests.items():
+        (seconds, *us), (_, *them) = curves[OURS][-1], curves[THEIRS][-1]
+        cells = [f"{steps} | {d:.2f} | {d / floor:.0f}" for steps, d in (us, them)]
+        lines.append(f"| {seed} | {' | '.join(cells)} | **{them[1] / us[1]:.1f}** |")
+    where = f"After {seconds / 60:.0f} minutes of training each, {threads.THREADS} threads. {machine().split(';')[0]}."
+    return "\n".join(lines) + f"\n\n{where} Written by `bench/quality.py`.\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=int, default=10, help="of training, for each side (default: 10)")
+    parser.add_argument("--seeds", nargs="+", type=int, help="default: 0; with --write 0 1")
+    parser.add_argument("--write", action="store_true", help="write to bench/results and the README")
+    args = parser.parse_args()
+    seeds = args.seeds or ([0, 1] if args.write else [0])
+    dataset, evaluator = data.load(), metrics.Evaluator(None, SAMPLES)
+    floor = float(evaluator.distance(evaluator.real.images))
+    contests = {seed: contest(args.minutes, seed, dataset, evaluator) for seed in seeds}
+    text = table(contests, floor)
+    print(text)
+    if args.write:
+        results = ROOT / "bench/results"
+        record = {"machine": machine(), "threads": threads.THREADS, "floor": floor, "contests": contests}
+        (results / "quality.json").write_text(json.dumps(record, indent=1) + "\n")
+        draw(contests, floor, results / "quality.png")
+        readme = (ROOT / "README.md").read_text()
+        before, rest = readme.split("<!-- peer -->\n")
+        after = rest.split("<!-- end of peer -->")[1]
+        (ROOT / "README.md").write_text(f"{before}<!-- peer -->\n{text}<!-- end of peer -->{after}")
+
+
+if __name__ == "__main__":
+    main()
