@@ -1,6 +1,6 @@
 """Train a GAN.
 
-    python train.py                              dcgan on MNIST
+    python train.py                              cgan on MNIST
     python train.py --preset r3gan --data ring   a toy world of points
     python train.py --data DIR                   your own images
     python train.py --resume runs/...            go on with a run

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import readme
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -133,14 +134,6 @@ def quality(rows):
     ])  # fmt: skip
 
 
-def write(name, text):
-    """Put a text into the README between the marks of that name."""
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text().split(f"<!-- {name} -->\n")
-    after = rest.split(f"<!-- end of {name} -->")[1]
-    readme.write_text(f"{before}<!-- {name} -->\n{text}<!-- end of {name} -->{after}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=LESSONS, default=list(LESSONS), help="default: all")
@@ -160,8 +153,8 @@ def main():
         if run.settings["seed"] == rows[0]["seed"]:
             save_strip(run)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
-    write("presets", gallery(rows))
-    write("quality", quality(rows))
+    readme.write("presets", gallery(rows))
+    readme.write("quality", quality(rows))
     print(f"{len(runs)} runs; the tables are in README.md")
 
 

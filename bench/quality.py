@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import readme
 import torch
 from matplotlib.figure import Figure
 from torch import nn
@@ -53,7 +54,7 @@ class Tutorial(TorchGAN):
     def __init__(self, images, seed):
         torch.manual_seed(seed)
         torch.set_num_threads(threads.THREADS)
-        super().__init__("dcgan", images, 128)
+        super().__init__("dcgan", images.copy(), 128)  # PyTorch wants arrays that can be written to
         for module in (*self.G.modules(), *self.D.modules()):
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.normal_(module.weight, 1.0, 0.02)
@@ -138,10 +139,7 @@ def main():
         record = {"machine": machine(), "threads": threads.THREADS, "floor": floor, "contests": contests}
         (results / "quality.json").write_text(json.dumps(record, indent=1) + "\n")
         draw(contests, floor, results / "quality.png")
-        readme = (ROOT / "README.md").read_text()
-        before, rest = readme.split("<!-- peer -->\n")
-        after = rest.split("<!-- end of peer -->")[1]
-        (ROOT / "README.md").write_text(f"{before}<!-- peer -->\n{text}<!-- end of peer -->{after}")
+        readme.write("peer", text)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import readme
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
@@ -184,10 +185,7 @@ def main():
     if args.write:
         (ROOT / "bench/results/step.md").write_text(f"# A training step on the CPU (bench/step.py)\n\n{text}")
         (ROOT / "bench/results/step.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
-        readme = (ROOT / "README.md").read_text()
-        before, rest = readme.split("<!-- step -->\n")
-        after = rest.split("<!-- end of step -->")[1]
-        (ROOT / "README.md").write_text(f"{before}<!-- step -->\n{text}<!-- end of step -->{after}")
+        readme.write("step", text)
 
 
 if __name__ == "__main__":

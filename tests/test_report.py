@@ -128,7 +128,7 @@ def test_the_page_says_what_the_run_is(tmp_path):
     assert shown["name"] == "a run" and shown["done"] == 300 and shown["epochs"] == 3
     settings = dict(shown["settings"])
     assert settings["seed"] == "7" and settings["conditional"] == "yes" and settings["shape"] == "8, 8, 1"
-    assert settings["data"] == "-" and settings["versions numpy"] == np.__version__ and settings["lr"] == "0.0004"
+    assert settings["data"] == "-" and settings["versions numpy"] == np.__version__ and settings["lr"] == "0.0008"
     folder = f"'{run.folder}'"
     assert ["one class", f"python sample.py {folder} --digit 2"] in shown["commands"]
     assert shown["commands"][0][1] == f"python train.py --resume {folder} --epochs N"

@@ -46,7 +46,8 @@ PRESETS = {
     "lsgan": Preset(*MLP, "lsgan", latent_size=96),
     "dcgan": Preset(*DCGAN, **FAST),
     "sngan": Preset(
-        DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True, **FAST,
+        DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True,
+        **{**FAST, "steps": 5625},
     ),
     "cgan": Preset(*DCGAN, conditional=True, label_smoothing=0.9, **FAST),
     "wgan-gp": Preset(

@@ -1,0 +1,12 @@
+"""The README's tables, each between two marks: <!-- name --> and <!-- end of name -->."""
+
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def write(name, text):
+    """Put a text into the README between the marks of that name."""
+    before, rest = README.read_text().split(f"<!-- {name} -->\n")
+    after = rest.split(f"<!-- end of {name} -->")[1]
+    README.write_text(f"{before}<!-- {name} -->\n{text}<!-- end of {name} -->{after}")
