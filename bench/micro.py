@@ -112,7 +112,7 @@ def main():
         times = in_turn({"ours": ours, "theirs": theirs}, args.rounds)
         a, b = (1000 * statistics.median(times[side]) for side in ("ours", "theirs"))
         lines.append(f"| {name} | {a:.2f} | {b:.2f} | {b / a:.2f} |")
-    text = "\n".join(lines) + f"\n\n{threads.THREADS} threads, batch {N}. {machine()}\n"
+    text = "\n".join(lines) + f"\n\nMedians; {threads.THREADS} threads, batch {N}. {machine()}\n"
     print(text)
     if args.write:
         (ROOT / "bench/results/micro.md").write_text(

@@ -2,9 +2,10 @@
 
     python bench/presets.py                                   all of them, one after the other: an hour or two on a CPU
     python bench/presets.py --only dcgan sngan --seeds 0 1    these, twice
+    python bench/presets.py --only cgan --epochs 15           beyond its budget
 
-A run that is there already (runs/table/<preset>-<seed>) is gone on with, or only read. Writes docs/presets/, what is
-known of each run to bench/results/presets.json, and the README between its marks.
+A run that is there already (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is gone on with, or only read.
+Writes docs/presets/, what is known of each run to bench/results/presets.json, and the README between its marks.
 """
 
 import argparse
@@ -49,10 +50,12 @@ QUALITY = {  # heading: (metric of metrics.json, format)
 }
 
 
-def trained(folder, preset, seed):
-    """The run in this folder, trained to its end and measured."""
+def trained(out, preset, seed, epochs):
+    """The run of a preset, of so many epochs or as many as are its own, trained to its end and measured."""
+    folder = out / (f"{preset}-{seed}-{epochs}" if epochs else f"{preset}-{seed}")
     start = ["--resume", folder] if folder.exists() else ["--preset", preset, "--seed", str(seed), "--out", folder]
-    subprocess.run([sys.executable, ROOT / "train.py", "--device", "cpu", *start], check=True)
+    longer = ["--epochs", str(epochs)] if epochs else []
+    subprocess.run([sys.executable, ROOT / "train.py", "--device", "cpu", *start, *longer], check=True)
     if not (folder / "metrics.json").exists():
         subprocess.run([sys.executable, ROOT / "evaluate.py", folder], check=True)
     return Run.open(folder)
@@ -60,12 +63,13 @@ def trained(folder, preset, seed):
 
 def known(run):
     """What the tables and presets.json say of a run."""
-    training = run.build()
+    training, per_epoch = run.build(), run.batches(data.load()).steps_per_epoch
     run.load(training=training)
+    steps = int(training.steps[0])
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
-        "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": int(training.steps[0]),
-        "batch": run.preset.batch_size, "epoch": round(seconds_per_epoch(run)),
+        "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": steps,
+        "batch": run.preset.batch_size, "epochs": round(steps / per_epoch, 1), "epoch": round(seconds_per_epoch(run)),
         "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
@@ -93,12 +97,17 @@ def save_strip(run):
     plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings['preset']}.png", images, STRIP)
 
 
+def by_default(row):
+    """Whether a run is the one that a preset makes without options."""
+    return row["seed"] == 0 and row["steps"] == PRESETS[row["preset"]].steps
+
+
 def gallery(rows):
     lines = [
         "| preset | ten samples, unchosen | steps x images | parameters G, D | an epoch here | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for r in (r for r in rows if r["seed"] == rows[0]["seed"]):
+    for r in filter(by_default, rows):
         name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
         size = f"{r['steps']} x {r['batch']}"
         picture = f"![{name}](docs/presets/{name}.png)"
@@ -115,17 +124,21 @@ def this_machine():
 
 def quality(rows):
     """The best run first, and real images below."""
-    headings = ["preset", "seed", "Frechet distance", "times the floor", *QUALITY]
+    headings = ["preset", "epochs", "seed", "Frechet distance", "times the floor", *QUALITY]
     lines = [f"| {' | '.join(headings)} |", "| --- " * len(headings) + "|"]
 
-    def line(name, seed, multiple, numbers):
+    def line(name, epochs, seed, multiple, numbers):
         cells = ["-" if numbers[m] is None else format(numbers[m], form) for m, form in QUALITY.values()]
-        lines.append(f"| {' | '.join([name, seed, format(numbers['distance'], '.3g'), f'{multiple:.3g}', *cells])} |")
+        lines.append(
+            f"| {' | '.join([name, epochs, seed, format(numbers['distance'], '.3g'), f'{multiple:.3g}', *cells])} |"
+        )
 
     for r in sorted(rows, key=lambda r: r["quality"]["samples"]["distance"]):
-        line(r["preset"], str(r["seed"]), r["quality"]["multiple_of_floor"], r["quality"]["samples"])
+        line(
+            r["preset"], f"{r['epochs']:g}", str(r["seed"]), r["quality"]["multiple_of_floor"], r["quality"]["samples"]
+        )
     first = rows[0]["quality"]
-    line("*training images*", "-", 1, first["real"])
+    line("*training images*", "-", "-", 1, first["real"])
     accuracy = first["classifier"]["test_accuracy"]
     return "\n".join([
         *lines, "",
@@ -138,20 +151,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=LESSONS, default=list(LESSONS), help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
+    parser.add_argument("--epochs", type=int, help="default: those of the preset")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
     parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
     args = parser.parse_args()
     assert LESSONS.keys() == PRESETS.keys()
     backend.use("cpu")
-    runs = [trained(args.out / f"{name}-{seed}", name, seed) for seed in args.seeds for name in args.only]
+    runs = [trained(args.out, name, seed, args.epochs) for seed in args.seeds for name in args.only]
     if args.no_write:
         return
     kept = [Run.open(path.parent) for path in sorted(args.out.glob("*/metrics.json"))]
     order = list(LESSONS)
-    rows = sorted(map(known, kept), key=lambda r: (r["seed"], order.index(r["preset"])))
-    for run in kept:
-        if run.settings["seed"] == rows[0]["seed"]:
+    rows = list(map(known, kept))
+    for run, row in zip(kept, rows):
+        if by_default(row):
             save_strip(run)
+    rows.sort(key=lambda row: (row["seed"], order.index(row["preset"]), row["steps"]))
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
     readme.write("presets", gallery(rows))
     readme.write("quality", quality(rows))

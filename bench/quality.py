@@ -118,7 +118,7 @@ def table(contests, floor):
         (seconds, *us), (_, *them) = curves[OURS][-1], curves[THEIRS][-1]
         cells = [f"{steps} | {d:.2f} | {d / floor:.0f}" for steps, d in (us, them)]
         lines.append(f"| {seed} | {' | '.join(cells)} | **{them[1] / us[1]:.1f}** |")
-    where = f"After {seconds / 60:.0f} minutes of training each, {threads.THREADS} threads. {machine().split(';')[0]}."
+    where = f"After {seconds / 60:.0f} minutes of training each, {threads.THREADS} threads. {machine()}."
     return "\n".join(lines) + f"\n\n{where} Written by `bench/quality.py`.\n"
 
 

@@ -2,7 +2,8 @@
 
     python bench/step.py                     the table: vanilla and dcgan, batches 32, 128, 512 (--one-thread too)
     python bench/step.py --profile dcgan     where tinygan's step spends its time, by primitive
-    python bench/step.py --write             and put the table into bench/results/step.md and the README
+    python bench/step.py --write             and put the table into bench/results/step.md and the README (a profile
+                                             into bench/results/profile-dcgan.txt)
 
 Needs the extra `bench` (PyTorch). Figures are medians; on a shared machine look at the ratio.
 """
@@ -89,7 +90,7 @@ def measure(preset, batch_size, rounds):
 
 
 def profile(preset, batch_size=128, steps=10):
-    """Print calls, time, bytes and GFLOP/s of each primitive in a step; then what is left."""
+    """Calls, time, bytes and GFLOP/s of each primitive in a step, and what is left; as text."""
     calls = collections.defaultdict(lambda: [0, 0.0, 0, 0])
 
     def watched(name, forward):
@@ -114,13 +115,14 @@ def profile(preset, batch_size=128, steps=10):
     for _ in range(steps):
         step()
     total = (time.perf_counter() - started) / steps
-    print(f"{preset}, batch {batch_size}, {threads.THREADS} threads: {1000 * total:.1f} ms a step")
-    print(f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}")
+    lines = [f"{preset}, batch {batch_size}, {threads.THREADS} threads: {1000 * total:.1f} ms a step"]
+    lines.append(f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}")
     for name, (n, seconds, size, work) in sorted(calls.items(), key=lambda item: -item[1][1]):
         speed = f"{work / seconds / 1e9:9.0f}" if work else ""
-        print(f"{name:18}{n / steps:7.0f}{1000 * seconds / steps:9.2f}{size / steps / 1e6:9.1f}{speed}")
+        lines.append(f"{name:18}{n / steps:7.0f}{1000 * seconds / steps:9.2f}{size / steps / 1e6:9.1f}{speed}")
     rest = total - sum(row[1] for row in calls.values()) / steps
-    print(f"{'all the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the walk itself")
+    lines.append(f"{'all the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the walk itself")
+    return "\n".join(lines)
 
 
 def flops(name, args, y):
@@ -156,7 +158,7 @@ def machine():
     model = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), "")
     return (
         f"{platform.system()} on {model}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, PyTorch {torch.__version__}; medians, quartiles in brackets"
+        f"NumPy {np.__version__}, PyTorch {torch.__version__}"
     )
 
 
@@ -168,10 +170,13 @@ def main():
     parser.add_argument("--profile", metavar="PRESET", help="the time of each primitive, and nothing else")
     parser.add_argument("--one-thread", action="store_true", help="measure with one thread too")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, for this threads' share only")
-    parser.add_argument("--write", action="store_true", help="write the table to bench/results and the README")
+    parser.add_argument("--write", action="store_true", help="write the table, or the profile, to bench/results")
     args = parser.parse_args()
     if args.profile:
-        return profile(args.profile)
+        text = profile(args.profile)
+        if args.write:
+            (ROOT / f"bench/results/profile-{args.profile}.txt").write_text(f"{text}\n\n{machine()}\n")
+        return print(text)
     rows = [measure(p, b, args.rounds) for p in args.presets for b in args.batches]
     if args.one_thread:
         words = ["--json", "--rounds", str(args.rounds), "--presets", *args.presets]
@@ -180,7 +185,7 @@ def main():
         rows += json.loads(done.stdout)
     if args.json:
         return print(json.dumps(rows))
-    text = f"{table(rows)}\n\n{machine()}\n"
+    text = f"{table(rows)}\n\n{machine()}; medians, quartiles in brackets\n"
     print(text)
     if args.write:
         (ROOT / "bench/results/step.md").write_text(f"# A training step on the CPU (bench/step.py)\n\n{text}")

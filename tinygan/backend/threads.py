@@ -73,7 +73,7 @@ def run(function, blocks):
     for _ in range(others):
         _tasks.put((work, done))
     for error in (work(), *(done.get() for _ in range(others))):
-        if error:
+        if error is not None:
             raise error
     return results
 
