@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+sys.path.insert(0, str(ROOT))
 
 from step import in_turn, machine  # noqa: E402
 

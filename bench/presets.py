@@ -63,22 +63,22 @@ def trained(out, preset, seed, epochs):
 
 def known(run):
     """What the tables and presets.json say of a run."""
-    training, per_epoch = run.build(), run.batches(data.load()).steps_per_epoch
+    training, batches = run.build(), run.batches(data.load())
     run.load(training=training)
     steps = int(training.steps[0])
+    epochs, seconds = steps / batches.steps_per_epoch, seconds_per_epoch(training, batches)
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
         "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": steps,
-        "batch": run.preset.batch_size, "epochs": round(steps / per_epoch, 1), "epoch": round(seconds_per_epoch(run)),
+        "batch": run.preset.batch_size, "epochs": round(epochs, 1), "epoch": round(seconds),
         "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
 
 
-def seconds_per_epoch(run):
+def seconds_per_epoch(training, batches):
     """The time of the fastest of STEPS steps, here and now, times the steps of an epoch: a shared machine is often
     slower than it is, and never faster."""
-    training, batches = run.build(), run.batches(data.load())
     batches.start_epoch(0)
     seconds = []
     for _ in range(STEPS):

@@ -21,7 +21,7 @@ from torch import nn
 from torch_gans import TorchGAN
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+sys.path.insert(0, str(ROOT))
 
 from step import machine  # noqa: E402
 

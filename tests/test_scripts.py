@@ -45,6 +45,13 @@ def test_config_holds_what_repeats_the_run(trained, tiny):
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", config["commit"]) if (ROOT / ".git").exists() else True
 
 
+def test_the_default_is_cgan_where_there_are_labels_and_dcgan_where_not(labelled, trained, tmp_path):
+    words = ["--data", labelled, "--batch-size", 4, "--max-steps", 1, "--out", tmp_path / "r"]
+    assert train(*words).returncode == 0
+    chosen = [json.loads((run / "config.json").read_text())["preset"] for run in (tmp_path / "r", trained[0])]
+    assert chosen == ["cgan", "dcgan"]
+
+
 def test_a_run_says_what_runs_where_and_what_to_do_next(trained):
     folder, done = trained
     assert done.stderr == ""  # no bar where there is no terminal

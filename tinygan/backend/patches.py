@@ -34,7 +34,8 @@ def col2im(columns, shape, kernel, stride, padding):
     padded = backend.xp.zeros((n, h + 2 * ph, w + 2 * pw, c), columns.dtype)
     windows = _windows(padded, kernel, stride)
     columns = columns.reshape(windows.shape)
-    step = stride[1] if c > 1 else 1  # so many columns of a patch at a time: NumPy likes long runs of numbers
+    # So many columns of a patch at a time: NumPy likes long runs of numbers. With one channel, positions make the run.
+    step = stride[1] if c > 1 else 1
     for u in range(kh):
         for v in range(0, kw, step):  # patches overlap, these parts of them do not
             windows[:, :, :, u, v : v + step] += columns[:, :, :, u, v : v + step]
