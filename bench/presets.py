@@ -53,10 +53,10 @@ QUALITY = {  # heading: (metric of metrics.json, format)
 def trained(out, preset, seed, epochs):
     """The run of a preset, of so many epochs or as many as are its own, trained to its end and measured."""
     folder = out / (f"{preset}-{seed}-{epochs}" if epochs else f"{preset}-{seed}")
-    start = ["--resume", folder] if folder.exists() else ["--preset", preset, "--seed", str(seed), "--out", folder]
-    longer = ["--epochs", str(epochs)] if epochs else []
-    subprocess.run([sys.executable, ROOT / "train.py", "--device", "cpu", *start, *longer], check=True)
     if not (folder / "metrics.json").exists():
+        start = ["--resume", folder] if folder.exists() else ["--preset", preset, "--seed", str(seed), "--out", folder]
+        longer = ["--epochs", str(epochs)] if epochs else []
+        subprocess.run([sys.executable, ROOT / "train.py", "--device", "cpu", *start, *longer], check=True)
         subprocess.run([sys.executable, ROOT / "evaluate.py", folder], check=True)
     return Run.open(folder)
 
@@ -71,7 +71,7 @@ def known(run):
     return {
         "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": steps,
         "batch": run.preset.batch_size, "epochs": round(epochs, 1), "epoch": round(seconds),
-        "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"],
+        "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"], "commit": run.settings["commit"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
 
