@@ -27,8 +27,17 @@ def count():
 THREADS = count()  # may be changed at any time
 _tasks = SimpleQueue()  # (what to do, the queue that is told when it is done): a third of what a future costs
 _helpers = []
+
+
+def _begin_anew():
+    """A child process has none of its parent's threads, and one of them may have held the queue's lock."""
+    global _tasks
+    _tasks = SimpleQueue()
+    _helpers.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.clear)  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _help():
