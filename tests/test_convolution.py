@@ -95,13 +95,15 @@ def test_the_three_are_partial_derivatives_of_one_form(vertical, horizontal, see
 
 @settings(max_examples=150, deadline=None)
 @given(geometry, geometry, st.integers(1, 3), st.integers(0, 2**32 - 1))
-def test_im2col_and_col2im_are_adjoint(vertical, horizontal, channels, seed):
+def test_patches_and_their_adjoint(vertical, horizontal, channels, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((2, *size, channels))
     columns = backend.im2col(backend.to_device(x), kernel, stride, padding)
     c = rng.standard_normal(columns.shape)
-    image = backend.col2im(backend.to_device(c), x.shape, kernel, stride, padding)
+    each = backend.to_device(np.eye(columns.shape[1]).reshape(*kernel, channels, -1))  # filters of one pixel each
+    responses = backend.to_device(c.reshape(2, *patch_grid(size, kernel, stride, padding), -1))
+    image = backend.conv_transpose2d(responses, each, size, stride, padding)
     assert (backend.to_host(columns) * c).sum() == pytest.approx((x * backend.to_host(image)).sum(), abs=1e-9)
 
 

@@ -127,11 +127,14 @@ def test_a_thousand_replays_among_other_work_change_nothing(name):
 @pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])
 @pytest.mark.parametrize("channels", [1, 3, 8])
 def test_patches_are_those_of_numpy(channels, kernel, stride, padding, monkeypatch):
-    from tinygan.backend import cuda, patches
+    from tinygan.backend import cpu, cuda, patches
 
     x = np.random.default_rng(0).standard_normal((5, 14, 13, channels)).astype("float32")
     columns = backend.to_host(cuda.im2col(backend.to_device(x), kernel, stride, padding))
-    image = backend.to_host(cuda.col2im(backend.to_device(columns), x.shape, kernel, stride, padding))
+    image = backend.to_host(cuda.kernels.col2im(backend.to_device(columns), x.shape, kernel, stride, padding))
     monkeypatch.setattr(backend, "xp", np)
     np.testing.assert_array_equal(columns, patches.im2col(x, kernel, stride, padding))
-    np.testing.assert_array_equal(image, patches.col2im(columns, x.shape, kernel, stride, padding))
+    each = np.eye(columns.shape[1], dtype="float32").reshape(*kernel, channels, -1)  # filters of one pixel each
+    responses = columns.reshape(5, *patches.patch_grid(x.shape[1:3], kernel, stride, padding), -1)
+    added = cpu.conv_transpose2d(responses, each, x.shape[1:3], stride, padding)
+    np.testing.assert_allclose(image, added, rtol=1e-5, atol=1e-5)

@@ -20,8 +20,7 @@ OFFERS = (
     "fuse_here",  # what `fuse` below does on this device
     "column_sums",  # the sum of such a function over all axes but the last
     "matmul",
-    "im2col",  # images -> patches, and its adjoint: parts of the three below, here for the tests
-    "col2im",
+    "im2col",  # images -> patches: a part of the three below, here for the tests
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",
     "conv2d_filter",

@@ -5,10 +5,10 @@ import math
 import numpy as xp
 
 from . import threads
-from .patches import col2im, im2col, patch_grid
+from .patches import im2col, patch_grid, windows
 
 __all__ = [
-    "Generator", "Transfer", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "Generator", "Transfer", "capture", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
     "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
@@ -153,15 +153,27 @@ def conv2d(x, w, stride, padding):
 
 
 def conv_transpose2d(g, w, size, stride, padding):
-    """See autograd/convolution.py."""
-    x = xp.empty((len(g), *size, w.shape[2]), g.dtype)
-    filters = w.reshape(-1, w.shape[3]).T
+    """See autograd/convolution.py. No adding up of overlaps: every cell of `stride` pixels is painted by one patch of
+    g, response t - r by the filters' rows stride r + (0 ... stride - 1); so this is a convolution of g, to cells.
+    """
+    (kh, kw, c, _), (sh, sw), (ph, pw), (n, *grid, depth) = w.shape, stride, padding, g.shape
+    qh, qw = -(-kh // sh), -(-kw // sw)  # a patch of g
+    rows, columns = -(-(size[0] + ph) // sh), -(-(size[1] + pw) // sw)  # of cells
+    filters = xp.zeros((qh * sh, qw * sw, c, depth), w.dtype)
+    filters[:kh, :kw] = w
+    filters = filters.reshape(qh, sh, qw, sw, c, depth)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
+    filters = filters.reshape(qh * qw * depth, sh * sw * c)
+    x = xp.empty((n, *size, c), g.dtype)
 
     def compute(images):
-        columns = g[images].reshape(-1, g.shape[3]) @ filters
-        x[images] = col2im(columns, x[images].shape, w.shape[:2], stride, padding)
+        padded = xp.zeros((len(x[images]), rows + qh - 1, columns + qw - 1, depth), g.dtype)
+        inside = padded[:, qh - 1 :, qw - 1 :][:, : grid[0], : grid[1]]
+        inside[...] = g[images, : inside.shape[1], : inside.shape[2]]
+        cells = windows(padded, (qh, qw), (1, 1)).reshape(-1, qh * qw * depth) @ filters
+        cells = cells.reshape(-1, rows, columns, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
+        x[images] = cells.reshape(-1, rows * sh, columns * sw, c)[:, ph : ph + size[0], pw : pw + size[1]]
 
-    threads.run(compute, _images(g, w))
+    threads.run(compute, threads.cut_evenly(n, n * rows * columns * qh * qw * depth, PATCHES))
     return x
 
 

@@ -25,7 +25,7 @@ from .kernels import col2im, im2col
 from .random import Generator
 
 __all__ = [
-    "Generator", "Transfer", "capture", "col2im", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "Generator", "Transfer", "capture", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
     "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
