@@ -9,16 +9,13 @@ constant: the derivative of the derivative goes through the plain formula, in wh
 
 from .. import backend
 from .backward import vjp_of
-from .shapes import concatenate, itself
+from .shapes import concatenate
 from .tensor import primitive
 
 
 def moments(x):
     """mean and (biased) variance of each channel: x (..., C) -> (C,), (C,), arrays."""
-    rows = x.size // x.shape[-1]
-    mean = backend.column_sums(itself, x) / rows
-    # centred before squaring: E[x^2] - mean^2 cancels in float32
-    return mean, backend.column_sums(_squared_deviation, x, mean) / rows
+    return backend.moments(x)
 
 
 @primitive
@@ -38,8 +35,8 @@ def batch_norm_grad(g, x, gamma, mean, var, eps):
     g, x, r = g.reshape(rows, channels), x.reshape(rows, channels), 1.0 / backend.xp.sqrt(var + eps)
     out = backend.xp.empty((2 + rows, channels), g.dtype)
     dgamma, dbeta, dx = out[0], out[1], out[2:]
-    dgamma[...] = r * backend.column_sums(_product_of_centred, g, x, mean)
-    dbeta[...] = backend.column_sums(itself, g)
+    dbeta[...], product = backend.centred_sums(g, x, mean)
+    dgamma[...] = r * product
     _centred_gradient(g, x, mean, dbeta / rows, r * dgamma / rows, gamma * r, out=dx)
     return out
 
@@ -52,15 +49,6 @@ def _scale_and_shift(x, scale, shift):
 @backend.fuse
 def _centred_gradient(g, x, mean, mean_g, slope, scale):
     return (g - mean_g - (x - mean) * slope) * scale
-
-
-def _squared_deviation(x, mean):
-    centred = x - mean
-    return centred * centred
-
-
-def _product_of_centred(g, x, mean):
-    return g * (x - mean)
 
 
 def batch_norm_grad_formula(g, x, gamma, eps):

@@ -19,6 +19,8 @@ OFFERS = (
     "Generator",  # seeded random numbers; its state can be saved and set
     "fuse_here",  # what `fuse` below does on this device
     "column_sums",  # the sum of such a function over all axes but the last
+    "moments",  # mean and variance over the same
+    "centred_sums",  # of a gradient, and of its product with what is centred
     "matmul",
     "im2col",  # images -> patches: a part of the three below, here for the tests
     "conv2d",  # see autograd/convolution.py

@@ -5,16 +5,15 @@ import math
 import numpy as xp
 
 from . import threads
+from .fusion import centred_sums, column_sums, fuse_here, moments
 from .patches import im2col, patch_grid, windows
 
 __all__ = [
-    "Generator", "Transfer", "capture", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
-    "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
+    "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
-BLOCK = 1 << 17  # elements of an elementwise block, 512 KiB in float32: smaller ones wait for Python's lock
 PATCHES = 1 << 18  # elements of a block of patches, 1 MiB
-ROW = 1 << 13  # elements of a row, where rows can be joined
 LANES = 4  # partial sums of a filter gradient
 PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
 PIECE = 1 << 26  # multiplications in a piece of a larger one; two pieces at least, each a multiple of 64 wide
@@ -58,67 +57,6 @@ def capture(function):
 
 def tf32(on):
     """On CUDA, whether products of float32 may be rounded for speed. Here they are what they are."""
-
-
-def fuse_here(function):
-    """See backend.fuse. Block by block, on all cores: what is computed along the way stays in the cache."""
-
-    def fused(*args, out=None):
-        shape, blocks, take = _cut(args)
-        if out is None:
-            out = xp.empty(shape, next(a.dtype for a in args if isinstance(a, xp.ndarray)))
-        targets = out if isinstance(out, tuple) else (out,)
-        if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, xp.ndarray)):
-            raise ValueError("a fused function writes to arrays without gaps")
-
-        def compute(block):
-            results = function(*take(block))
-            for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
-                target.reshape(-1, result.shape[-1])[block] = result
-
-        threads.run(compute, blocks)
-        return out
-
-    return fused
-
-
-def column_sums(function, *args):
-    """The sum of function(*args), arguments as for `fuse`, over all axes but the last: (..., C) -> (C,).
-
-    A product with ones for each block: two to three times as fast as `x.sum(0)`.
-    """
-    shape, blocks, take = _cut(args)
-
-    def partial(block):
-        x = function(*take(block))
-        return xp.ones(len(x), x.dtype) @ x
-
-    total = xp.stack(threads.run(partial, blocks)).sum(0)
-    return total.reshape(-1, shape[-1] if len(shape) > 1 else 1).sum(0)
-
-
-def _cut(args):
-    """(shape of the large arguments, the blocks of their rows, block -> the arguments for it).
-
-    Rows are joined to at least ROW elements, and arguments (C,) repeated as often: NumPy starts anew in each row.
-    """
-    shape = max((a.shape for a in args if isinstance(a, xp.ndarray)), key=math.prod)
-    large = [isinstance(a, xp.ndarray) and a.shape == shape for a in args]
-    columns = max(1, shape[-1]) if len(shape) > 1 else 1
-    rows = math.prod(shape) // columns
-    joined = math.gcd(rows, 1 << max(0, (ROW // columns).bit_length() - 1)) or 1
-    width = columns * joined
-
-    def prepare(a, whole):
-        if whole:
-            return a.reshape(-1, width)
-        per_channel = isinstance(a, xp.ndarray) and a.ndim and len(a) == columns > 1
-        return xp.tile(a, joined) if per_channel else a
-
-    args = [prepare(a, whole) for a, whole in zip(args, large)]
-    size = rows * columns
-    blocks = threads.cut_evenly(rows // joined, size, BLOCK) if size > BLOCK else [slice(None)]
-    return shape, blocks, lambda block: [a[block] if whole else a for a, whole in zip(args, large)]
 
 
 def matmul(a, b):

@@ -19,14 +19,14 @@ except ImportError as error:
 
 from ..patches import patch_grid
 from .blas import matmul, tf32
-from .fusion import column_sums, fuse_here
+from .fusion import centred_sums, column_sums, fuse_here, moments
 from .graph import capture
 from .kernels import col2im, im2col
 from .random import Generator
 
 __all__ = [
-    "Generator", "Transfer", "capture", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
-    "fuse_here", "im2col", "matmul", "start", "tf32", "to_device", "to_host", "xp",
+    "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 

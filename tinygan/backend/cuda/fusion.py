@@ -41,3 +41,24 @@ def column_sums(function, *args):
 
 
 _fused = functools.cache(fuse_here)
+
+
+def moments(x):
+    """See the CPU's. Two passes: the mean, then the squares of what is centred by it."""
+    rows = x.size // x.shape[-1]
+    mean = kernels.column_sums(x) / rows
+    return mean, column_sums(_squared_deviation, x, mean) / rows
+
+
+def centred_sums(g, x, mean):
+    """See the CPU's."""
+    return kernels.column_sums(g), column_sums(_product_of_centred, g, x, mean)
+
+
+def _squared_deviation(x, mean):
+    centred = x - mean
+    return centred * centred
+
+
+def _product_of_centred(g, x, mean):
+    return g * (x - mean)

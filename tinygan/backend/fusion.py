@@ -1,0 +1,110 @@
+"""Elementwise functions, and the sums of their columns, block by block on all cores: what is computed along the way
+stays in the cache, and memory is read once."""
+
+import math
+
+import numpy
+
+from . import threads
+
+BLOCK = 1 << 17  # elements of a block, 512 KiB in float32: smaller ones wait for Python's lock
+ROW = 1 << 13  # elements of a row, where rows can be joined
+
+
+def fuse_here(function):
+    """See backend.fuse. Block by block, on all cores: what is computed along the way stays in the cache."""
+
+    def fused(*args, out=None):
+        shape, blocks, take = _cut(args)
+        if out is None:
+            out = numpy.empty(shape, next(a.dtype for a in args if isinstance(a, numpy.ndarray)))
+        targets = out if isinstance(out, tuple) else (out,)
+        if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, numpy.ndarray)):
+            raise ValueError("a fused function writes to arrays without gaps")
+
+        def compute(block):
+            results = function(*take(block))
+            for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
+                target.reshape(-1, result.shape[-1])[block] = result
+
+        threads.run(compute, blocks)
+        return out
+
+    return fused
+
+
+def column_sums(function, *args):
+    """The sum of function(*args), arguments as for `fuse`, over all axes but the last: (..., C) -> (C,).
+
+    A product with ones for each block: two to three times as fast as `x.sum(0)`.
+    """
+    shape, blocks, take = _cut(args)
+
+    def partial(block):
+        x = function(*take(block))
+        return numpy.ones(len(x), x.dtype) @ x
+
+    total = numpy.stack(threads.run(partial, blocks)).sum(0)
+    return total.reshape(-1, shape[-1] if len(shape) > 1 else 1).sum(0)
+
+
+def centred_sums(g, x, mean):
+    """What BatchNorm's gradients share: sum g and sum g (x - mean) over all axes but the last: (..., C) -> (C,) each."""
+    shape, blocks, take = _cut((g, x, mean))
+
+    def partial(block):
+        g, x, mean = take(block)
+        ones, centred = numpy.ones(len(g), g.dtype), x - mean
+        centred *= g
+        return ones @ g, ones @ centred
+
+    total = numpy.stack(threads.run(partial, blocks)).sum(0)
+    return tuple(total.reshape(2, -1, shape[-1]).sum(1))
+
+
+def moments(x):
+    """Mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
+
+    Centred before squaring, for E[x^2] - mean^2 cancels in float32: each block by its own mean, while it is in the
+    cache. With n numbers in each group (Chan, Golub & LeVeque 1983, equation 1.5, for many groups):
+        sum (x - mean)^2 = sum of (x - its group's mean)^2 + sum of n (its mean - mean)^2
+    """
+    shape, blocks, take = _cut((x,))
+
+    def partial(block):
+        (x,) = take(block)
+        ones = numpy.ones(len(x), x.dtype)
+        mean = ones @ x / len(x)
+        centred = x - mean
+        centred *= centred
+        return len(x), mean, ones @ centred
+
+    counts, means, squares = zip(*threads.run(partial, blocks))
+    means, squares = (numpy.concatenate(rows).reshape(-1, shape[-1]) for rows in (means, squares))
+    share = numpy.repeat(counts, len(means) // len(counts)).astype(x.dtype) * (shape[-1] / x.size)
+    mean = share @ means
+    return mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2
+
+
+def _cut(args):
+    """(shape of the large arguments, the blocks of their rows, block -> the arguments for it).
+
+    Rows are joined to at least ROW elements, and arguments (C,) repeated as often: NumPy starts anew in each row.
+    """
+    shape = max((a.shape for a in args if isinstance(a, numpy.ndarray)), key=math.prod)
+    large = [isinstance(a, numpy.ndarray) and a.shape == shape for a in args]
+    columns = max(1, shape[-1]) if len(shape) > 1 else 1
+    rows = math.prod(shape) // columns
+    joined = math.gcd(rows, 1 << max(0, (ROW // columns).bit_length() - 1)) or 1
+    width = columns * joined
+
+    def prepare(a, whole):
+        if whole:
+            return a.reshape(-1, width)
+        per_channel = isinstance(a, numpy.ndarray) and a.ndim and len(a) == columns > 1
+        return numpy.tile(a, joined) if per_channel else a
+
+    args = [prepare(a, whole) for a, whole in zip(args, large)]
+    size = rows * columns
+    blocks = threads.cut_evenly(rows // joined, size, BLOCK) if size > BLOCK else [slice(None)]
+    return shape, blocks, lambda block: [a[block] if whole else a for a, whole in zip(args, large)]
