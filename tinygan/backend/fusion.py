@@ -49,7 +49,7 @@ def column_sums(function, *args):
 
 
 def centred_sums(g, x, mean):
-    """What BatchNorm's gradients share: sum g and sum g (x - mean) over all axes but the last: (..., C) -> (C,) each."""
+    """What the gradients of BatchNorm share: sum g and sum g (x - mean) over all axes but the last, (C,) each."""
     shape, blocks, take = _cut((g, x, mean))
 
     def partial(block):
