@@ -9,6 +9,7 @@ import ctypes
 import math
 import os
 import sys
+from collections import deque
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -64,15 +65,20 @@ def keep_memory():
 
 def run(function, blocks):
     """function(block) for every block, on all threads; the results in the order of the blocks."""
-    results, waiting = [None] * len(blocks), iter(range(len(blocks)))
+    results, waiting = [None] * len(blocks), deque(range(len(blocks)))
+
+    def take():  # a deque is whole whoever takes, with Python's lock and without
+        try:
+            return waiting.popleft()
+        except IndexError:
+            return None
 
     def work():
         try:
-            for i in waiting:  # whoever is free takes the next one
+            for i in iter(take, None):  # whoever is free takes the next one
                 results[i] = function(blocks[i])
         except BaseException as error:
-            for _ in waiting:  # nobody is to begin another one
-                pass
+            waiting.clear()  # nobody is to begin another one
             return error
 
     done, others = SimpleQueue(), min(THREADS, len(blocks)) - 1  # the thread that asks works too
