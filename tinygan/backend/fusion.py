@@ -1,6 +1,7 @@
 """Elementwise functions, and the sums of their columns, block by block on all cores: what is computed along the way
 stays in the cache, and memory is read once."""
 
+import functools
 import math
 
 import numpy
@@ -92,19 +93,24 @@ def _cut(args):
     Rows are joined to at least ROW elements, and arguments (C,) repeated as often: NumPy starts anew in each row.
     """
     shape = max((a.shape for a in args if isinstance(a, numpy.ndarray)), key=math.prod)
+    columns, joined, blocks = _layout(shape)
     large = [isinstance(a, numpy.ndarray) and a.shape == shape for a in args]
-    columns = max(1, shape[-1]) if len(shape) > 1 else 1
-    rows = math.prod(shape) // columns
-    joined = math.gcd(rows, 1 << max(0, (ROW // columns).bit_length() - 1)) or 1
-    width = columns * joined
 
     def prepare(a, whole):
         if whole:
-            return a.reshape(-1, width)
+            return a.reshape(-1, columns * joined)
         per_channel = isinstance(a, numpy.ndarray) and a.ndim and len(a) == columns > 1
-        return numpy.tile(a, joined) if per_channel else a
+        return numpy.broadcast_to(a, (joined, columns)).reshape(-1) if per_channel else a
 
     args = [prepare(a, whole) for a, whole in zip(args, large)]
-    size = rows * columns
-    blocks = threads.cut_evenly(rows // joined, size, BLOCK) if size > BLOCK else [slice(None)]
     return shape, blocks, lambda block: [a[block] if whole else a for a, whole in zip(args, large)]
+
+
+@functools.lru_cache(1024)
+def _layout(shape):
+    """(elements in a row of an array of this shape, how many rows are joined to one, blocks of joined rows)"""
+    columns = max(1, shape[-1]) if len(shape) > 1 else 1
+    size = math.prod(shape)
+    rows = size // columns
+    joined = math.gcd(rows, 1 << max(0, (ROW // columns).bit_length() - 1)) or 1
+    return columns, joined, threads.cut_evenly(rows // joined, size, BLOCK) if size > BLOCK else [slice(None)]

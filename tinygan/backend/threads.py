@@ -65,6 +65,8 @@ def keep_memory():
 
 def run(function, blocks):
     """function(block) for every block, on all threads; the results in the order of the blocks."""
+    if len(blocks) == 1 or THREADS == 1:
+        return [function(block) for block in blocks]
     results, waiting = [None] * len(blocks), deque(range(len(blocks)))
 
     def take():  # a deque is whole whoever takes, with Python's lock and without
