@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinygan import Tensor, backend, check_grads, layers
+from tinygan.autograd import broadcast_to, concatenate
 from tinygan.layers import (
     BatchNorm,
     Conv2d,
@@ -193,6 +194,21 @@ def test_dropout_keeps_the_mean_in_training_and_does_nothing_in_use(rng):
     assert y.mean() == pytest.approx(1, abs=0.02)
     assert (y == 0).mean() == pytest.approx(0.3, abs=0.02)
     assert (layer.eval()(x).numpy() == 1).all()
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_constant_planes_are_channels_that_are_constant(spectral, rng):
+    layer = Conv2d(5, 4, 3, rng, stride=2, padding=1)
+    if spectral:
+        layers.spectral_norm(layer, rng)
+    layer.flatten("float64").bias.data[...] = rng.normal((4,), "float64")
+    x, planes = Tensor(rng.normal((6, 7, 8, 2), "float64")), Tensor(rng.normal((6, 3), "float64"))
+    spread = broadcast_to(planes.reshape(6, 1, 1, 3), shape=(6, 7, 8, 3))
+    expected = layer(concatenate(x, spread, axis=-1)).numpy()
+    np.testing.assert_allclose(layer.with_planes(x, planes).numpy(), expected, rtol=1e-12, atol=1e-12)
+    check_grads(layer.with_planes, [x.numpy(), planes.numpy()])
+    with pytest.raises(ValueError, match="wants 5 channels; got 2 and 2 planes"):
+        layer.with_planes(x, planes[:, :2])
 
 
 def test_images_with_channels_first_are_refused_with_the_remedy(rng):
