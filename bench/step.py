@@ -111,17 +111,36 @@ def profile(preset, batch_size=128, steps=10):
     step()
     for name, primitive in PRIMITIVES.items():
         primitive.forward = watched(name, primitive.forward)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()
-    total = (time.perf_counter() - started) / steps
+    total, used = (time.perf_counter() - started) / steps, (time.process_time() - used) / steps
     lines = [f"{preset}, batch {batch_size}, {threads.THREADS} threads: {1000 * total:.1f} ms a step"]
+    lines[0] += f", {1000 * used:.1f} ms of the cores' time"
     lines.append(f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}")
     for name, (n, seconds, size, work) in sorted(calls.items(), key=lambda item: -item[1][1]):
         speed = f"{work / seconds / 1e9:9.0f}" if work else ""
         lines.append(f"{name:18}{n / steps:7.0f}{1000 * seconds / steps:9.2f}{size / steps / 1e6:9.1f}{speed}")
     rest = total - sum(row[1] for row in calls.values()) / steps
     lines.append(f"{'all the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the walk itself")
+    return "\n".join(lines)
+
+
+def torch_profile(preset, batch_size=128, steps=10, most=12):
+    """The same of PyTorch's step, in its default memory format: the operators that take most, without what they call."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiled
+
+    step = torch_step(preset, batch_size, False)
+    step()
+    with profiled(activities=[ProfilerActivity.CPU]) as result:
+        for _ in range(steps):
+            step()
+    rows = sorted(result.key_averages(), key=lambda row: -row.self_cpu_time_total)
+    total = sum(row.self_cpu_time_total for row in rows) / steps / 1000
+    lines = [f"PyTorch, the same: {total:.1f} ms a step", f"{'operator':42}{'calls':>7}{'ms':>9}"]
+    for row in rows[:most]:
+        lines.append(f"{row.key[:40]:42}{row.count / steps:7.0f}{row.self_cpu_time_total / steps / 1000:9.2f}")
     return "\n".join(lines)
 
 
@@ -173,7 +192,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="write the table, or the profile, to bench/results")
     args = parser.parse_args()
     if args.profile:
-        text = profile(args.profile)
+        text = f"{profile(args.profile)}\n\n{torch_profile(args.profile)}"
         if args.write:
             (ROOT / f"bench/results/profile-{args.profile}.txt").write_text(f"{text}\n\n{machine()}\n")
         return print(text)
