@@ -127,7 +127,7 @@ def profile(preset, batch_size=128, steps=10):
 
 
 def torch_profile(preset, batch_size=128, steps=10, most=12):
-    """The same of PyTorch's step, in its default memory format: the operators that take most, without what they call."""
+    """The same of PyTorch's step, in its default memory format: the operators that take most."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiled
 
