@@ -42,6 +42,13 @@ def test_a_fused_function_is_the_function(shape, some_threads):
         assert np.array_equal(fused(x, y, scale), chain(x, y, scale))
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (300, 14, 14, 64)], ids=str)
+def test_what_a_fused_function_returns_is_no_view_of_its_argument(shape):
+    x = r(*shape)
+    same = backend.fuse(lambda x: x)(x)
+    assert np.array_equal(same, x) and not np.may_share_memory(same, x)
+
+
 def test_a_fused_function_takes_views_and_writes_to_its_arguments():
     x, y = r(64, 1000).T, r(1000, 64)
     expected = chain(x, y, 2.0)

@@ -17,6 +17,8 @@ def fuse_here(function):
 
     def fused(*args, out=None):
         shape, blocks, take = _cut(args)
+        if out is None and len(blocks) == 1 and (result := function(*take(blocks[0]))).base is None:
+            return result.reshape(shape)  # an array of its own, and no view of an argument: nothing is left to do
         if out is None:
             out = numpy.empty(shape, next(a.dtype for a in args if isinstance(a, numpy.ndarray)))
         targets = out if isinstance(out, tuple) else (out,)
