@@ -3,7 +3,7 @@
     python bench/step.py                     the table: vanilla and dcgan, batches 32, 128, 512 (--one-thread too)
     python bench/step.py --profile dcgan     where tinygan's step spends its time, by primitive
     python bench/step.py --write             and put the table into bench/results/step.md and the README (a profile
-                                             into bench/results/profile-dcgan.txt)
+                                             into bench/results/profile-PRESET.txt)
 
 Needs the extra `bench` (PyTorch). Figures are medians; on a shared machine look at the ratio.
 """
