@@ -205,10 +205,10 @@ def test_constant_planes_are_channels_that_are_constant(spectral, rng):
     x, planes = Tensor(rng.normal((6, 7, 8, 2), "float64")), Tensor(rng.normal((6, 3), "float64"))
     spread = broadcast_to(planes.reshape(6, 1, 1, 3), shape=(6, 7, 8, 3))
     expected = layer(concatenate(x, spread, axis=-1)).numpy()
-    np.testing.assert_allclose(layer.with_planes(x, planes).numpy(), expected, rtol=1e-12, atol=1e-12)
-    check_grads(layer.with_planes, [x.numpy(), planes.numpy()])
+    np.testing.assert_allclose(layer(x, planes).numpy(), expected, rtol=1e-12, atol=1e-12)
+    check_grads(layer, [x.numpy(), planes.numpy()])
     with pytest.raises(ValueError, match="wants 5 channels; got 2 and 2 planes"):
-        layer.with_planes(x, planes[:, :2])
+        layer(x, planes[:, :2])
 
 
 def test_images_with_channels_first_are_refused_with_the_remedy(rng):

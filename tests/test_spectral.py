@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_gan import CLASSES, SHAPE, build, images, snapshot, steps
 
-from tinygan import Tensor, backend, check_grads, presets
+from tinygan import Tensor, backend, check_grads, models, presets
 from tinygan.layers import BatchNorm, Linear, Sequential, power_iteration, reestimate_statistics, spectral_norm
 from tinygan.layers.spectral import SpectralNorm
 from tinygan.optim import EMA
@@ -134,6 +134,12 @@ NONSENSE = [
 def test_parts_that_make_no_sense_together_are_refused_with_the_reason(what, reason):
     with pytest.raises(ValueError, match=reason):
         build(**what)
+
+
+def test_any_network_can_be_conditional(rng):
+    D = models.Conditional(models.mlp_discriminator((8, 8, 3), rng))  # one channel, and two classes as planes
+    labels = Tensor(backend.xp.eye(2, dtype="float32"))
+    assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
 
 
 def test_a_conditional_preset_needs_labels():

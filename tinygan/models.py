@@ -5,7 +5,7 @@ D gives one number for each input, a logit or a score. A leaky ReLU in D gives G
 
 import math
 
-from .autograd import concatenate
+from .autograd import broadcast_to, concatenate
 from .layers import (
     BatchNorm,
     Conv2d,
@@ -121,21 +121,19 @@ def point_discriminator(shape, rng, dropout=0.0, width=128):
 class Conditional(Module):
     """A network that is told the class: its one-hot label goes in beside the input (Mirza & Osindero 2014).
 
-    To a latent point it adds `classes` numbers; to an image as many channels, each constant, which the Conv2d that
-    comes first takes apart from the others.
+    To a latent point it adds `classes` numbers; to an image as many channels, each constant. A Conv2d that comes first
+    takes these apart from the image, for that is less work.
     """
 
     def __init__(self, network):
         self.network = network
 
     def forward(self, x, labels):
-        if x.ndim == 2:
-            return self.network(concatenate(x, labels, axis=-1))
-        first, *others = self.network.modules
-        x = first.with_planes(x, labels)
-        for module in others:
-            x = module(x)
-        return x
+        if isinstance(self.network.modules[0], Conv2d):
+            return self.network(x, labels)
+        n, *size, _ = x.shape
+        spread = labels.reshape(n, *[1] * len(size), labels.shape[1])
+        return self.network(concatenate(x, broadcast_to(spread, shape=(n, *size, labels.shape[1])), axis=-1))
 
 
 def leaky(dropout, rng):

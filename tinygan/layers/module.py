@@ -81,7 +81,8 @@ class Sequential(Module):
         for i, module in enumerate(modules):
             setattr(self, str(i), module)
 
-    def forward(self, x):
+    def forward(self, x, *others):
+        """others: what the first module takes beside x."""
         for module in self.modules:
-            x = module(x)
+            x, others = module(x, *others), ()
         return x
