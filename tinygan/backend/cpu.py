@@ -94,9 +94,9 @@ def conv_transpose2d(g, w, size, stride, padding):
     """See autograd/convolution.py. No adding up of overlaps: every cell of `stride` pixels is painted by one patch of
     g, response t - r by the filters' rows stride r + (0 ... stride - 1); so this is a convolution of g, to cells.
     """
-    (kh, kw, c, _), (sh, sw), (ph, pw), (n, *grid, depth) = w.shape, stride, padding, g.shape
-    qh, qw = -(-kh // sh), -(-kw // sw)  # a patch of g
-    rows, columns = -(-(size[0] + ph) // sh), -(-(size[1] + pw) // sw)  # of cells
+    (kh, kw, c, depth), (sh, sw), (n, *grid, _) = w.shape, stride, g.shape
+    (qh, top, rows), (qw, left, columns) = map(_cells, size, (kh, kw), stride, padding)
+    y0, x0 = padding[0] - top * sh, padding[1] - left * sw  # where the image begins in the first cell
     filters = xp.zeros((qh * sh, qw * sw, c, depth), w.dtype)
     filters[:kh, :kw] = w
     filters = filters.reshape(qh, sh, qw, sw, c, depth)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
@@ -105,14 +105,21 @@ def conv_transpose2d(g, w, size, stride, padding):
 
     def compute(images):
         padded = xp.zeros((len(x[images]), rows + qh - 1, columns + qw - 1, depth), g.dtype)
-        inside = padded[:, qh - 1 :, qw - 1 :][:, : grid[0], : grid[1]]
+        inside = padded[:, qh - 1 - top :, qw - 1 - left :][:, : grid[0], : grid[1]]
         inside[...] = g[images, : inside.shape[1], : inside.shape[2]]
         cells = windows(padded, (qh, qw), (1, 1)).reshape(-1, qh * qw * depth) @ filters
         cells = cells.reshape(-1, rows, columns, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
-        x[images] = cells.reshape(-1, rows * sh, columns * sw, c)[:, ph : ph + size[0], pw : pw + size[1]]
+        x[images] = cells.reshape(-1, rows * sh, columns * sw, c)[:, y0 : y0 + size[0], x0 : x0 + size[1]]
 
     threads.run(compute, threads.cut_evenly(n, n * rows * columns * qh * qw * depth, PATCHES))
     return x
+
+
+def _cells(size, k, stride, padding):
+    """In one direction: responses that paint a cell, cells left out since they lie in the padding, cells computed."""
+    painters = -(-k // stride)
+    left_out = min(padding // stride, painters - 1)
+    return painters, left_out, -(-(size + padding) // stride) - left_out
 
 
 def conv2d_filter(x, g, kernel, stride, padding):
