@@ -21,9 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from step import in_turn, machine  # noqa: E402
 
-from tinygan import presets  # noqa: E402
+from tinygan import backend, presets  # noqa: E402
 from tinygan.autograd import PRIMITIVES, Tensor  # noqa: E402
-from tinygan.autograd.normalization import moments  # noqa: E402
 from tinygan.backend import threads  # noqa: E402
 
 N = 128
@@ -60,7 +59,7 @@ def convolutions(size, channels, filters):
 def others():
     """{operation: (ours, theirs)} of the rest."""
     x, g, gamma, beta = array(N, 14, 14, 32), array(N, 14, 14, 32), array(32), array(32)
-    mean, var = moments(x)
+    mean, var = backend.moments(x)
     norm, norm_grad, leaky, gate = (PRIMITIVES[k] for k in ("batch_norm", "batch_norm_grad", "leaky_relu", "gate"))
     y = leaky(x, slope=0.2)
     X, G = nchw(x).requires_grad_(), nchw(g)
@@ -71,7 +70,7 @@ def others():
 
     leaky_theirs = F.leaky_relu(X, 0.2)
     return {
-        "BatchNorm": (lambda: norm(x, gamma, beta, *moments(x), eps=1e-5), normalised),
+        "BatchNorm": (lambda: norm(x, gamma, beta, *backend.moments(x), eps=1e-5), normalised),
         "its gradients": (
             lambda: norm_grad(g, x, gamma, mean, var, eps=1e-5), gradient(normalised(), (X, Gamma, Beta), G)
         ),

@@ -115,9 +115,11 @@ def profile(preset, batch_size=128, steps=10):
     for _ in range(steps):
         step()
     total, used = (time.perf_counter() - started) / steps, (time.process_time() - used) / steps
-    lines = [f"{preset}, batch {batch_size}, {threads.THREADS} threads: {1000 * total:.1f} ms a step"]
-    lines[0] += f", {1000 * used:.1f} ms of the cores' time"
-    lines.append(f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}")
+    lines = [
+        f"{preset}, batch {batch_size}, {threads.THREADS} threads: {1000 * total:.1f} ms a step, "
+        f"{1000 * used:.1f} ms of the cores' time",
+        f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}",
+    ]
     for name, (n, seconds, size, work) in sorted(calls.items(), key=lambda item: -item[1][1]):
         speed = f"{work / seconds / 1e9:9.0f}" if work else ""
         lines.append(f"{name:18}{n / steps:7.0f}{1000 * seconds / steps:9.2f}{size / steps / 1e6:9.1f}{speed}")

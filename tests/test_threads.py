@@ -69,6 +69,26 @@ def test_column_sums_are_those_of_float64_and_do_not_depend_on_threads(shape, mo
     np.testing.assert_allclose(results[0], exact, rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.parametrize("shape", [(300, 14, 14, 64), (1025, 3), (2, 1)], ids=str)
+def test_sums_for_batch_norm_are_those_of_float64_and_do_not_depend_on_threads(shape, monkeypatch):
+    x, g = 100 + r(*shape), r(*shape)
+    wide, results = x.reshape(-1, shape[-1]).astype("float64"), []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "THREADS", n)
+        results.append([*backend.moments(x), *backend.centred_sums(g, x, x.reshape(-1, shape[-1])[0])])
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other))
+    rows = g.reshape(wide.shape).astype("float64")
+    exact = wide.mean(0), wide.var(0), rows.sum(0), (rows * (wide - wide[0])).sum(0)
+    for single, double in zip(results[0], exact):
+        np.testing.assert_allclose(single, double, rtol=2e-5, atol=2e-6 * len(wide))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (300, 14, 14, 64)], ids=str)
+def test_a_fused_function_keeps_the_dtype_of_its_first_array(shape):
+    assert fused(r(*shape), r(*shape), r(shape[-1]).astype("float64")).dtype == "float32"
+
+
 @pytest.mark.parametrize("images, filters, stride, padding", CONVOLUTIONS)
 def test_convolutions_do_not_depend_on_threads_and_are_near_float64(images, filters, stride, padding, monkeypatch):
     x, w = r(*images), r(*filters)

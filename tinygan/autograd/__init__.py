@@ -18,14 +18,14 @@ from .arithmetic import (
 from .backward import grad
 from .check import GradientError, check_grads
 from .convolution import conv2d, conv2d_filter, conv_transpose2d
-from .normalization import batch_norm, batch_norm_grad, moments
+from .normalization import batch_norm, batch_norm_grad
 from .shapes import broadcast_to, concatenate, getitem, place, reshape, sum_axes, sum_to, transpose
 from .tensor import PRIMITIVES, Primitive, Tensor, no_grad, primitive
 
 __all__ = [
     "PRIMITIVES", "GradientError", "Primitive", "Tensor", "absolute", "add", "batch_norm", "batch_norm_grad",
     "broadcast_to", "check_grads", "concatenate", "conv2d", "conv2d_filter", "conv_transpose2d", "divide", "dropout",
-    "exp", "gate", "getitem", "grad", "leaky_relu", "log", "matmul", "maximum", "moments", "multiply", "negative",
+    "exp", "gate", "getitem", "grad", "leaky_relu", "log", "matmul", "maximum", "multiply", "negative",
     "no_grad", "place", "power", "primitive", "relu", "reshape", "sigmoid", "softplus", "sqrt", "subtract",
     "sum_axes", "sum_to", "tanh", "transpose",
 ]  # fmt: skip

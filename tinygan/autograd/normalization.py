@@ -13,16 +13,11 @@ from .shapes import concatenate
 from .tensor import primitive
 
 
-def moments(x):
-    """mean and (biased) variance of each channel: x (..., C) -> (C,), (C,), arrays."""
-    return backend.moments(x)
-
-
 @primitive
 def batch_norm(x, gamma, beta, mean, var, eps):
     """y = gamma (x - mean) / sqrt(var + eps) + beta        x: (..., C); gamma, beta, mean, var: (C,)
 
-    mean and var must be `moments(x)`.
+    mean and var must be `backend.moments(x)`.
     """
     scale = gamma / backend.xp.sqrt(var + eps)
     return _scale_and_shift(x, scale, beta - mean * scale)

@@ -22,7 +22,7 @@ OFFERS = (
     "moments",  # mean and variance over the same
     "centred_sums",  # of a gradient, and of its product with what is centred
     "matmul",
-    "im2col",  # images -> patches: a part of the three below, here for the tests
+    "im2col",  # images -> patches: a part of those below, here for the tests
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",
     "conv2d_filter",

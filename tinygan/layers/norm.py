@@ -1,7 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015)."""
 
 from .. import backend
-from ..autograd import Tensor, batch_norm, moments, no_grad
+from ..autograd import Tensor, batch_norm, no_grad
 from .module import Module
 
 
@@ -30,7 +30,7 @@ class BatchNorm(Module):
         rows = x.size // x.shape[-1]
         if rows < 2:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
-        mean, var = moments(x.data)
+        mean, var = backend.moments(x.data)
         self.running_mean += self.momentum * (mean - self.running_mean)
         self.running_var += self.momentum * (var * (rows / (rows - 1)) - self.running_var)
         return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps)
