@@ -40,6 +40,14 @@ def test_a_chain_of_5000_operations_works_forwards_backwards_and_when_freed():
     assert values(grad(y, [x])[0]) == [1.0]
 
 
+def test_a_leaf_used_5000_times_gets_all_its_gradients():
+    x = leaf(1.0)
+    y = x
+    for _ in range(5000):
+        y = y + x
+    assert values(grad(y, [x])[0]) == [5001.0]
+
+
 def test_only_the_way_to_the_inputs_is_walked(monkeypatch):
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
     y = (autograd.exp(w) * autograd.tanh(x)).sum()

@@ -243,7 +243,8 @@ def test_a_discriminator_that_learns_from_a_fixed_forger_wins():
 @pytest.mark.skipif(backend.device != "cpu", reason="tracemalloc sees the memory of the host only")
 @pytest.mark.parametrize("name", ["dcgan", "r3gan"])
 def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypatch):
-    """The graph of D's phase is the most that must be held at once: what the walk makes replaces what it lets go."""
+    """The graph of D's phase is the most that must be held at once: what the walk makes replaces what it lets go. G's
+    next forgery takes the place of its last one, and gradients that wait for a core are few."""
     training = build(name, (28, 28, 1), ema=0.0)
     batches, results = SameBatch(training, (28, 28, 1), n=64), []
 
@@ -267,4 +268,4 @@ def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypat
     training.step(batches)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.1 * sum(results) + 2 * flat + 4 * 2**20  # and the blocks that threads work on
+    assert peak < 1.2 * sum(results) + 2 * flat + 4 * 2**20  # and the blocks that threads work on

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from commands import checkpoint, run
 
-from tinygan import backend
+from tinygan import Tensor, backend, no_grad, presets
 from tinygan.backend import cpu, threads
 
 pytestmark = pytest.mark.skipif(backend.device != "cpu", reason="about the CPU")
@@ -174,6 +175,48 @@ def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path
         assert done.stdout.splitlines()[-1:] == [str(n - 1)], done.stderr
     one, three = (checkpoint(tmp_path / str(n)) for n in (1, 3))
     assert one.keys() == three.keys() and all(np.array_equal(one[name], three[name]) for name in one)
+
+
+def test_what_is_left_for_later_is_there_when_asked_for(some_threads):
+    def total(depth):
+        parts = [backend.later(lambda: total(depth - 1)) for _ in range(3)] if depth else []
+        return 1 + sum(part() for part in parts)  # those that wait work, so nobody waits for nobody
+
+    parts = [backend.later(lambda: (total(3), sum(threads.run(abs, range(-9, 0))))) for _ in range(20)]
+    assert [part() for part in parts] == [(40, 45)] * 20
+    assert parts[0]() == (40, 45)
+
+
+def test_an_error_in_what_was_left_for_later_is_raised_where_it_is_asked_for(some_threads):
+    part = backend.later(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        part()
+
+
+def test_no_grad_holds_for_what_is_left_for_later(some_threads):
+    x = Tensor(r(3), requires_grad=True)
+    with no_grad():
+        constant = backend.later(lambda: x * 2.0)
+    remembered = backend.later(lambda: x * 2.0)
+    with no_grad():
+        assert remembered().requires_grad and not constant().requires_grad
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}], ids=str)
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_no_bit_of_a_step_depends_on_the_number_of_threads(name, changes, monkeypatch):
+    images, states = r(6, 12, 12, 1), []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "THREADS", n)
+        preset = presets.PRESETS[name]._replace(batch_size=6, **changes)
+        training = presets.build(preset, (12, 12, 1), seed=0, classes=3)
+        labels = [np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2]]] if preset.conditional else []
+        batches = SimpleNamespace(next=lambda batch=(images, *labels): batch)
+        for _ in range(3):
+            training.step(batches)
+        states.append({name: array.copy() for name, array in training.state_dict().items()})
+    for state in states[1:]:
+        assert all(np.array_equal(state[name], array) for name, array in states[0].items())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -1,5 +1,7 @@
 """The backward walk: the chain rule, from an output to the inputs that were asked for, and nowhere else."""
 
+from functools import partial
+
 from .. import backend
 from .tensor import Origin, Tensor, is_recording, record, versions
 
@@ -21,6 +23,16 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
     on_path = {id(t) for t in order} | {id(x) for x in inputs}
     keep = {id(x) for x in inputs}
     gradients = {id(output): _seed(output, seed)}
+    leaves = {}  # gradients, or their last parts, that nothing else is computed from, and so left for later
+
+    def add(x, part):
+        seen = gradients.get(id(x))
+        gradients[id(x)] = part if seen is None else seen + part
+
+    def collect(x):
+        if id(x) in leaves:
+            add(x, leaves.pop(id(x))())
+
     with record(create_graph):
         while order:
             tensor = order.pop()  # children before parents: its gradient is complete
@@ -32,13 +44,20 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
                     "compute the output again, then take its gradient"
                 )
             wanted = [id(a) in on_path for a in origin.args]
-            parts = origin.primitive.gradients(g, wanted, tensor, origin.args, origin.kwargs)
+            if not (create_graph or origin.primitive.joint_vjp):
+                for i, a in enumerate(origin.args):
+                    if wanted[i] and a.origin is None:  # a weight: the walk goes on without its gradient
+                        collect(a)
+                        leaves[id(a)] = backend.later(partial(origin.primitive.gradient, i, g, tensor, origin))
+                        wanted[i] = False
+            parts = origin.primitive.gradients(g, wanted, tensor, origin)
             for argument, part, want in zip(origin.args, parts, wanted):
                 if want:
-                    seen = gradients.get(id(argument))
-                    gradients[id(argument)] = part if seen is None else seen + part
+                    add(argument, part)
             if not create_graph:
                 tensor.origin = SPENT  # let go of the arguments: memory falls as the walk proceeds
+        for x in inputs:
+            collect(x)
     return [_pick(gradients, x, i, allow_unconnected) for i, x in enumerate(inputs)]
 
 

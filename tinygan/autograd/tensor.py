@@ -7,28 +7,28 @@ remembers which one and from what; `grad` (backward.py) walks that memory backwa
 """
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from .. import backend
 
 PRIMITIVES = {}  # name -> Primitive: every operation there is; the tests walk it
-_recording = True
+_recording = ContextVar("recording", default=True)
 
 
 def is_recording():
     """Whether operations are being remembered (see no_grad)."""
-    return _recording
+    return _recording.get()
 
 
 @contextmanager
 def record(on):
     """Within the block, operations are remembered, or not."""
-    global _recording
-    before, _recording = _recording, on
+    before = _recording.set(on)
     try:
         yield
     finally:
-        _recording = before
+        _recording.reset(before)
 
 
 def no_grad():
@@ -112,7 +112,7 @@ class Primitive:
 
     def __call__(self, *args, **kwargs):
         y = Tensor(self.forward(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs))
-        if _recording and any(isinstance(a, Tensor) and a.requires_grad for a in args):
+        if _recording.get() and any(isinstance(a, Tensor) and a.requires_grad for a in args):
             y.requires_grad = True
             y.origin = Origin(self, args, kwargs, versions(args))
         return y
@@ -128,11 +128,15 @@ class Primitive:
         """
         self.joint_vjp = joint_vjp
 
-    def gradients(self, g, wanted, y, args, kwargs):
-        """dL/d(argument) for each wanted one, else None."""
+    def gradients(self, g, wanted, y, origin):
+        """dL/d(argument) for each wanted one, else None. y: the tensor made, origin: how (it may have lost its own)."""
         if self.joint_vjp:
-            return self.joint_vjp(g, wanted, y, *args, **kwargs)
-        return [vjp(g, y, *args, **kwargs) if want else None for vjp, want in zip(self.vjps, wanted)]
+            return self.joint_vjp(g, wanted, y, *origin.args, **origin.kwargs)
+        return [self.gradient(i, g, y, origin) if want else None for i, want in enumerate(wanted)]
+
+    def gradient(self, i, g, y, origin):
+        """dL/d(argument i) alone, for a primitive without a joint derivative."""
+        return self.vjps[i](g, y, *origin.args, **origin.kwargs)
 
 
 primitive = Primitive

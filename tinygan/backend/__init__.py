@@ -26,6 +26,7 @@ OFFERS = (
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",
     "conv2d_filter",
+    "later",  # function -> its result when asked for; on the CPU another core may compute it meanwhile
     "capture",  # a step -> the same step, on CUDA as one graph
     "tf32",  # whether products of float32 may be rounded for speed, on CUDA
 )

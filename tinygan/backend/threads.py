@@ -1,5 +1,6 @@
 """The CPU's cores. NumPy runs all but matrix products on one of them; here work is cut into blocks, and the blocks go
-to threads of our own (NumPy releases Python's lock while it computes).
+to threads of our own (NumPy releases Python's lock while it computes). Blocks of one operation must wait for each
+other; so what nobody waits for yet is left for `later`, and each core is busy with something of its own.
 
 A block is small enough that what is computed along the way stays in the cache, which pays even with one thread. How
 work is cut depends on its size alone, never on the number of threads: so results do not, to the bit.
@@ -10,6 +11,7 @@ import math
 import os
 import sys
 from collections import deque
+from contextvars import copy_context
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -26,25 +28,69 @@ def count():
 
 
 THREADS = count()  # may be changed at any time
-_tasks = SimpleQueue()  # (what to do, the queue that is told when it is done): a third of what a future costs
+_blocks, _tasks = deque(), deque()  # what is offered to whoever is free: see run, and later
+_asleep = deque()  # the bells of those who have nothing to do
 _helpers = []
 
 
 def _begin_anew():
-    """A child process has none of its parent's threads, and one of them may have held the queue's lock."""
-    global _tasks
-    _tasks = SimpleQueue()
-    _helpers.clear()
+    """A child process has none of its parent's threads."""
+    for shared in (_blocks, _tasks, _asleep, _helpers):
+        shared.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-def _help():
-    while True:
-        work, done = _tasks.get()
-        done.put(work())
+def _serve(until, *queues):
+    """Do what is offered, that of the first queue first, and sleep when there is nothing, until until() is true."""
+    bell = SimpleQueue()
+    while not until():
+        work = next(filter(None, map(_take, queues)), None)
+        if work:
+            work()
+            del work  # and with it the arrays it is about
+        else:
+            _asleep.append(bell)
+            if any(queues) or until():  # it came before the bell hung
+                _withdraw(_asleep, bell)
+            else:
+                bell.get()
+
+
+def _offer(queue, work, n=1):
+    """Let n of those who are free do it, now or when one will be."""
+    while len(_helpers) < THREADS - 1:
+        _helpers.append(Thread(target=_serve, args=(lambda: False, _blocks, _tasks), daemon=True))
+        _helpers[-1].start()
+    queue.extend([work] * n)
+    _ring(n)
+
+
+def _ring(n):
+    for _ in range(n):
+        if bell := _take(_asleep):
+            bell.put(None)
+
+
+def _withdraw(queue, item):
+    """Take every copy of an item back; how many nobody had taken."""
+    n = 0
+    try:
+        while True:
+            queue.remove(item)
+            n += 1
+    except ValueError:
+        return n
+
+
+def _take(queue):
+    """The next one, or None; a deque is whole whoever takes, with Python's lock and without."""
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None
 
 
 def one_product_a_thread():
@@ -67,32 +113,55 @@ def run(function, blocks):
     """function(block) for every block, on all threads; the results in the order of the blocks."""
     if len(blocks) == 1 or THREADS == 1:
         return [function(block) for block in blocks]
-    results, waiting = [None] * len(blocks), deque(range(len(blocks)))
-
-    def take():  # a deque is whole whoever takes, with Python's lock and without
-        try:
-            return waiting.popleft()
-        except IndexError:
-            return None
+    results, waiting, done = [None] * len(blocks), deque(range(len(blocks))), SimpleQueue()
 
     def work():
+        error = None
         try:
-            for i in iter(take, None):  # whoever is free takes the next one
+            while (i := _take(waiting)) is not None:  # whoever is free takes the next one
                 results[i] = function(blocks[i])
-        except BaseException as error:
+        except BaseException as raised:
+            error = raised
             waiting.clear()  # nobody is to begin another one
-            return error
+        done.put(error)
 
-    done, others = SimpleQueue(), min(THREADS, len(blocks)) - 1  # the thread that asks works too
-    while len(_helpers) < others:
-        _helpers.append(Thread(target=_help, daemon=True))
-        _helpers[-1].start()
-    for _ in range(others):
-        _tasks.put((work, done))
-    for error in (work(), *(done.get() for _ in range(others))):
+    others = min(THREADS, len(blocks)) - 1
+    _offer(_blocks, work, others)
+    work()  # the thread that asks works too
+    for error in [done.get() for _ in range(1 + others - _withdraw(_blocks, work))]:
         if error is not None:
             raise error
     return results
+
+
+def later(function):
+    """A function that gives function()'s result. A thread that is free may compute it before it is asked for.
+
+    It must not draw random numbers while others may. With one thread it is computed at once."""
+    outcome = []
+
+    def work():
+        try:
+            outcome.append((here.run(function), None))
+        except BaseException as error:
+            outcome.append((None, error))
+        _ring(len(_asleep))  # one of them may be waiting for this
+
+    def get():
+        if _withdraw(_tasks, work):
+            work()
+        _serve(lambda: outcome, _blocks)  # who waits helps; but not with a task, which could wait for this one
+        result, error = outcome[0]
+        if error is not None:
+            raise error
+        return result
+
+    here = copy_context()  # what holds where it is asked for, no_grad too, holds where it is done
+    if THREADS == 1:
+        work()
+    else:
+        _offer(_tasks, work)
+    return get
 
 
 def cut(length, size):

@@ -26,7 +26,7 @@ from .random import Generator
 
 __all__ = [
     "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
-    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
+    "fuse_here", "im2col", "later", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 
@@ -49,6 +49,12 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
+
+
+def later(function):
+    """At once: all of it goes into one queue."""
+    result = function()
+    return lambda: result
 
 
 class Transfer:
