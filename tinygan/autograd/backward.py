@@ -23,19 +23,20 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
     on_path = {id(t) for t in order} | {id(x) for x in inputs}
     keep = {id(x) for x in inputs}
     gradients = {id(output): _seed(output, seed)}
-    leaves = {}  # gradients, or their last parts, that nothing else is computed from, and so left for later
+    pending = {}  # the last parts of gradients that the walk does not need next: another core may compute them
 
     def add(x, part):
         seen = gradients.get(id(x))
         gradients[id(x)] = part if seen is None else seen + part
 
     def collect(x):
-        if id(x) in leaves:
-            add(x, leaves.pop(id(x))())
+        if id(x) in pending:
+            add(x, pending.pop(id(x))())
 
     with record(create_graph):
         while order:
             tensor = order.pop()  # children before parents: its gradient is complete
+            collect(tensor)
             g = gradients[id(tensor)] if id(tensor) in keep else gradients.pop(id(tensor))
             origin = tensor.origin
             if origin.versions != versions(origin.args):
@@ -46,9 +47,9 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
             wanted = [id(a) in on_path for a in origin.args]
             if not (create_graph or origin.primitive.joint_vjp):
                 for i, a in enumerate(origin.args):
-                    if wanted[i] and a.origin is None:  # a weight: the walk goes on without its gradient
+                    if wanted[i] and not (order and a is order[-1]):  # a weight's, as a rule: the images' come next
                         collect(a)
-                        leaves[id(a)] = backend.later(partial(origin.primitive.gradient, i, g, tensor, origin))
+                        pending[id(a)] = backend.later(partial(origin.primitive.gradient, i, g, tensor, origin))
                         wanted[i] = False
             parts = origin.primitive.gradients(g, wanted, tensor, origin)
             for argument, part, want in zip(origin.args, parts, wanted):
