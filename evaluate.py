@@ -75,6 +75,7 @@ def measure(run, n):
         bar.update()
     return {
         "preset": run.settings["preset"],
+        "step": run.steps_done(),
         "data": evaluator.train.name,
         "note": evaluator.note,
         "n": len(images),

@@ -79,7 +79,8 @@ def test_the_page_works_in_a_browser_whatever_a_run_is_called(tmp_path):
     (tmp_path / HOSTILE).mkdir()
     run = make(tmp_path / HOSTILE, data="</script><script>document.title = 'owned'</script>")
     plots.save_grid(run.folder / "interpolation.png", np.zeros((4, 8, 8, 1), np.uint8))
-    found = {"n": 4, "samples": {"distance": 12.5, "agreement": None}, "real": {"distance": 1.5, "agreement": None}}
+    samples, real = {"distance": 12.5, "agreement": None}, {"distance": 1.5, "agreement": None}
+    found = {"step": run.steps_done(), "n": 4, "samples": samples, "real": real}
     (run.folder / "metrics.json").write_text(json.dumps(found))
     frames = content(run)["frames"]
     at, console = browse(run.folder / "report.html", TRY, "#2")
@@ -163,10 +164,30 @@ def test_of_many_pictures_some_are_shown_from_the_first_to_the_last(tmp_path, mo
     assert report.some(paths) == [paths[0], paths[-1]]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"samples": 1}', '{"samples": {}, "real": null}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"step": 7}', '{"step": 7, "samples": 1}', '{"step": 7, "samples": {}, "real": null}']
+)
 def test_metrics_that_cannot_be_read_are_left_out(tmp_path, text):
     (tmp_path / "metrics.json").write_text(text)
-    assert report.metrics(tmp_path / "metrics.json") is None
+    assert report.metrics(tmp_path / "metrics.json", 7) is None
+
+
+def test_what_was_measured_before_the_run_went_on_is_not_shown(tmp_path):
+    run = make(tmp_path / "r")
+    found = {"step": run.steps_done(), "samples": {"distance": 12.5}, "real": {"distance": 1.5}}
+    (run.folder / "metrics.json").write_text(json.dumps(found))
+    assert content(run)["metrics"]["compared"] == [["distance", "12.5", "1.5"]]
+    run.write_rows(rows(31), [(310, 4, 1.0)])
+    assert content(run)["metrics"] is None
+
+
+def test_quality_along_the_way_has_a_curve(tmp_path):
+    run = make(tmp_path / "r", log=6)
+    assert "multiple" not in content(run)["curves"]
+    (run.folder / "quality.csv").write_text("step,epoch,distance,multiple\n20,1,3.0,40.0\n65,2,1.5,20.0\n")
+    shown = content(run)
+    assert shown["curves"]["multiple"] == [None, 40.0, 40.0, 40.0, 40.0, 20.0]
+    assert shown["panels"][-1]["title"] == "distance from real images" and shown["panels"][-1]["log"]
 
 
 def test_a_toy_world_is_not_told_to_draw_images(tmp_path):

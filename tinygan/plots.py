@@ -11,6 +11,7 @@ PANELS = (  # the curves of a run: what is drawn together, and how each metric o
     ("spread of a batch", {"spread": "distance of two generated images"}),
     ("penalty", {"penalty": "before its weight"}),
 )
+DISTANCE = ("distance from real images", {"multiple": "times the floor"})  # where --evaluate-every measures it
 LOGARITHMIC = ("norm of the gradient", "distance from real images")
 
 
@@ -45,7 +46,7 @@ def save_curves(path, log, quality=()):
     ]
     panels = [panel for panel in panels if panel[0] != "penalty" or log["penalty"].any()]  # most presets have none
     if quality:
-        panels.append(("distance from real images", [("times the floor", *np.array(quality).T)]))
+        panels.append((DISTANCE[0], [(DISTANCE[1]["multiple"], *np.array(quality).T)]))
     figure = Figure(figsize=(12, 2.7 * -(-len(panels) // 2)), layout="constrained")
     places = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flatten()
     for axes in places[len(panels) :]:

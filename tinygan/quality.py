@@ -1,5 +1,6 @@
 """Quality along the way: how far the samples are from real images every few epochs, and the best checkpoint by that."""
 
+import math
 from functools import cached_property
 
 from tqdm import tqdm
@@ -9,6 +10,15 @@ from .runs import read_table, write_table
 
 COLUMNS = ("step", "epoch", "distance", "multiple")  # the Frechet distance of evaluate.py, and in units of its floor
 SAMPLES = 5_000  # half of what evaluate.py takes: this is for comparing epochs with each other
+
+
+def read(run, until=math.inf):
+    """The rows of quality.csv up to step `until`; none where nothing was measured."""
+    return read_table(place(run), COLUMNS, until) if place(run).exists() else []
+
+
+def place(run):
+    return run.folder / "quality.csv"
 
 
 class Quality:
@@ -26,10 +36,9 @@ class Quality:
 
     def start(self, run, step):
         """rows: what was measured up to this step. What came after the checkpoint is measured again."""
-        self.run, self.path = run, run.folder / "quality.csv"
-        self.rows = read_table(self.path, COLUMNS, until=step) if self.path.exists() else []
+        self.run, self.rows = run, read(run, until=step)
         if self.rows or self.every:
-            write_table(self.path, COLUMNS, self.rows)
+            write_table(place(run), COLUMNS, self.rows)
 
     @cached_property
     def floor(self):
@@ -45,5 +54,5 @@ class Quality:
         if all(distance < row[2] for row in self.rows):
             self.run.save("best", **parts)
         self.rows.append((step, epoch, distance, round(distance / self.floor, 3)))
-        write_table(self.path, COLUMNS, self.rows)
+        write_table(place(self.run), COLUMNS, self.rows)
         return f", distance {self.rows[-1][3]:.1f} times the floor"

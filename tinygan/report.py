@@ -10,7 +10,7 @@ import math
 import shlex
 from pathlib import Path
 
-from . import checkpoint, plots
+from . import checkpoint, plots, quality
 from .runs import LOG_COLUMNS
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -28,7 +28,8 @@ def save(run):
 def shown(run):
     """What the page shows of a run: a dict that survives JSON."""
     config = json.loads(run.config.read_text())
-    log, timings = run.read_rows()
+    (log, _), measured, done = run.read_rows(), quality.read(run), run.steps_done()
+    panels = [*plots.PANELS, *([plots.DISTANCE] if measured else [])]
     frames = sorted(run.samples.glob("epoch_*.png"))
     return {
         "name": run.folder.absolute().name,
@@ -36,15 +37,15 @@ def shown(run):
         "data": config["data"] or "MNIST",
         "device": config.get("device"),
         "steps": config["steps"],
-        "done": max((row[0] for row in (*log[-1:], *timings[-1:])), default=0),
+        "done": done,
         "epochs": len(frames),
         "frames": [
             {"epoch": int(path.stem.removeprefix("epoch_")), "picture": embedded(path)} for path in some(frames)
         ],
-        "curves": curves(log),
-        "panels": [panel(*it, config) for it in plots.PANELS if it[0] != "penalty" or config["penalty"] != "none"],
+        "curves": curves(log, measured),
+        "panels": [panel(*it, config) for it in panels if it[0] != "penalty" or config["penalty"] != "none"],
         "interpolation": embedded(run.folder / "interpolation.png"),
-        "metrics": metrics(run.folder / "metrics.json"),
+        "metrics": metrics(run.folder / "metrics.json", done),
         "settings": flat(config),
         "commands": commands(run, config),
     }
@@ -64,14 +65,20 @@ def embedded(picture):
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
-def curves(log):
-    """{column: its numbers} of the rows of a log, at most POINTS of each."""
+def curves(log, measured=()):
+    """{column: its numbers} of the rows of a log, at most POINTS of each; "multiple", of the rows of quality.csv, is
+    what was measured last."""
     size = max(1, math.ceil(len(log) / POINTS))
     rows = []
     for part in (log[i : i + size] for i in range(0, len(log), size)):
         step, epoch = part[-1][:2]
         rows.append((step, epoch, *(mean(column) for column in list(zip(*part))[2:])))
-    return dict(zip(LOG_COLUMNS, zip(*rows)))
+    found = dict(zip(LOG_COLUMNS, zip(*rows)))
+    if measured and rows:  # an epoch can end behind its last row
+        until = [*found["step"][1:], math.inf]
+        seen = ([multiple for at, _, _, multiple in measured if at < end] for end in until)
+        found["multiple"] = [multiples[-1] if multiples else None for multiples in seen]
+    return found
 
 
 def mean(numbers):
@@ -89,6 +96,7 @@ def panel(title, lines, config):
         "norm of the gradient": "All parameters together. When G's vanishes, it has stopped learning.",
         "spread of a batch": "A fall to a fraction: G is collapsing, its images become alike.",
         "penalty": "On the slope of D.",
+        "distance from real images": "Of 5,000 samples, measured every few epochs: 1 would be as good as real ones.",
     }
     if config["loss"] != "bce":
         meanings["output of D"] = "Higher is more real. The two far apart: D tells them easily."
@@ -98,11 +106,13 @@ def panel(title, lines, config):
     }  # fmt: skip
 
 
-def metrics(path):
-    """What evaluate.py measured: "compared", [[name, of samples, of real images]], and "rest", [[name, value]]; or
-    None, if nothing was."""
+def metrics(path, step):
+    """What evaluate.py measured at this step: "compared", [[name, of samples, of real images]], and "rest", [[name,
+    value]]; or None, if nothing was: what came before the run went on is out of date."""
     try:
         found = json.loads(path.read_text())
+        if found["step"] != step:
+            return None
         generated, real = dict(found.pop("samples")), dict(found.pop("real"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # not there, or not as evaluate.py writes it
         return None

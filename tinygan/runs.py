@@ -110,6 +110,10 @@ class Run:
         """The whole rows of log.csv and of timings.csv up to step `until`, as tuples of numbers."""
         return read_table(self.log, LOG_COLUMNS, until), read_table(self.timings, TIMINGS_COLUMNS, until)
 
+    def steps_done(self):
+        """As far as log.csv and timings.csv tell."""
+        return max((rows[-1][0] for rows in self.read_rows() if rows), default=0)
+
     def write_rows(self, log, timings):
         """log.csv and timings.csv anew, from all their rows."""
         write_table(self.log, LOG_COLUMNS, log)
