@@ -61,6 +61,7 @@ def new_run(args, device, dataset):
 def old_run(args, device, dataset, run):
     """The run to resume, its training and batches as they were saved, and its quality; its config records what is run
     from now on."""
+    run.claim()
     if [*dataset.images.shape[1:], dataset.classes] != [*run.settings["shape"], run.settings["classes"]]:
         raise RunError(f"{run.folder} was trained on data of another shape, or with other classes, than {dataset.name}")
     batches = run.batches(dataset)

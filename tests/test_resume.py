@@ -11,6 +11,8 @@ import sys
 import pytest
 from commands import ROOT, checkpoint, train
 
+from tinygan.runs import Run
+
 HURRIED = """
 # train.py, which saves every ten steps and is sent a signal before the n-th call of a function, and to which what it
 # asks of the device comes only if it waits
@@ -190,6 +192,19 @@ def test_what_cannot_go_on_is_one_sentence(copy, labelled):
     assert "no checkpoint can be used" in says()
     (copy / "config.json").write_text("{}")
     assert "is not what this version" in says()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
+def test_a_run_that_is_being_trained_is_left_alone(copy):
+    here = Run.open(copy)
+    here.claim()
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    done = train("--resume", copy, "--quiet")
+    assert done.returncode == 1 and "is being trained by another process" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert before == {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    del here
+    assert train("--resume", copy, "--quiet").returncode == 0
 
 
 def test_more_epochs_for_a_resumed_run_are_recorded(copy):

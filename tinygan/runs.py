@@ -9,9 +9,11 @@ import io
 import itertools
 import json
 import math
+import os
 import platform
 import subprocess
 import time
+import weakref
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +21,11 @@ import numpy as np
 
 from . import backend, checkpoint, data, plots, presets, worlds
 from .health import METRICS
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 LOG_COLUMNS = ("step", "epoch", *METRICS)
 TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # that the steps since the row before took
@@ -53,12 +60,26 @@ class Run:
                 raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
             for folder in (run.samples, run.checkpoint):
                 folder.mkdir(parents=True, exist_ok=True)
+            run.claim()
             run.write_rows([], [])
             run.save(**parts)
             run.write_config()
         except OSError as error:
             raise RunError(f"no run can be written to {error.filename or out} ({error.strerror})") from None
         return run
+
+    def claim(self):
+        """From here on no other process can train this run: raises RunError in the one that tries. The system keeps the
+        claim, and forgets it with this process, however that ends; systems and disks without such locks keep none."""
+        if fcntl:
+            folder = os.open(self.folder, os.O_RDONLY)
+            weakref.finalize(self, os.close, folder)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"{self.folder} is being trained by another process: wait for it, or stop it") from None
+            except OSError:
+                pass
 
     def write_config(self):
         """config.json from the settings, and what runs them."""
