@@ -54,7 +54,7 @@ def new_run(args, device, dataset):
     batches = run.batches(dataset)
     if args.epochs:
         settings["steps"] = args.epochs * batches.steps_per_epoch
-    training, quality = run.build(), Quality(settings)
+    training, quality = run.build(), Quality(settings, dataset)
     return Run.create(settings, args.out, training=training, batches=batches), training, batches, quality
 
 
@@ -71,7 +71,7 @@ def old_run(args, device, dataset, run):
     run.settings["evaluate_every"] = args.evaluate_every or run.settings.get("evaluate_every")
     training = run.build()
     run.load(training=training, batches=batches)
-    quality = Quality(run.settings)
+    quality = Quality(run.settings, dataset)
     run.write_config()
     return run, training, batches, quality
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_data import idx, write
 
-from tinygan import Tensor, backend, check_grads
+from tinygan import Tensor, backend, check_grads, data
 from tinygan.metrics import Evaluator, MetricsError, classifier, cross_entropy, store
 from tinygan.metrics import evaluator as evaluators
 
@@ -78,6 +78,13 @@ def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch
     write(folder, train_labels=idx(np.arange(90) // 3 % 3))
     Evaluator(folder, progress=watch)
     assert trained == [30, 10]  # other labels are other data
+
+
+def test_training_images_that_were_read_already_are_not_read_again(tmp_path, monkeypatch):
+    folder = write(tmp_path, train_images=idx(np.zeros((36, 8, 8))), train_labels=idx(np.arange(36) % 2))
+    train, load = data.load(folder), data.load
+    monkeypatch.setattr(data, "load", lambda source, split="train": {"test": load}[split](source, split))
+    assert len(evaluators.splits(folder, train)[0].images) == 30
 
 
 def test_without_test_images_a_sixth_is_set_aside_and_said(tmp_path):

@@ -15,7 +15,7 @@ class Scripted:
 
     distances = ()
 
-    def __init__(self, source, n, progress):
+    def __init__(self, source, n, progress, train):
         self.real = type("Dataset", (), {"images": "real"})
 
     def draw(self, training):
@@ -38,7 +38,7 @@ def parts(trained, tmp_path, monkeypatch):
 
 
 def measure(run, step):
-    measured = quality.Quality(run.settings)
+    measured = quality.Quality(run.settings, None)
     measured.start(run, step)
     return measured
 
@@ -77,4 +77,4 @@ def test_a_toy_world_has_no_distance(parts):
     run, _ = parts
     run.settings["shape"] = [2]
     with pytest.raises(ValueError, match="judged at its end"):
-        quality.Quality(run.settings)
+        quality.Quality(run.settings, None)

@@ -22,17 +22,17 @@ def place(run):
 
 
 class Quality:
-    """What is measured of a run with these settings: quality.csv, and its checkpoint "best".
+    """What is measured of a run with these settings on this Dataset: quality.csv, and its checkpoint "best".
 
     Raises ValueError (DataError, MetricsError), in a sentence, for data on which nothing can be measured.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings, train):
         self.every = settings["evaluate_every"]
         if self.every and len(settings["shape"]) == 1:
             raise ValueError("a toy world is judged at its end: --evaluate-every is for images")
         if self.every:
-            self.evaluator = Evaluator(settings["data"], SAMPLES, progress=tqdm)
+            self.evaluator = Evaluator(settings["data"], SAMPLES, progress=tqdm, train=train)
 
     def start(self, run, step):
         """rows: what was measured up to this step. What came after the checkpoint is measured again."""

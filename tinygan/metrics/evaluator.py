@@ -15,13 +15,14 @@ PIXELWISE = 2_000  # images whose nearest training neighbour is looked for: a me
 class Evaluator:
     """Judges images against test images. What it needs of these is computed once.
 
-    source: what data.load takes, of images with labels. n: how many samples there will be. `real`: as many training
-    images, in the place of samples that are as good as can be. `note`: a sentence, if the test images are not quite
-    that. progress: see classifier.train. Raises DataError and MetricsError, in a sentence.
+    source: what data.load takes, of images with labels; train: its training images, if they have been read already.
+    n: how many samples there will be. `real`: as many training images, in the place of samples that are as good as can
+    be. `note`: a sentence, if the test images are not quite that. progress: see classifier.train. Raises DataError and
+    MetricsError, in a sentence.
     """
 
-    def __init__(self, source=None, n=10_000, progress=iter):
-        self.train, test, self.note = splits(source)
+    def __init__(self, source=None, n=10_000, progress=iter, train=None):
+        self.train, test, self.note = splits(source, train)
         self.classifier, self.record = store.for_data(self.train, test, progress)
         self.test, self.real = some(test, REFERENCE), some(self.train, n)
         self.features, _ = self.classifier.look(self.test.images)
@@ -72,12 +73,12 @@ class Evaluator:
         return self.median_distance(images) / self.novelty
 
 
-def splits(source):
+def splits(source, train=None):
     """(training Dataset, test Dataset, a sentence about them or None), with labels.
 
     Where there are no test images, a sixth of the training images is set aside: the classifier then has not seen them.
     """
-    train, note = data.load(source), None
+    train, note = train or data.load(source), None
     if train.classes < 2:
         raise store.MetricsError(
             f"{train.name} has no labels of two classes or more: quality is measured by a network that learns them "
