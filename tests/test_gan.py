@@ -244,7 +244,7 @@ def test_a_discriminator_that_learns_from_a_fixed_forger_wins():
 @pytest.mark.parametrize("name", ["dcgan", "r3gan"])
 def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypatch):
     """The graph of D's phase is the most that must be held at once: what the walk makes replaces what it lets go. G's
-    next forgery takes the place of its last one, and gradients that wait for a core are few."""
+    next forgery takes the place of its last one."""
     training = build(name, (28, 28, 1), ema=0.0)
     batches, results = SameBatch(training, (28, 28, 1), n=64), []
 

@@ -12,6 +12,7 @@ from commands import checkpoint, run
 
 from tinygan import Tensor, backend, no_grad, presets
 from tinygan.backend import cpu, threads
+from tinygan.layers import Dropout, Sequential
 
 pytestmark = pytest.mark.skipif(backend.device != "cpu", reason="about the CPU")
 RNG = np.random.default_rng(0)
@@ -180,7 +181,7 @@ def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path
 def test_what_is_left_for_later_is_there_when_asked_for(some_threads):
     def total(depth):
         parts = [backend.later(lambda: total(depth - 1)) for _ in range(3)] if depth else []
-        return 1 + sum(part() for part in parts)  # those that wait work, so nobody waits for nobody
+        return 1 + sum(part() for part in parts)  # those that wait work, so nobody waits for ever
 
     parts = [backend.later(lambda: (total(3), sum(threads.run(abs, range(-9, 0))))) for _ in range(20)]
     assert [part() for part in parts] == [(40, 45)] * 20
@@ -188,9 +189,8 @@ def test_what_is_left_for_later_is_there_when_asked_for(some_threads):
 
 
 def test_an_error_in_what_was_left_for_later_is_raised_where_it_is_asked_for(some_threads):
-    part = backend.later(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        part()
+        backend.later(lambda: 1 / 0)()
 
 
 def test_no_grad_holds_for_what_is_left_for_later(some_threads):
@@ -200,6 +200,16 @@ def test_no_grad_holds_for_what_is_left_for_later(some_threads):
     remembered = backend.later(lambda: x * 2.0)
     with no_grad():
         assert remembered().requires_grad and not constant().requires_grad
+
+
+def test_no_bit_depends_on_the_number_of_threads_where_the_generator_draws_too(monkeypatch):
+    images, losses = Tensor(r(16, 8, 8, 1)), []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "THREADS", n)
+        gan = presets.build(presets.PRESETS["vanilla"]._replace(dropout=0.3), (8, 8, 1), seed=0).gan
+        gan.G = Sequential(gan.G, Dropout(0.5, gan.rng))
+        losses.append([gan.discriminator_loss(images, gan.latent(16)).loss.item() for _ in range(20)])
+    assert losses[1:] == losses[:-1]
 
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}], ids=str)
@@ -223,10 +233,11 @@ def test_no_bit_of_a_step_depends_on_the_number_of_threads(name, changes, monkey
 def test_a_forked_child_has_threads_of_its_own():
     code = (
         "import os; from tinygan.backend import threads; threads.THREADS = 3; failed = 0\n"
-        "for _ in range(30):  # whether the fork catches a thread with the queue's lock is chance\n"
-        "    threads.run(abs, range(9)); child = os.fork()\n"
-        "    if child == 0: os._exit(threads.run(abs, range(9)) != list(range(9)))\n"
-        "    failed |= os.waitpid(child, 0)[1]\n"
+        "for _ in range(30):  # whether the fork catches a thread with a queue's lock is chance\n"
+        "    threads.run(abs, range(9)); busy = [threads.later(lambda: sum(range(9999))) for _ in range(9)]\n"
+        "    child = os.fork()\n"
+        "    if child == 0: os._exit(threads.run(abs, range(9)) != list(range(9)) or threads.later(int)())\n"
+        "    failed |= os.waitpid(child, 0)[1]; [part() for part in busy]\n"
         "print(failed)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from . import backend
 from .autograd import Tensor, grad, no_grad
-from .layers import power_iteration
+from .layers import Dropout, power_iteration
 
 
 class Phase(NamedTuple):
@@ -36,8 +36,9 @@ class GAN:
         self.penalty, self.penalty_weight, self.n_critic, self.classes = penalty, penalty_weight, n_critic, classes
 
     def forge(self, latent, *labels):
-        """A function that gives G's images: on the CPU another core may draw them before it is called."""
-        return backend.later(lambda: self.G(latent, *labels))
+        """A function that gives G's images: on the CPU another core may make them before it is called."""
+        noisy = any(isinstance(layer, Dropout) for layer in self.G.walk())  # random numbers must come in one order
+        return (backend.at_once if noisy else backend.later)(lambda: self.G(latent, *labels))
 
     def discriminator_loss(self, real, latent, *labels):
         """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or what the loss in use puts in its place, and the penalty"""
@@ -70,7 +71,7 @@ class GAN:
             power_iteration(self.D)
             D_phase = self.discriminator_loss(real, self.latent(len(real)), *labels)
             if turn == self.n_critic - 1:
-                forgery = self.forge(self.latent(len(real)), *labels)  # while D moves: G does not need it yet
+                forgery = self.forge(self.latent(len(real)), *labels)  # while D moves, which changes nothing in G
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
         G_phase = self.generator_loss(real, forgery, *labels)

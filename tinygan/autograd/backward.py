@@ -23,7 +23,7 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
     on_path = {id(t) for t in order} | {id(x) for x in inputs}
     keep = {id(x) for x in inputs}
     gradients = {id(output): _seed(output, seed)}
-    pending = {}  # the last parts of gradients that the walk does not need next: another core may compute them
+    pending = {}  # parts of gradients that the walk does not need next, of weights as a rule: for another core
 
     def add(x, part):
         seen = gradients.get(id(x))
@@ -47,7 +47,7 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
             wanted = [id(a) in on_path for a in origin.args]
             if not (create_graph or origin.primitive.joint_vjp):
                 for i, a in enumerate(origin.args):
-                    if wanted[i] and not (order and a is order[-1]):  # a weight's, as a rule: the images' come next
+                    if wanted[i] and not (order and a is order[-1]):  # what it does need next is computed now
                         collect(a)
                         pending[id(a)] = backend.later(partial(origin.primitive.gradient, i, g, tensor, origin))
                         wanted[i] = False

@@ -10,6 +10,7 @@ import importlib
 import re
 
 from .device import DeviceError
+from .threads import at_once as at_once  # what `later` is where nothing is gained by waiting
 
 OFFERS = (
     "xp",  # the array namespace: numpy or cupy

@@ -27,16 +27,16 @@ def count():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-THREADS = count()  # may be changed at any time
+THREADS = count()  # may be changed at any time; helpers that have begun stay
 _blocks, _tasks = deque(), deque()  # what is offered to whoever is free: see run, and later
 _asleep = deque()  # the bells of those who have nothing to do
 _helpers = []
 
 
 def _begin_anew():
-    """A child process has none of its parent's threads."""
-    for shared in (_blocks, _tasks, _asleep, _helpers):
-        shared.clear()
+    """A child process has none of its parent's threads, and one of them may have held a queue's lock."""
+    global _blocks, _tasks, _asleep, _helpers
+    _blocks, _tasks, _asleep, _helpers = deque(), deque(), deque(), []
 
 
 if hasattr(os, "register_at_fork"):
@@ -53,17 +53,17 @@ def _serve(until, *queues):
             del work  # and with it the arrays it is about
         else:
             _asleep.append(bell)
-            if any(queues) or until():  # it came before the bell hung
-                _withdraw(_asleep, bell)
-            else:
-                bell.get()
+            came = any(queues) or until()  # before the bell hung
+            if not (came and _withdraw(_asleep, bell)):
+                bell.get()  # it rings, or it has been rung
 
 
 def _offer(queue, work, n=1):
     """Let n of those who are free do it, now or when one will be."""
     while len(_helpers) < THREADS - 1:
-        _helpers.append(Thread(target=_serve, args=(lambda: False, _blocks, _tasks), daemon=True))
-        _helpers[-1].start()
+        helper = Thread(target=_serve, args=(lambda: False, _blocks, _tasks), daemon=True)
+        helper.start()
+        _helpers.append(helper)
     queue.extend([work] * n)
     _ring(n)
 
@@ -137,31 +137,39 @@ def run(function, blocks):
 def later(function):
     """A function that gives function()'s result. A thread that is free may compute it before it is asked for.
 
-    It must not draw random numbers while others may. With one thread it is computed at once."""
-    outcome = []
+    What it reads must not change until then, it must not draw random numbers while others may, and it must be asked for
+    in this process, but not from a block of `run`. With one thread it is computed at once.
+    """
+    if THREADS == 1:
+        return at_once(function)
+    outcome, asked, here = [], [], copy_context()  # what holds where it is left, no_grad too, holds where it is done
 
     def work():
         try:
             outcome.append((here.run(function), None))
         except BaseException as error:
             outcome.append((None, error))
-        _ring(len(_asleep))  # one of them may be waiting for this
+        if asked:
+            _ring(len(_asleep))  # who asked may sleep
 
     def get():
         if _withdraw(_tasks, work):
             work()
+        asked.append(True)
         _serve(lambda: outcome, _blocks)  # who waits helps; but not with a task, which could wait for this one
         result, error = outcome[0]
         if error is not None:
             raise error
         return result
 
-    here = copy_context()  # what holds where it is asked for, no_grad too, holds where it is done
-    if THREADS == 1:
-        work()
-    else:
-        _offer(_tasks, work)
+    _offer(_tasks, work)
     return get
+
+
+def at_once(function):
+    """What `later` is where nothing is gained by waiting."""
+    result = function()
+    return lambda: result
 
 
 def cut(length, size):

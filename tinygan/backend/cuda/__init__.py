@@ -18,6 +18,7 @@ except ImportError as error:
     ) from None
 
 from ..patches import patch_grid
+from ..threads import at_once as later  # all of it goes into one queue of the device
 from .blas import matmul, tf32
 from .fusion import centred_sums, column_sums, fuse_here, moments
 from .graph import capture
@@ -49,12 +50,6 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
-
-
-def later(function):
-    """At once: all of it goes into one queue."""
-    result = function()
-    return lambda: result
 
 
 class Transfer:
