@@ -45,7 +45,7 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
                     "compute the output again, then take its gradient"
                 )
             wanted = [id(a) in on_path for a in origin.args]
-            if not (create_graph or origin.primitive.joint_vjp):
+            if not origin.primitive.joint_vjp:  # which gives all at once
                 for i, a in enumerate(origin.args):
                     if wanted[i] and not (order and a is order[-1]):  # what it does need next is computed now
                         collect(a)
