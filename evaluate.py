@@ -54,7 +54,7 @@ def measure(run, n):
     if len(shape) == 1:
         raise ValueError(f"{run.folder} is a run on a toy world: train.py says at its end how good it is")
     training = run.build()
-    run.load_generator(training)
+    step = run.load_generator(training)
     with tqdm(total=5, desc="looking at test images", leave=False, disable=None) as bar:
 
         def now(title):
@@ -75,7 +75,7 @@ def measure(run, n):
         bar.update()
     return {
         "preset": run.settings["preset"],
-        "step": run.steps_done(),
+        "step": step,
         "data": evaluator.train.name,
         "note": evaluator.note,
         "n": len(images),

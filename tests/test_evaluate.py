@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from commands import ROOT, run, train
+from commands import ROOT, checkpoint, run, train
 
 from tinygan import data
 from tinygan.runs import Run
@@ -43,6 +43,7 @@ def measured(labelled, tmp_path_factory):
 def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
     folder, _, done = measured
     written = json.loads((folder / "r" / "metrics.json").read_text())
+    assert [written["step"]] == checkpoint(folder / "r")["training.steps"].tolist()
     first, note, heading, *rows = done.stdout.splitlines()
     assert first.startswith("cgan: 20 samples against 6 test images of labelled")
     assert "A sixth of the training images stands in" in note == written["note"]

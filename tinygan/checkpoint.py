@@ -51,6 +51,7 @@ def save(path, parts, about=None):
 
 def load(path, parts, about=None):
     """Put what `save` wrote back into the same parts; names in the file that belong to no part are left alone.
+    Returns all its arrays, by name.
 
     Where the file is damaged, the previous one is used, and stderr hears of it. Raises CheckpointError when neither is
     whole, and for a checkpoint that is about something else, or of other networks.
@@ -71,6 +72,7 @@ def load(path, parts, about=None):
             part.load_state_dict({k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)})
         except (ValueError, KeyError) as error:
             raise CheckpointError(f"{path}: {error}") from None
+    return arrays
 
 
 def read(path):

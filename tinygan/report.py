@@ -28,7 +28,8 @@ def save(run):
 def shown(run):
     """What the page shows of a run: a dict that survives JSON."""
     config = json.loads(run.config.read_text())
-    (log, _), measured, done = run.read_rows(), quality.read(run), run.steps_done()
+    (log, timings), measured = run.read_rows(), quality.read(run)
+    done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
     panels = [*plots.PANELS, *([plots.DISTANCE] if measured else [])]
     frames = sorted(run.samples.glob("epoch_*.png"))
     return {

@@ -131,10 +131,6 @@ class Run:
         """The whole rows of log.csv and of timings.csv up to step `until`, as tuples of numbers."""
         return read_table(self.log, LOG_COLUMNS, until), read_table(self.timings, TIMINGS_COLUMNS, until)
 
-    def steps_done(self):
-        """As far as log.csv and timings.csv tell."""
-        return max((rows[-1][0] for rows in self.read_rows() if rows), default=0)
-
     def write_rows(self, log, timings):
         """log.csv and timings.csv anew, from all their rows."""
         write_table(self.log, LOG_COLUMNS, log)
@@ -169,11 +165,13 @@ class Run:
         checkpoint.save(self.checkpoint / f"{name}.npz", parts, self._about())
 
     def load(self, name="last", **parts):
-        checkpoint.load(self.checkpoint / f"{name}.npz", parts, self._about())
+        """Put the parts of checkpoint/<name>.npz back. Returns the training step it is of."""
+        return int(checkpoint.load(self.checkpoint / f"{name}.npz", parts, self._about())["training.steps"][0])
 
     def load_generator(self, training, name="last"):
-        """Only what samples are drawn from, so that a run can be sampled on another device than it was trained on."""
-        self.load(name, **{f"training.{key}": part for key, part in training.sampling_parts().items()})
+        """Only what samples are drawn from, so that a run can be sampled on another device than it was trained on.
+        Returns the training step."""
+        return self.load(name, **{f"training.{key}": part for key, part in training.sampling_parts().items()})
 
     def _about(self):
         return {"preset": self.settings["preset"]}
