@@ -90,10 +90,7 @@ def measure(preset, batch_size, rounds):
 
 
 def profile(preset, batch_size=128, steps=10):
-    """Calls, time, bytes and GFLOP/s of each primitive in a step, and what is left; as text.
-
-    So that the times add up, nothing is left for later while they are taken: one operation after the other.
-    """
+    """Calls, time, bytes and GFLOP/s of each primitive in a step, and what is left; as text."""
     calls = collections.defaultdict(lambda: [0, 0.0, 0, 0])
 
     def watched(name, forward):
@@ -119,7 +116,6 @@ def profile(preset, batch_size=128, steps=10):
     step = tinygan_step(preset, batch_size)
     step()
     whole, used = timed()
-    backend.later = backend.at_once
     for name, primitive in PRIMITIVES.items():
         primitive.forward = watched(name, primitive.forward)
     total, _ = timed()

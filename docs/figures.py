@@ -70,11 +70,11 @@ def step_graph():
     D = Sequential(Linear(2, 4, rng), LeakyReLU(0.2), Linear(4, 1, rng))
     gan = GAN(G, D, LOSSES["bce"], 2, rng)
     real, latent = Tensor(rng.normal((8, 2))), gan.latent(8)
-    phase = gan.discriminator_loss(real, latent)
-    forgery = G(latent)  # the history that detach cut off
+    fake = G(latent)  # its graph is cut off by detach
+    phase = gan.discriminator_loss(real, fake.detach())
     places = layout(phase.loss)
     column, row = places[id(phase.fake)]
-    cut = layout(forgery, column - 1, row)
+    cut = layout(fake, column - 1, row)
     labels = {id(p): f"D {name}" for name, p in D.named_parameters().items()}
     labels |= {id(p): f"G {name}" for name, p in G.named_parameters().items()}
     labels |= {id(real): "real", id(phase.fake): "fake", id(latent): "noise"}
@@ -82,7 +82,7 @@ def step_graph():
     axes = figure.add_axes((0, 0, 1, 1))
     figure.set_size_inches(fit(axes, [*places.values(), *cut.values()], below=0.35))
     draw(axes, phase.loss, places, labels)
-    draw(axes, forgery, cut, labels, faded=True)
+    draw(axes, fake, cut, labels, faded=True)
     gap = (column - 0.5) * COLUMN
     axes.plot([gap, gap], [row * ROW - 0.4, row * ROW + 0.4], color="#b03030", linestyle="--", linewidth=1.5)
     axes.text(gap, row * ROW - 0.45, "detach", color="#b03030", ha="center", va="top", fontsize=10)

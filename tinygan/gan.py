@@ -8,9 +8,8 @@ what the two sides minimise (losses.py), and in what keeps D's slope in bounds (
 
 from typing import NamedTuple
 
-from . import backend
 from .autograd import Tensor, grad, no_grad
-from .layers import Dropout, power_iteration
+from .layers import power_iteration
 
 
 class Phase(NamedTuple):
@@ -35,18 +34,11 @@ class GAN:
         self.G, self.D, self.loss, self.latent_size, self.rng = G, D, loss, latent_size, rng
         self.penalty, self.penalty_weight, self.n_critic, self.classes = penalty, penalty_weight, n_critic, classes
 
-    def forge(self, latent, *labels):
-        """A function that gives G's images: on the CPU another core may make them before it is called."""
-        noisy = any(isinstance(layer, Dropout) for layer in self.G.walk())  # random numbers must come in one order
-        return (backend.at_once if noisy else backend.later)(lambda: self.G(latent, *labels))
-
-    def discriminator_loss(self, real, latent, *labels):
+    def discriminator_loss(self, real, fake, *labels):
         """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or what the loss in use puts in its place, and the penalty"""
-        forgery = self.forge(latent, *labels)
-        real.requires_grad = self.penalty is not None  # a penalty asks for D's slope at images
+        if self.penalty:  # it needs the gradient of D at the images, so they become leaves of the graph
+            real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
         real_logits = self.D(real, *labels)  # apart from the fake ones: BatchNorm must not mix them
-        fake = forgery().detach()  # D learns from the forgery; the forger must not learn from this
-        fake.requires_grad = real.requires_grad
         fake_logits = self.D(fake, *labels)
         loss = self.loss.discriminator(real_logits, fake_logits)
         if self.penalty is None:
@@ -54,9 +46,8 @@ class GAN:
         penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
         return Phase(loss + penalty * self.penalty_weight, real_logits, fake_logits, fake, penalty)
 
-    def generator_loss(self, real, forgery, *labels):
-        """max_G  E[log D(G(z))], or what the loss in use puts in its place; forgery: what `forge` returned"""
-        fake = forgery()
+    def generator_loss(self, real, fake, *labels):
+        """max_G  E[log D(G(z))], or what the loss in use puts in its place"""
         real_logits = None
         if self.loss.compares:  # only a loss that looks at the real logits pays for them
             with no_grad():
@@ -66,15 +57,15 @@ class GAN:
 
     def step(self, batches, D_optimizer, G_optimizer):
         """One round: n_critic batches of real images for D, then G. Returns the last phase of D and that of G."""
-        for turn in range(self.n_critic):
+        for _ in range(self.n_critic):
             real, *labels = map(Tensor, batches.next())
             power_iteration(self.D)
-            D_phase = self.discriminator_loss(real, self.latent(len(real)), *labels)
-            if turn == self.n_critic - 1:
-                forgery = self.forge(self.latent(len(real)), *labels)  # while D moves, which changes nothing in G
+            fake = self.G(self.latent(len(real)), *labels).detach()
+            D_phase = self.discriminator_loss(real, fake, *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
-        G_phase = self.generator_loss(real, forgery, *labels)
+        fake = self.G(self.latent(len(real)), *labels)
+        G_phase = self.generator_loss(real, fake, *labels)
         G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # walks through D, and moves only G
         return D_phase, G_phase
 

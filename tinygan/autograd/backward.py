@@ -1,7 +1,5 @@
 """The backward walk: the chain rule, from an output to the inputs that were asked for, and nowhere else."""
 
-from functools import partial
-
 from .. import backend
 from .tensor import Origin, Tensor, is_recording, record, versions
 
@@ -23,20 +21,14 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
     on_path = {id(t) for t in order} | {id(x) for x in inputs}
     keep = {id(x) for x in inputs}
     gradients = {id(output): _seed(output, seed)}
-    pending = {}  # parts of gradients that the walk does not need next, of weights as a rule: for another core
 
     def add(x, part):
         seen = gradients.get(id(x))
         gradients[id(x)] = part if seen is None else seen + part
 
-    def collect(x):
-        if id(x) in pending:
-            add(x, pending.pop(id(x))())
-
     with record(create_graph):
         while order:
             tensor = order.pop()  # children before parents: its gradient is complete
-            collect(tensor)
             g = gradients[id(tensor)] if id(tensor) in keep else gradients.pop(id(tensor))
             origin = tensor.origin
             if origin.versions != versions(origin.args):
@@ -45,20 +37,11 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
                     "compute the output again, then take its gradient"
                 )
             wanted = [id(a) in on_path for a in origin.args]
-            if not origin.primitive.joint_vjp:  # which gives all at once
-                for i, a in enumerate(origin.args):
-                    if wanted[i] and not (order and a is order[-1]):  # what it does need next is computed now
-                        collect(a)
-                        pending[id(a)] = backend.later(partial(origin.primitive.gradient, i, g, tensor, origin))
-                        wanted[i] = False
-            parts = origin.primitive.gradients(g, wanted, tensor, origin)
-            for argument, part, want in zip(origin.args, parts, wanted):
+            for argument, part, want in zip(origin.args, origin.primitive.gradients(g, wanted, tensor, origin), wanted):
                 if want:
                     add(argument, part)
             if not create_graph:
                 tensor.origin = SPENT  # let go of the arguments: memory falls as the walk proceeds
-        for x in inputs:
-            collect(x)
     return [_pick(gradients, x, i, allow_unconnected) for i, x in enumerate(inputs)]
 
 

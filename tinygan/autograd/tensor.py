@@ -132,11 +132,7 @@ class Primitive:
         """dL/d(argument) for each wanted one, else None. y: the tensor made, origin: how (it may have lost its own)."""
         if self.joint_vjp:
             return self.joint_vjp(g, wanted, y, *origin.args, **origin.kwargs)
-        return [self.gradient(i, g, y, origin) if want else None for i, want in enumerate(wanted)]
-
-    def gradient(self, i, g, y, origin):
-        """dL/d(argument i) alone, for a primitive without a joint derivative."""
-        return self.vjps[i](g, y, *origin.args, **origin.kwargs)
+        return [self.vjps[i](g, y, *origin.args, **origin.kwargs) if want else None for i, want in enumerate(wanted)]
 
 
 primitive = Primitive

@@ -10,7 +10,6 @@ import importlib
 import re
 
 from .device import DeviceError
-from .threads import at_once as at_once  # what `later` is where nothing is gained by waiting
 
 OFFERS = (
     "xp",  # the array namespace: numpy or cupy
@@ -27,7 +26,6 @@ OFFERS = (
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",
     "conv2d_filter",
-    "later",  # function -> its result when asked for; on the CPU another core may compute it meanwhile
     "capture",  # a step -> the same step, on CUDA as one graph
     "tf32",  # whether products of float32 may be rounded for speed, on CUDA
 )

@@ -7,11 +7,10 @@ import numpy as xp
 from . import threads
 from .fusion import centred_sums, column_sums, fuse_here, moments
 from .patches import im2col, patch_grid, windows
-from .threads import later
 
 __all__ = [
     "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
-    "fuse_here", "im2col", "later", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
+    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 PATCHES = 1 << 18  # elements of a block of patches, 1 MiB

@@ -1,9 +1,11 @@
-"""The CPU's cores. NumPy runs all but matrix products on one of them; here work is cut into blocks, and the blocks go
-to threads of our own (NumPy releases Python's lock while it computes). Blocks of one operation must wait for each
-other; so what nobody waits for yet is left for `later`, and each core is busy with something of its own.
+"""A small pool of threads for the CPU's cores.
 
-A block is small enough that what is computed along the way stays in the cache, which pays even with one thread. How
-work is cut depends on its size alone, never on the number of threads: so results do not, to the bit.
+NumPy computes on one core at a time. Here an operation is cut into blocks, and the blocks are computed on all cores;
+NumPy releases Python's lock while it computes. A block is small enough for its intermediate results to stay in the
+cache, which is faster even with one thread.
+
+How work is cut depends on its size only, never on the number of threads. So results do not depend on it either, to
+the bit.
 """
 
 import ctypes
@@ -11,7 +13,6 @@ import math
 import os
 import sys
 from collections import deque
-from contextvars import copy_context
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -27,70 +28,24 @@ def count():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-THREADS = count()  # may be changed at any time; helpers that have begun stay
-_blocks, _tasks = deque(), deque()  # what is offered to whoever is free: see run, and later
-_asleep = deque()  # the bells of those who have nothing to do
-_helpers = []
+THREADS = count()  # may be changed at any time; helper threads that were started stay
+_jobs, _helpers = SimpleQueue(), []
 
 
-def _begin_anew():
-    """A child process has none of its parent's threads, and one of them may have held a queue's lock."""
-    global _blocks, _tasks, _asleep, _helpers
-    _blocks, _tasks, _asleep, _helpers = deque(), deque(), deque(), []
+def _forget_threads():
+    """A forked child has none of its parent's threads, and one of them may have held the queue's lock."""
+    global _jobs, _helpers
+    _jobs, _helpers = SimpleQueue(), []
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
-def _serve(until, *queues):
-    """Do what is offered, that of the first queue first, and sleep when there is nothing, until until() is true."""
-    bell = SimpleQueue()
-    while not until():
-        work = next(filter(None, map(_take, queues)), None)
-        if work:
-            work()
-            del work  # and with it the arrays it is about
-        else:
-            _asleep.append(bell)
-            came = any(queues) or until()  # before the bell hung
-            if not (came and _withdraw(_asleep, bell)):
-                bell.get()  # it rings, or it has been rung
-
-
-def _offer(queue, work, n=1):
-    """Let n of those who are free do it, now or when one will be."""
-    while len(_helpers) < THREADS - 1:
-        helper = Thread(target=_serve, args=(lambda: False, _blocks, _tasks), daemon=True)
-        helper.start()
-        _helpers.append(helper)
-    queue.extend([work] * n)
-    _ring(n)
-
-
-def _ring(n):
-    for _ in range(n):
-        if bell := _take(_asleep):
-            bell.put(None)
-
-
-def _withdraw(queue, item):
-    """Take every copy of an item back; how many nobody had taken."""
-    n = 0
-    try:
-        while True:
-            queue.remove(item)
-            n += 1
-    except ValueError:
-        return n
-
-
-def _take(queue):
-    """The next one, or None; a deque is whole whoever takes, with Python's lock and without."""
-    try:
-        return queue.popleft()
-    except IndexError:
-        return None
+def _serve(jobs):
+    """A helper thread: do one job after another, for ever."""
+    while True:
+        jobs.get()()
 
 
 def one_product_a_thread():
@@ -110,66 +65,38 @@ def keep_memory():
 
 
 def run(function, blocks):
-    """function(block) for every block, on all threads; the results in the order of the blocks."""
+    """Return [function(block) for block in blocks], computed on all threads.
+
+    The calling thread and the helpers take one block after another until none is left. All blocks are computed even if
+    one fails; then the first error is raised.
+    """
     if len(blocks) == 1 or THREADS == 1:
         return [function(block) for block in blocks]
-    results, waiting, done = [None] * len(blocks), deque(range(len(blocks))), SimpleQueue()
+    results, waiting, errors = [None] * len(blocks), deque(range(len(blocks))), SimpleQueue()
 
     def work():
-        error = None
-        try:
-            while (i := _take(waiting)) is not None:  # whoever is free takes the next one
+        while waiting:
+            try:
+                i = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            try:
                 results[i] = function(blocks[i])
-        except BaseException as raised:
-            error = raised
-            waiting.clear()  # nobody is to begin another one
-        done.put(error)
+                errors.put(None)
+            except BaseException as error:
+                errors.put(error)
 
-    others = min(THREADS, len(blocks)) - 1
-    _offer(_blocks, work, others)
-    work()  # the thread that asks works too
-    for error in [done.get() for _ in range(1 + others - _withdraw(_blocks, work))]:
-        if error is not None:
-            raise error
-    return results
-
-
-def later(function):
-    """A function that gives function()'s result. A thread that is free may compute it before it is asked for.
-
-    What it reads must not change until then, it must not draw random numbers while others may, and it must be asked for
-    in this process, but not from a block of `run`. With one thread it is computed at once.
-    """
-    if THREADS == 1:
-        return at_once(function)
-    outcome, asked, here = [], [], copy_context()  # what holds where it is left, no_grad too, holds where it is done
-
-    def work():
-        try:
-            outcome.append((here.run(function), None))
-        except BaseException as error:
-            outcome.append((None, error))
-        if asked:
-            _ring(len(_asleep))  # who asked may sleep
-
-    def get():
-        if _withdraw(_tasks, work):
-            work()
-        asked.append(True)
-        _serve(lambda: outcome, _blocks)  # who waits helps; but not with a task, which could wait for this one
-        result, error = outcome[0]
-        if error is not None:
-            raise error
-        return result
-
-    _offer(_tasks, work)
-    return get
-
-
-def at_once(function):
-    """What `later` is where nothing is gained by waiting."""
-    result = function()
-    return lambda: result
+    while len(_helpers) < THREADS - 1:
+        _helpers.append(Thread(target=_serve, args=(_jobs,), daemon=True))
+        _helpers[-1].start()
+    for _ in range(min(THREADS, len(blocks)) - 1):
+        _jobs.put(work)
+    work()
+    found = [error for error in [errors.get() for _ in blocks] if error is not None]
+    result, results, function = results, None, None  # a helper may take the job late: it must not keep arrays alive
+    if found:
+        raise found[0]
+    return result
 
 
 def cut(length, size):

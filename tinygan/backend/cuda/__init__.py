@@ -18,7 +18,6 @@ except ImportError as error:
     ) from None
 
 from ..patches import patch_grid
-from ..threads import at_once as later  # all of it goes into one queue of the device
 from .blas import matmul, tf32
 from .fusion import centred_sums, column_sums, fuse_here, moments
 from .graph import capture
@@ -27,7 +26,7 @@ from .random import Generator
 
 __all__ = [
     "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
-    "fuse_here", "im2col", "later", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
+    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
 
