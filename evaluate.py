@@ -13,10 +13,11 @@ import sys
 
 from tqdm import tqdm
 
-from tinygan import backend, report
-from tinygan.checkpoint import write_text
+from tinygan import backend
+from tinygan.app import report
+from tinygan.app.runs import Run
+from tinygan.files import write_text
 from tinygan.metrics import Evaluator
-from tinygan.runs import Run
 
 MEANING = {
     "distance": "Frechet distance of features: {multiple:.3g} times that of real images",

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tinygan import backend, data, interpolation, plots
+from tinygan import backend, data
+from tinygan.app import interpolation, plots
+from tinygan.app.runs import Run
 from tinygan.metrics.neighbours import nearest
-from tinygan.runs import Run
 
 MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # images that a file of this kind can reasonably hold
 

@@ -16,14 +16,15 @@ import signal
 import sys
 import time
 
-from tinygan import backend, data, interpolation, report
-from tinygan.backend import threads
-from tinygan.health import NotFinite, Watch, name_the_first_not_finite
-from tinygan.options import chosen_preset, parse
-from tinygan.quality import Quality
-from tinygan.runs import OPTIONS, Run, RunError
-from tinygan.terminal import Terminal, short, summary
-from tinygan.training import Training
+from tinygan import backend, data
+from tinygan.app import interpolation, report
+from tinygan.app.options import chosen_preset, parse
+from tinygan.app.quality import Quality
+from tinygan.app.runs import OPTIONS, Run, RunError
+from tinygan.app.terminal import Terminal, short, summary
+from tinygan.backend.cpu import threads
+from tinygan.gan.health import NotFinite, Watch, name_the_first_not_finite
+from tinygan.gan.training import Training
 
 SAVE_EVERY = 60.0  # seconds between checkpoints within an epoch
 

@@ -21,7 +21,7 @@ STEPS = 5  # of dcgan at batch 128, before the peak is read
 FIRST_STEP = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ["train.py", "--device", "cpu", "--out", "DISCARDED"]
 import train
-from tinygan.training import Training
+from tinygan.gan.training import Training
 step = Training.step
 def first(*args):
     step(*args)

@@ -29,7 +29,8 @@ REPEATS = 5
 
 def tinygan_step(preset, batch_size, tf32, captured):
     """(a function that makes one training step, one that waits for the device)."""
-    from tinygan import backend, data, presets
+    from tinygan import backend, data
+    from tinygan.gan import presets
 
     backend.use("cuda")
     backend.tf32(tf32)

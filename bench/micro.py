@@ -21,9 +21,10 @@ sys.path.insert(0, str(ROOT))
 
 from step import in_turn, machine  # noqa: E402
 
-from tinygan import backend, presets  # noqa: E402
+from tinygan import backend  # noqa: E402
 from tinygan.autograd import PRIMITIVES, Tensor  # noqa: E402
-from tinygan.backend import threads  # noqa: E402
+from tinygan.backend.cpu import threads  # noqa: E402
+from tinygan.gan import presets  # noqa: E402
 
 N = 128
 WHERE = {"stride": (2, 2), "padding": (1, 1)}

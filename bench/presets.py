@@ -22,10 +22,11 @@ import readme
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tinygan import backend, data, plots  # noqa: E402
-from tinygan.backend import threads  # noqa: E402
-from tinygan.presets import PRESETS  # noqa: E402
-from tinygan.runs import Run  # noqa: E402
+from tinygan import backend, data  # noqa: E402
+from tinygan.app import plots  # noqa: E402
+from tinygan.app.runs import Run  # noqa: E402
+from tinygan.backend.cpu import threads  # noqa: E402
+from tinygan.gan.presets import PRESETS  # noqa: E402
 
 RESULTS = ROOT / "bench/results/presets.json"
 STRIP = 10  # images in the picture of a preset

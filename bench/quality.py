@@ -25,9 +25,10 @@ sys.path.insert(0, str(ROOT))
 
 from step import machine  # noqa: E402
 
-from tinygan import data, metrics, presets  # noqa: E402
-from tinygan.backend import threads  # noqa: E402
-from tinygan.options import DEFAULT  # noqa: E402
+from tinygan import data, metrics  # noqa: E402
+from tinygan.app.options import DEFAULT  # noqa: E402
+from tinygan.backend.cpu import threads  # noqa: E402
+from tinygan.gan import presets  # noqa: E402
 
 OURS, THEIRS = f"tinygan, {DEFAULT}", "PyTorch, DCGAN"
 SAMPLES, BATCH = 10_000, 250

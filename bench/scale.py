@@ -12,8 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tinygan import data, models, presets  # noqa: E402
-from tinygan.backend import threads  # noqa: E402
+from tinygan import data  # noqa: E402
+from tinygan.backend.cpu import threads  # noqa: E402
+from tinygan.gan import models, presets  # noqa: E402
 
 BATCHES = (32, 64, 128, 256, 512, 1024)
 WIDTHS = (16, 32, 64, 128)

@@ -25,9 +25,10 @@ import readme
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from tinygan import backend, data, presets  # noqa: E402
+from tinygan import data  # noqa: E402
 from tinygan.autograd import PRIMITIVES  # noqa: E402
-from tinygan.backend import threads  # noqa: E402
+from tinygan.backend.cpu import threads  # noqa: E402
+from tinygan.gan import presets  # noqa: E402
 
 TURN = 4  # steps in a row of one side; the first of them, in which its threads wake up, is not counted
 PAUSE = 0.02  # seconds between the sides, in which the threads of the other one stop spinning

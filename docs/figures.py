@@ -16,13 +16,14 @@ import numpy as np
 from graph import COLUMN, ROW, draw, fit, layout
 from matplotlib.figure import Figure
 
-from tinygan import Tensor, backend, data, grad, plots, presets, worlds
+from tinygan import Tensor, backend, data, grad
+from tinygan.app import plots, worlds
+from tinygan.app.runs import Run
 from tinygan.autograd import conv_transpose2d, softplus
-from tinygan.gan import GAN
-from tinygan.health import METRICS
+from tinygan.gan import GAN, presets
+from tinygan.gan.health import METRICS
+from tinygan.gan.losses import LOSSES
 from tinygan.layers import LeakyReLU, Linear, Sequential
-from tinygan.losses import LOSSES
-from tinygan.runs import Run
 
 HERE = Path(__file__).parent / "figures"
 

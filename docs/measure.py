@@ -13,17 +13,24 @@ TOUR = ROOT / "docs/tour.md"
 BEGIN, END = "<!-- by docs/measure.py -->\n", "<!-- end -->"
 
 ROOMS = {
-    "backend/: NumPy, and what both devices share": ["tinygan/backend"],
+    "backend/: what both devices share": ["tinygan/backend"],
+    "backend/cpu/: NumPy": ["tinygan/backend/cpu"],
     "backend/cuda/: CuPy": ["tinygan/backend/cuda"],
     "autograd/: the engine": ["tinygan/autograd"],
     "layers/": ["tinygan/layers"],
-    "the game: gan, losses, penalties, optim": [
-        f"tinygan/{name}.py" for name in ("gan", "losses", "penalties", "optim")
+    "optim.py": ["tinygan/optim.py"],
+    "gan/: the step, losses, penalties, models": [
+        f"tinygan/gan/{name}.py" for name in ("gan", "losses", "penalties", "models")
     ],
-    "what plays it: models, presets, training": [f"tinygan/{name}.py" for name in ("models", "presets", "training")],
+    "gan/: the rest (presets, training, EMA, health)": [
+        f"tinygan/gan/{name}.py" for name in ("__init__", "presets", "training", "ema", "health")
+    ],
+    "data/": ["tinygan/data"],
+    "metrics/": ["tinygan/metrics"],
+    "app/": ["tinygan/app"],
 }
-CORE = list(ROOMS)[:5]
-REST = "all else in tinygan/: data, metrics, runs, plots, ..."
+CORE = ["autograd/: the engine", "layers/", "optim.py", "gan/: the step, losses, penalties, models"]
+REST = "all else in tinygan/"
 
 
 def sources(*places):

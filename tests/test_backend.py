@@ -1,6 +1,5 @@
 """Devices, random numbers, and the import direction."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -92,46 +91,3 @@ def test_column_sums_are_column_sums(rng):
 
 def square(x):
     return x * x
-
-
-LAYER_OF = {"backend": 0, "autograd": 1, "layers": 2}  # everything else in the package is 3, scripts 4
-HOST_SIDE = {"data", "checkpoint", "plots"}  # these import backend at most, and may use numpy
-
-
-def imports_of(path):
-    """Rooms of tinygan that a file imports from, and other top-level modules."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else ()
-            base = start + tuple((node.module or "").split(".")) if node.module else start
-            yield from ((*base, alias.name) for alias in node.names)
-
-
-def room(parts):
-    return parts[1].removesuffix(".py") if len(parts) > 1 else None
-
-
-FILES = sorted((ROOT / "tinygan").rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_go_one_way_and_only_the_backend_knows_its_arrays(path):
-    here = room(path.relative_to(ROOT).parts)
-    if here == "__init__":
-        return
-    rank = LAYER_OF.get(here, 3)
-    for parts in imports_of(path):
-        if parts[0] == "tinygan":
-            there = room(parts)
-            assert LAYER_OF.get(there, 3) <= rank, f"{path} imports upwards: {'.'.join(parts)}"
-            assert here not in HOST_SIDE or there in (here, "backend"), f"{path} imports {'.'.join(parts)}"
-            assert not parts[-1].startswith("_"), f"{path} imports a private name: {parts[-1]}"
-        if parts[0] == "cupy":
-            assert here == "backend", f"{path} imports cupy"
-        if parts[0] == "numpy":
-            assert here in {"backend", *HOST_SIDE, "metrics", "runs", "worlds"} or path.name == "check.py", (
-                f"{path} imports numpy"
-            )

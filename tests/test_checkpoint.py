@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygan import backend, checkpoint
-from tinygan.backend.state import load_arrays
-from tinygan.checkpoint import CheckpointError
+from tinygan import backend
+from tinygan.app import checkpoint
+from tinygan.app.checkpoint import CheckpointError
 
 
 class Part:
@@ -24,7 +24,7 @@ class Part:
         return {"array": self.array}
 
     def load_state_dict(self, saved):
-        load_arrays(self.state_dict(), saved, "Part")
+        backend.load_arrays(self.state_dict(), saved, "Part")
 
 
 def value(path):

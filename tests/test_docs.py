@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tinygan import backend, presets
+from tinygan import backend
+from tinygan.app.runs import OPTIONS, Run
 from tinygan.autograd import PRIMITIVES
-from tinygan.runs import OPTIONS, Run
+from tinygan.gan import presets
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "docs"))

@@ -11,7 +11,7 @@ import pytest
 from commands import ROOT, checkpoint, run, train
 
 from tinygan import data
-from tinygan.runs import Run
+from tinygan.app.runs import Run
 
 sys.path.append(str(ROOT))
 

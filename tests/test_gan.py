@@ -6,10 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinygan import Tensor, backend, grad, presets
+from tinygan import Tensor, backend, grad
 from tinygan.autograd import PRIMITIVES
-from tinygan.health import METRICS
-from tinygan.presets import PRESETS
+from tinygan.gan import presets
+from tinygan.gan.health import METRICS
+from tinygan.gan.presets import PRESETS
 
 SHAPE = (8, 8, 1)
 CLASSES = 3

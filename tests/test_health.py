@@ -6,8 +6,8 @@ from test_gan import build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy
-from tinygan.health import METRICS, RECENT, NotFinite, Watch, accuracy, name_the_first_not_finite, spread
-from tinygan.losses import LOSSES
+from tinygan.gan.health import METRICS, RECENT, NotFinite, Watch, accuracy, name_the_first_not_finite, spread
+from tinygan.gan.losses import LOSSES
 
 HEALTHY = {**dict.fromkeys(METRICS, 0.5), "spread": 10.0, "g_gradient": 1.0}
 

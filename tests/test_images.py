@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinygan import backend, data, presets
+from tinygan import backend, data
 from tinygan.data import Batches, DataError, to_pixels
+from tinygan.gan import presets
 
 
 def pixels(h=10, w=10, colour=False, seed=0):

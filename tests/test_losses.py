@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tinygan import Tensor, backend, check_grads, grad
+from tinygan.gan.losses import LOSSES, bce_generator_saturating
+from tinygan.gan.penalties import PENALTIES
 from tinygan.layers import Conv2d, Flatten, LeakyReLU, Linear, Sequential
-from tinygan.losses import LOSSES, bce_generator_saturating
-from tinygan.penalties import PENALTIES
 
 REAL = np.array([[2.0], [-0.5], [0.3], [4.0]])
 FAKE = np.array([[-1.2], [0.7], [-3.0], [0.1]])

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from torch_reference import OBJECTIVES, reference_of, run_reference, torch, torch_state
 
-from tinygan import Tensor, backend, grad, layers, losses
+from tinygan import Tensor, backend, grad, layers
+from tinygan.gan import losses
+from tinygan.gan.penalties import PENALTIES
+from tinygan.gan.presets import PRESETS
 from tinygan.optim import Adam
-from tinygan.penalties import PENALTIES
-from tinygan.presets import PRESETS
 
 SEEDS = range(10)  # a configuration each
 IMAGE = (28, 28, 1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from commands import checkpoint, lines
 
-from tinygan import quality
-from tinygan.runs import Run
+from tinygan.app import quality
+from tinygan.app.runs import Run
 
 
 class Scripted:

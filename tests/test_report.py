@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from test_sample import new_run
 
-from tinygan import plots, report
-from tinygan.health import METRICS
-from tinygan.runs import LOG_COLUMNS, Run
+from tinygan.app import plots, report
+from tinygan.app.runs import LOG_COLUMNS, Run
+from tinygan.gan.health import METRICS
 
 HOSTILE = '<img src=x onerror=alert(1)> & "it\'s" <!--'
 BROWSER = next(filter(shutil.which, ("chromium", "chromium-browser", "google-chrome")), None)

@@ -11,7 +11,7 @@ import sys
 import pytest
 from commands import ROOT, checkpoint, train
 
-from tinygan.runs import Run
+from tinygan.app.runs import Run
 
 HURRIED = """
 # train.py, which saves every ten steps and is sent a signal before the n-th call of a function, and to which what it
@@ -20,7 +20,7 @@ import functools, os, signal, sys
 import numpy as np
 import train
 from tinygan.backend import cpu
-from tinygan.training import Training
+from tinygan.gan.training import Training
 
 number, name, n = signal.Signals[sys.argv.pop(1)], sys.argv.pop(1), int(sys.argv.pop(1))
 owner = {"step": Training, "replace": os, "fsync": os, "write_array": np.lib.format}[name]

@@ -9,8 +9,10 @@ from matplotlib.image import imread
 from PIL import Image
 from test_data import idx
 
-from tinygan import backend, data, interpolation, presets
-from tinygan.runs import OPTIONS, Run
+from tinygan import backend, data
+from tinygan.app import interpolation
+from tinygan.app.runs import OPTIONS, Run
+from tinygan.gan import presets
 
 sys.path.append(str(Path(__file__).parent.parent))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from commands import ROOT, checkpoint, lines, run, train
 
-from tinygan.health import METRICS
+from tinygan.gan.health import METRICS
 
 
 def test_a_run_leaves_everything_it_should(trained):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from test_gan import CLASSES, SHAPE, build, images, snapshot, steps
 
-from tinygan import Tensor, backend, check_grads, models, presets
+from tinygan import Tensor, backend, check_grads
+from tinygan.gan import models, presets
+from tinygan.gan.ema import EMA
+from tinygan.gan.presets import PRESETS
 from tinygan.layers import BatchNorm, Linear, Sequential, power_iteration, reestimate_statistics, spectral_norm
 from tinygan.layers.spectral import SpectralNorm
-from tinygan.optim import EMA
-from tinygan.presets import PRESETS
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (3, 3, 2, 5), (7, 1)])

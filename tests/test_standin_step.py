@@ -8,9 +8,10 @@ import cupy_standin
 import numpy as np
 import pytest
 
-from tinygan import backend, presets
+from tinygan import backend
 from tinygan.data import Batches, Dataset, toy
-from tinygan.presets import PRESETS
+from tinygan.gan import presets
+from tinygan.gan.presets import PRESETS
 
 pytestmark = pytest.mark.skipif(
     backend.device == "cpu" or hasattr(backend.xp, "__version__"), reason="needs --device standin"

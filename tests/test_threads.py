@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from commands import checkpoint, run
 
-from tinygan import Tensor, backend, no_grad, presets
-from tinygan.backend import cpu, threads
+from tinygan import Tensor, backend
+from tinygan.backend import cpu
+from tinygan.backend.cpu import threads
+from tinygan.gan import presets
 from tinygan.layers import Dropout, Sequential
 
 pytestmark = pytest.mark.skipif(backend.device != "cpu", reason="about the CPU")
@@ -158,7 +160,7 @@ def test_a_fused_function_refuses_to_write_into_gaps():
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
 def test_the_usual_variables_set_the_number_of_threads(variable):
-    code = "from tinygan.backend import threads; print(threads.THREADS)"
+    code = "from tinygan.backend.cpu import threads; print(threads.THREADS)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={variable: "3"})
     assert done.stdout.strip() == "3", done.stderr
 
@@ -168,7 +170,7 @@ def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path
         "import runpy, sys; sys.argv[:] = sys.argv[1:]\n"
         "try: runpy.run_path('train.py', run_name='__main__')\n"
         "except SystemExit as end: assert not end.code\n"
-        "from tinygan.backend import threads; print(len(threads._helpers))"
+        "from tinygan.backend.cpu import threads; print(len(threads._helpers))"
     )
     for n in (1, 3):
         words = ("train.py", "--max-steps", 2, "--device", "cpu", "--threads", n, "--out", tmp_path / str(n), "--quiet")
@@ -208,7 +210,7 @@ def test_no_bit_of_a_step_depends_on_the_number_of_threads(name, changes, monkey
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_has_threads_of_its_own():
     code = (
-        "import os; from tinygan.backend import threads; threads.THREADS = 3; failed = 0\n"
+        "import os; from tinygan.backend.cpu import threads; threads.THREADS = 3; failed = 0\n"
         "for _ in range(30):  # whether the fork catches a thread with a queue's lock is chance\n"
         "    threads.run(abs, range(9))\n"
         "    child = os.fork()\n"

@@ -1,9 +1,8 @@
-"""What moves the weights: Adam, on all parameters of a network at once; and the moving average of them, EMA."""
+"""Adam, on all parameters of a network at once."""
 
 import math
 
 from . import backend
-from .backend.state import load_arrays
 
 
 class Adam:
@@ -59,7 +58,7 @@ class Adam:
         return {"t": self.t, "lr": self.lr, "one_minus_beta2": self.one_minus_beta2, **named}
 
     def load_state_dict(self, saved):
-        load_arrays(self.state_dict(), saved, "Adam")
+        backend.load_arrays(self.state_dict(), saved, "Adam")
 
 
 @backend.fuse
@@ -76,45 +75,3 @@ def _square(x):
 def _one_minus_power(log_beta, t):
     """1 - beta^t for an array t, in float32 without losing digits to the subtraction."""
     return -backend.xp.expm1(t * log_beta)
-
-
-class EMA:
-    """average <- average + (1 - beta) (weights - average),   beta = 0.5^(images a step / half-life)
-
-    G's weights circle around where they should be; their average is nearer to it (Yazici et al. 2019). After
-    `half_life` images a weight counts half. Early on, half-life is a twentieth of the images seen so far, so that the
-    first, random weights are forgotten (Karras et al. 2020). average: a network of the same shape; its buffers are
-    copied.
-    """
-
-    RAMP = 0.05
-
-    def __init__(self, network, average, half_life, images_per_step):
-        self.network, self.average = network, average.flatten()
-        self.half_life, self.images_per_step = half_life, images_per_step
-        self.images = backend.xp.zeros(1, "float32")
-        self.average.flat.data[...] = network.flat.data
-
-    def update(self):
-        xp = backend.xp
-        self.images += self.images_per_step
-        half_life = xp.minimum(self.half_life, self.RAMP * self.images)
-        one_minus_beta = -xp.expm1(-math.log(2) * self.images_per_step / half_life)
-        average = self.average.flat.data
-        average += one_minus_beta * (self.network.flat.data - average)
-        self.copy_buffers()
-
-    def copy_buffers(self):
-        """What is not learned by gradient is copied: running statistics are averages already."""
-        learned = self.network.named_parameters()
-        source = self.network.state_dict()
-        for name, array in self.average.state_dict().items():
-            if name not in learned:
-                array[...] = source[name]
-
-    def state_dict(self):
-        """The averaged parameters; the buffers are those of the network."""
-        return {"images": self.images, **self.average.flat.views(self.average.flat.data)}
-
-    def load_state_dict(self, saved):
-        load_arrays(self.state_dict(), saved, "EMA")

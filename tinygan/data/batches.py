@@ -8,7 +8,6 @@ smaller batch is left out: shapes never change.
 import numpy as np
 
 from .. import backend
-from ..backend.state import load_arrays
 from .idx import DataError
 from .pixels import to_unit
 
@@ -55,4 +54,4 @@ class Batches:
         return {"order": self.order, "position": self.position}
 
     def load_state_dict(self, saved):
-        load_arrays(self.state_dict(), saved, "Batches")
+        backend.load_arrays(self.state_dict(), saved, "Batches")

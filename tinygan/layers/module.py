@@ -6,7 +6,6 @@ another way (the running statistics of BatchNorm). Both are named by their path,
 
 from .. import backend
 from ..autograd import Tensor
-from ..backend.state import load_arrays
 from .flat import Flat
 
 
@@ -48,7 +47,7 @@ class Module:
 
     def load_state_dict(self, saved):
         """Copy saved arrays into the live ones. Raises ValueError when names, shapes or dtypes differ."""
-        load_arrays(self.state_dict(), saved, type(self).__name__)
+        backend.load_arrays(self.state_dict(), saved, type(self).__name__)
         for parameter in self.parameters():
             parameter.version += 1
 

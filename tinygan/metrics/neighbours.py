@@ -10,7 +10,7 @@ its distribution lives. Then (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 20
 
 import numpy as np
 
-from ..backend import threads
+from ..backend.cpu import threads
 
 K = 5
 BLOCK = 1 << 22  # distances of a block of rows: 32 MiB

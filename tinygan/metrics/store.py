@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import backend, checkpoint
+from .. import backend, files
 from . import classifier
 
 SHIPPED = Path(__file__).parent / "mnist.npz"
@@ -46,7 +46,7 @@ def make(path, train, test, command, progress=iter):
     _, logits = network.look(test.images)
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: backend.to_host(array) for name, array in network.state_dict().items()}
-    checkpoint.replace(path, lambda file: np.savez(file, **weights))
+    files.replace(path, lambda file: np.savez(file, **weights))
     record = {
         "data": train.name,
         "data_sha256": fingerprint(train),
@@ -59,7 +59,7 @@ def make(path, train, test, command, progress=iter):
         "seed": seed,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
-    checkpoint.write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    files.write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     return network, record
 
 

@@ -7,7 +7,7 @@ kernels.py has what CuPy lacks or does slowly, fusion.py elementwise functions, 
 
 import numpy as np
 
-from ..device import DeviceError
+from .. import DeviceError
 
 try:
     import cupy as xp

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import cupy as xp
 
-from ..device import DeviceError
+from .. import DeviceError
 
 WORKSPACE = 32 << 20  # bytes
 REAL_32, REAL_64 = 0, 1  # cudaDataType

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import backend, checkpoint, data, plots, presets, worlds
-from .health import METRICS
+from .. import backend, data, files
+from ..gan import presets
+from ..gan.health import METRICS
+from . import checkpoint, plots, worlds
 
 try:
     import fcntl
@@ -86,7 +88,7 @@ class Run:
         versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
         versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # numpy again, or cupy
         settings = {**self.settings, "versions": versions, "commit": commit()}
-        checkpoint.write_text(self.config, json.dumps(settings, indent=2) + "\n")
+        files.write_text(self.config, json.dumps(settings, indent=2) + "\n")
 
     @classmethod
     def open(cls, folder):
@@ -201,7 +203,7 @@ def read_table(path, columns, until):
 def write_table(path, columns, rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    checkpoint.write_text(path, text.getvalue())
+    files.write_text(path, text.getvalue())
 
 
 def tinygan_version():
@@ -214,7 +216,7 @@ def tinygan_version():
 
 def commit():
     """The git commit of this code, with "-dirty" behind it where files are changed; None outside a clone."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     if not (root / ".git").exists():
         return None
     words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from tqdm import tqdm
 
-from .metrics import Evaluator
+from ..metrics import Evaluator
 from .runs import read_table, write_table
 
 COLUMNS = ("step", "epoch", "distance", "multiple")  # the Frechet distance of evaluate.py, and in units of its floor

@@ -4,11 +4,10 @@ A training step has no branch that depends on its number, and its state is array
 statistics, the count of steps, the history), so that it can be captured once and replayed.
 """
 
-from . import backend
-from .autograd import Tensor, no_grad
-from .backend.state import load_arrays
+from .. import backend
+from ..autograd import Tensor, no_grad
+from ..layers import reestimate_statistics
 from .health import METRICS, measure
-from .layers import reestimate_statistics
 
 
 class Training:
@@ -87,7 +86,7 @@ class Training:
             prefix = f"{name}."
             part.load_state_dict({k[len(prefix) :]: v for k, v in saved.items() if k.startswith(prefix)})
         own = {"steps": self.steps, "history": self.history}
-        load_arrays(own, {k: saved[k] for k in own if k in saved}, "Training")
+        backend.load_arrays(own, {k: saved[k] for k in own if k in saved}, "Training")
 
     def sampling_parts(self):
         """The parts that samples are drawn from: all that is needed of a checkpoint, from whatever device."""

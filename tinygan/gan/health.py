@@ -7,8 +7,8 @@ For bce D(x) and D(G(z)) are probabilities. Both near 0.5: D cannot tell, as at 
 
 from collections import deque
 
-from . import backend
-from .autograd import PRIMITIVES, no_grad
+from .. import backend
+from ..autograd import PRIMITIVES, no_grad
 
 METRICS = (
     "d_loss",  # what D minimises, penalty included

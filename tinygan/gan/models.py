@@ -5,8 +5,8 @@ D gives one number for each input, a logit or a score. A leaky ReLU in D gives G
 
 import math
 
-from .autograd import broadcast_to, concatenate
-from .layers import (
+from ..autograd import broadcast_to, concatenate
+from ..layers import (
     BatchNorm,
     Conv2d,
     ConvTranspose2d,
@@ -20,7 +20,7 @@ from .layers import (
     Sequential,
     Tanh,
 )
-from .layers.initial import msr
+from ..layers.initial import msr
 
 
 def mlp_generator(shape, latent_size, rng):

@@ -3,9 +3,9 @@
 import argparse
 import math
 
-from .losses import LOSSES
-from .penalties import PENALTIES
-from .presets import PRESETS, for_data, usual_weight
+from ..gan.losses import LOSSES
+from ..gan.penalties import PENALTIES
+from ..gan.presets import PRESETS, for_data, usual_weight
 
 DEFAULT = "cgan"
 UNLABELLED = "dcgan"  # the default where there are no labels

@@ -8,8 +8,8 @@ what the two sides minimise (losses.py), and in what keeps D's slope in bounds (
 
 from typing import NamedTuple
 
-from .autograd import Tensor, grad, no_grad
-from .layers import power_iteration
+from ..autograd import Tensor, grad, no_grad
+from ..layers import power_iteration
 
 
 class Phase(NamedTuple):

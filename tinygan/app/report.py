@@ -10,7 +10,8 @@ import math
 import shlex
 from pathlib import Path
 
-from . import checkpoint, plots, quality
+from .. import files
+from . import plots, quality
 from .runs import LOG_COLUMNS
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -22,7 +23,7 @@ POINTS = 300  # of a curve at most, each the mean of the rows of the log that it
 def save(run):
     """Write report.html into the folder of a run, from what lies there."""
     content = json.dumps(shown(run), allow_nan=False).replace("<", "\\u003c")
-    checkpoint.write_text(run.folder / "report.html", TEMPLATE.read_text("ascii").replace(PLACE, content))
+    files.write_text(run.folder / "report.html", TEMPLATE.read_text("ascii").replace(PLACE, content))
 
 
 def shown(run):

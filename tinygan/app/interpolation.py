@@ -5,8 +5,9 @@ sqrt(d), and halfway between two of them it is near sqrt(d / 2). So the way is t
     (sin((1 - t) w) a + sin(t w) b) / sin w        t from 0 to 1; w the angle between a and b
 """
 
-from . import backend, plots
-from .data import to_pixels
+from .. import backend
+from ..data import to_pixels
+from . import plots
 
 COLUMNS = 10  # images in a strip
 FRAMES = 20  # of a loop, from one corner to the next

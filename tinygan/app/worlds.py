@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from . import backend, plots
-from .autograd import Tensor, grad, no_grad
-from .data import toy
+from .. import backend
+from ..autograd import Tensor, grad, no_grad
+from ..data import toy
+from . import plots
 
 EDGE, SIDE = 3, 80  # half the width of the picture; points along each side at which D is asked
 

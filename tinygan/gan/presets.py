@@ -5,11 +5,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from . import backend, losses, models
+from .. import backend
+from ..layers import BatchNorm, spectral_norm
+from ..optim import Adam
+from . import losses, models
+from .ema import EMA
 from .gan import GAN
-from .layers import BatchNorm, spectral_norm
 from .losses import LOSSES
-from .optim import EMA, Adam
 from .penalties import PENALTIES
 from .training import Training
 

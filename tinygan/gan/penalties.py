@@ -9,7 +9,7 @@ They are per image, and with BatchNorm in D there is no such thing: its output f
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .autograd import Tensor, grad, sqrt
+from ..autograd import Tensor, grad, sqrt
 
 
 class Penalty(NamedTuple):

@@ -8,7 +8,7 @@ takes (real_logits, fake_logits), (N, 1) each, and returns a number to be minimi
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .autograd import maximum, sigmoid, softplus
+from ..autograd import maximum, sigmoid, softplus
 
 
 class Loss(NamedTuple):

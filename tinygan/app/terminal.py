@@ -8,9 +8,9 @@ import sys
 
 from tqdm import tqdm
 
-from . import backend
-from .backend import threads
-from .health import METRICS
+from .. import backend
+from ..backend.cpu import threads
+from ..gan.health import METRICS
 
 BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 

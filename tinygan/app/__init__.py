@@ -1,0 +1,1 @@
+"""The application: options, run folders, pictures and pages around the game."""

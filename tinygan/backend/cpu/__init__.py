@@ -1,0 +1,54 @@
+"""The CPU: NumPy, on all cores."""
+
+import numpy as xp
+
+from . import threads
+from .convolution import conv2d, conv2d_filter, conv_transpose2d, im2col
+from .fusion import centred_sums, column_sums, fuse_here, moments
+from .products import matmul
+from .random import Generator
+
+__all__ = [
+    "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
+]  # fmt: skip
+
+
+def start(index):
+    """There is one CPU; make NumPy ready for it."""
+    threads.one_product_a_thread()
+    threads.keep_memory()
+
+
+def to_host(array):
+    return xp.asarray(array)
+
+
+def to_device(array):
+    return xp.asarray(array)
+
+
+class Transfer:
+    """A copy of an array, as it is now, on its way to the host; here it is there at once."""
+
+    def __init__(self, array):
+        self.array = array.copy()
+
+    def ready(self):
+        """Whether it has arrived."""
+        return True
+
+    def get(self):
+        """The numpy.ndarray; waits until it has arrived."""
+        return self.array
+
+
+def capture(function):
+    """A step, a function of no arguments that changes arrays in place, as a function to be called for each step: here
+    itself, on CUDA one graph of kernels after its first calls. All that a step changes must be arrays: what it counts
+    in Python stays as it was."""
+    return function
+
+
+def tf32(on):
+    """On CUDA, whether products of float32 may be rounded for speed. Here they are what they are."""
