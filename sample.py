@@ -119,7 +119,7 @@ def ways(args, run, training, in_turn):
     moving = args.out.suffix == ".gif"
     n = args.n or in_turn or (25 if moving else 6)
     labels = chosen(args, in_turn, np.arange(n))
-    rng = backend.Generator(args.seed)
+    rng = backend.RNG(args.seed)
     told = None if labels is None else backend.to_device(labels)
     if moving:
         return interpolation.loops(training, rng, n, told), min(n, 10) if in_turn else None, {}
@@ -136,7 +136,7 @@ def chosen(args, in_turn, numbers):
 
 def sample(args, training, n, labels):
     """Images, uint8 (N, H, W, C)"""
-    latent = backend.Generator(args.seed).normal((n, training.gan.latent_size))
+    latent = backend.RNG(args.seed).normal((n, training.gan.latent_size))
     told = None if labels is None else backend.to_device(labels)
     return data.to_pixels(backend.to_host(training.sample(latent, told)))
 

@@ -23,7 +23,7 @@ from tinygan.app.quality import Quality
 from tinygan.app.runs import OPTIONS, Run, RunError
 from tinygan.app.terminal import Terminal, short, summary
 from tinygan.backend.cpu import threads
-from tinygan.gan.health import NotFinite, Watch, name_the_first_not_finite
+from tinygan.gan.health import FailureMonitor, NotFinite, detect_anomaly
 from tinygan.gan.training import Training
 
 SAVE_EVERY = 60.0  # seconds between checkpoints within an epoch
@@ -99,7 +99,7 @@ def train(args):
     log, timings = run.read_rows(until=step)
     run.write_rows(log, timings)  # without what came after the checkpoint: it is done again
     quality.start(run, step)
-    journal = Journal(log, Watch(training.gan.loss))
+    journal = Journal(log, FailureMonitor(training.gan.loss))
     pictures = run.fixed_inputs()
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until {last}, {per_epoch} an epoch")
 
@@ -148,10 +148,10 @@ class Journal:
     def __init__(self, log, watch):
         self.log, self.watch, self.coming, self.finite = log, watch, [], True
         for row in log:
-            watch.see(row[2:])  # what was said before the run was stopped is not said again
+            watch.update(row[2:])  # what was said before the run was stopped is not said again
 
     def ask(self, training, step, epoch):
-        self.coming.append((step, epoch, backend.Transfer(training.report())))
+        self.coming.append((step, epoch, backend.AsyncCopy(training.report())))
 
     def take(self, terminal, bar, wait=False):
         """Add the rows that have come, all that were asked for if we wait; show the last, and say what it says."""
@@ -161,7 +161,7 @@ class Journal:
             self.log.append((step, epoch, *metrics))
             self.finite = self.finite and finite == 1
             bar.set_postfix_str(short(self.log[-1]))
-            for failure in self.watch.see(metrics):
+            for failure in self.watch.update(metrics):
                 terminal.warn(f"step {step}: {failure}")
 
 
@@ -171,7 +171,7 @@ def not_finite(run, dataset, step):
     run.load(training=training, batches=batches)
     where = "it did not come back when the steps since the last checkpoint were repeated"
     try:
-        with name_the_first_not_finite():
+        with detect_anomaly():
             for at in range(int(training.steps[0]), step):
                 if at % batches.steps_per_epoch == 0:
                     batches.start_epoch(at // batches.steps_per_epoch)
@@ -195,7 +195,7 @@ def finish(run, training):
 
 def judged(run, training):
     """The score of a toy world."""
-    latent = backend.Generator((run.settings["seed"], 2)).normal((2500, training.gan.latent_size))
+    latent = backend.RNG((run.settings["seed"], 2)).normal((2500, training.gan.latent_size))
     covered, modes, good = data.toy.judge(run.settings["data"], backend.to_host(training.sample(latent)))
     return f"{covered} of {modes} modes covered, {good:.0%} good samples"
 

@@ -47,7 +47,7 @@ def gradient(y, x, g):
 def convolutions(size, channels, filters):
     """{operation: (ours, theirs)} of a convolution of images (size, size, channels) that halves them."""
     x, w, g = array(N, size, size, channels), array(4, 4, channels, filters), array(N, size // 2, size // 2, filters)
-    conv, back, by_filter = (PRIMITIVES[name] for name in ("conv2d", "conv_transpose2d", "conv2d_filter"))
+    conv, back, by_filter = (PRIMITIVES[name] for name in ("conv2d", "conv_transpose2d", "conv2d_weight_grad"))
     X, W, G = nchw(x).requires_grad_(), torch.from_numpy(w.transpose(3, 2, 0, 1).copy()).requires_grad_(), nchw(g)
     Y = F.conv2d(X, W, stride=2, padding=1)
     return {
@@ -61,7 +61,9 @@ def others():
     """{operation: (ours, theirs)} of the rest."""
     x, g, gamma, beta = array(N, 14, 14, 32), array(N, 14, 14, 32), array(32), array(32)
     mean, var = backend.moments(x)
-    norm, norm_grad, leaky, gate = (PRIMITIVES[k] for k in ("batch_norm", "batch_norm_grad", "leaky_relu", "gate"))
+    norm, norm_grad, leaky, leaky_grad = (
+        PRIMITIVES[k] for k in ("batch_norm", "batch_norm_grad", "leaky_relu", "leaky_relu_grad")
+    )
     y = leaky(x, slope=0.2)
     X, G = nchw(x).requires_grad_(), nchw(g)
     Gamma, Beta = (torch.from_numpy(v).requires_grad_() for v in (gamma, beta))
@@ -76,7 +78,7 @@ def others():
             lambda: norm_grad(g, x, gamma, mean, var, eps=1e-5), gradient(normalised(), (X, Gamma, Beta), G)
         ),
         "leaky ReLU": (lambda: leaky(x, slope=0.2), lambda: F.leaky_relu(X, 0.2)),
-        "its gradient": (lambda: gate(g, y, slope=0.2), gradient(leaky_theirs, X, G)),
+        "its gradient": (lambda: leaky_grad(g, y, slope=0.2), gradient(leaky_theirs, X, G)),
         **products(), **adam(),
     }  # fmt: skip
 

@@ -93,7 +93,7 @@ def save_strip(run):
     """Ten samples side by side; one of each class where they are chosen."""
     training = run.build()
     run.load_generator(training)
-    latent = backend.Generator(0).normal((STRIP, run.preset.latent_size))
+    latent = backend.RNG(0).normal((STRIP, run.preset.latent_size))
     classes = backend.xp.arange(STRIP) if run.preset.conditional else None
     images = data.to_pixels(backend.to_host(training.sample(latent, classes)))
     plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings['preset']}.png", images, STRIP)

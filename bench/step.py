@@ -159,7 +159,7 @@ def flops(name, args, y):
         return 2 * y.size * np.prod(args[1].shape[:3])
     if name == "conv_transpose2d":
         return 2 * args[0].size * np.prod(args[1].shape[:3])
-    return 2 * args[1].size * np.prod(y.shape[:3]) if name == "conv2d_filter" else 0
+    return 2 * args[1].size * np.prod(y.shape[:3]) if name == "conv2d_weight_grad" else 0
 
 
 def table(rows):

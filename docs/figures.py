@@ -56,7 +56,7 @@ def tiny_graph():
     figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     figure.set_size_inches(fit(axes, places.values(), above=0.2, below=0.3))
-    draw(axes, loss, places, {id(t): t.origin.primitive.__name__ if t.origin else n for n, t in tensors.items()})
+    draw(axes, loss, places, {id(t): t.node.primitive.__name__ if t.node else n for n, t in tensors.items()})
     for (name, tensor), slope in zip(tensors.items(), slopes):
         at_x, at_y = places[id(tensor)][0] * COLUMN, places[id(tensor)][1] * ROW
         axes.text(at_x, at_y + 0.24, f"{name} = {tensor.item():.2f}", ha="center", va="bottom", fontsize=7)
@@ -66,7 +66,7 @@ def tiny_graph():
 
 def step_graph():
     """What one step of D differentiates, for a G of one layer and a D of two: G's history is cut off at detach."""
-    rng = backend.Generator(0)
+    rng = backend.RNG(0)
     G = Sequential(Linear(2, 2, rng))
     D = Sequential(Linear(2, 4, rng), LeakyReLU(0.2), Linear(4, 1, rng))
     gan = GAN(G, D, LOSSES["bce"], 2, rng)
@@ -143,7 +143,7 @@ def play(name):
     ring = data.load("ring")
     training = presets.build(preset, (2,), 0)
     batches = data.Batches(ring, preset.batch_size, 0, preset.n_critic)
-    latent = backend.Generator((0, 1)).normal((1000, preset.latent_size))
+    latent = backend.RNG((0, 1)).normal((1000, preset.latent_size))
     seen, log = {}, []
     for step in range(1, preset.steps + 1):
         if (step - 1) % batches.steps_per_epoch == 0:
@@ -254,7 +254,7 @@ def interpolation(run, columns=10, rows=6):
     """From one latent point to another along the quarter circle between them: a sum that is N(0, 1) all the way."""
     training = run.build()
     run.load(training=training)
-    ends = backend.Generator((run.settings["seed"], 3)).normal((2, rows, 1, run.preset.latent_size))
+    ends = backend.RNG((run.settings["seed"], 3)).normal((2, rows, 1, run.preset.latent_size))
     angle = backend.to_device(np.linspace(0, np.pi / 2, columns, dtype=np.float32)[:, None])
     xp = backend.xp
     latent = (xp.cos(angle) * ends[0] + xp.sin(angle) * ends[1]).reshape(rows * columns, -1)

@@ -1,4 +1,4 @@
-"""A computational graph as a picture, drawn from what tensors remember (Tensor.origin) and nothing else.
+"""A computational graph as a picture, drawn from what tensors remember (Tensor.node) and nothing else.
 
 Data flows from left to right; the backward walk (tinygan/autograd/backward.py) goes the same ways from right to left.
 """
@@ -29,7 +29,7 @@ def history(output):
 
 def arguments(tensor):
     """The tensors that it was made from; numbers and arrays are left out."""
-    return [a for a in tensor.origin.args if isinstance(a, Tensor)] if tensor.origin else []
+    return [a for a in tensor.node.args if isinstance(a, Tensor)] if tensor.node else []
 
 
 def layout(output, column=0, row=0.0):
@@ -47,7 +47,7 @@ def layout(output, column=0, row=0.0):
         columns[id(tensor)] = 1 + max((columns[id(a)] for a in arguments(tensor)), default=-1)
     rows = {id(output): row}
     for tensor in order:
-        if not tensor.origin:
+        if not tensor.node:
             columns[id(tensor)] = min(columns[id(user)] for user in users[id(tensor)]) - 1
         if tensor is not output:
             places = [rows[id(user)] + shift(tensor, user, len(users[id(tensor)])) for user in users[id(tensor)]]
@@ -59,7 +59,7 @@ def layout(output, column=0, row=0.0):
 def shift(argument, user, shared_by):
     """How far above its user's row an argument goes."""
     others = arguments(user)
-    if len(others) == 2 and all(a.origin for a in others):
+    if len(others) == 2 and all(a.node for a in others):
         return 1.0 if argument is others[0] else -1.0
     return 0.0 if argument is others[0] or shared_by > 1 else 1.0
 
@@ -68,8 +68,8 @@ def draw(axes, output, places, labels=None, faded=False):
     """Draw a graph into axes. labels: {id of a tensor: text}; other tensors are called what made them."""
     for tensor in history(output):
         x, y = places[id(tensor)]
-        kind = "operation" if tensor.origin else "parameter" if tensor.requires_grad else "constant"
-        made_by = tensor.origin.primitive.__name__ if tensor.origin else ""
+        kind = "operation" if tensor.node else "parameter" if tensor.requires_grad else "constant"
+        made_by = tensor.node.primitive.__name__ if tensor.node else ""
         box(axes, x, y, (labels or {}).get(id(tensor), made_by), COLOURS[kind], faded)
         for argument in arguments(tensor):
             arrow(axes, places[id(argument)], (x, y), faded)

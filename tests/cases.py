@@ -33,8 +33,8 @@ def batch_norm_grad(g, x, gamma):
     return ag.batch_norm_grad(g, x, gamma, *backend.moments(x.data), eps=1e-3)
 
 
-def gate(x):
-    return ag.gate(x, backend.to_device(np.array([[1.0, -2.0, 0.0], [-0.5, 3.0, 0.1]])), slope=0.2)
+def leaky_relu_grad(x):
+    return ag.leaky_relu_grad(x, backend.to_device(np.array([[1.0, -2.0, 0.0], [-0.5, 3.0, 0.1]])), slope=0.2)
 
 
 BROADCAST = [
@@ -98,7 +98,7 @@ CASES = {
         *[(lambda x, a=a: ag.leaky_relu(x, slope=a), [away(2, 3)]) for a in (0.0, 0.2, 1.0)],
         *unary(lambda x: ag.leaky_relu(x, slope=0.1), away),
     ],
-    "gate": [(gate, [r(2, 3)])],
+    "leaky_relu_grad": [(leaky_relu_grad, [r(2, 3)])],
     "matmul": [
         *[
             (ag.matmul, [r(*a), r(*b)])
@@ -131,9 +131,9 @@ CASES = {
         (lambda x, i=i: x[i], [r(4, 3)])
         for i in (0, slice(1, 3), slice(None, None, 2), slice(None, None, -1), (..., 1), (slice(1), None), (2, -1))
     ],
-    "place": [
-        (lambda x: ag.place(x, index=(slice(1, 3),), shape=(4, 3)), [r(2, 3)]),
-        (lambda x: ag.place(x, index=(slice(None), 1), shape=(2, 3)), [r(2)]),
+    "scatter": [
+        (lambda x: ag.scatter(x, index=(slice(1, 3),), shape=(4, 3)), [r(2, 3)]),
+        (lambda x: ag.scatter(x, index=(slice(None), 1), shape=(2, 3)), [r(2)]),
     ],
     "concatenate": [
         (lambda a, b: ag.concatenate(a, b, axis=0), [r(2, 3), r(1, 3)]),
@@ -158,8 +158,8 @@ CASES = {
         (((1, 2, 2, 1), (2, 2, 1, 1)), dict(size=(6, 5), stride=(3, 3))),
         (((0, 2, 2, 2), (3, 3, 1, 2)), dict(size=(4, 4))),
     ),
-    "conv2d_filter": images(
-        ag.conv2d_filter,
+    "conv2d_weight_grad": images(
+        ag.conv2d_weight_grad,
         (((2, 4, 4, 2), (2, 2, 2, 2)), dict(kernel=(3, 3))),
         (((1, 5, 6, 1), (1, 3, 5, 2)), dict(kernel=(3, 2), stride=(2, 1), padding=(1, 0))),
         (((2, 4, 4, 1), (2, 2, 2, 2)), dict(kernel=(4, 4), stride=(2, 2), padding=(1, 1))),

@@ -50,4 +50,4 @@ def pytest_report_header():
 
 @pytest.fixture
 def rng():
-    return backend.Generator(0)
+    return backend.RNG(0)

@@ -57,7 +57,7 @@ def test_random_numbers_have_their_distribution(rng):
 
 
 def test_the_seed_decides_and_draws_differ():
-    a, b = backend.Generator(3), backend.Generator(3)
+    a, b = backend.RNG(3), backend.RNG(3)
     first = backend.to_host(a.normal((5,)))
     assert (first == backend.to_host(b.normal((5,)))).all()
     assert (first != backend.to_host(a.normal((5,)))).all()
@@ -65,7 +65,7 @@ def test_the_seed_decides_and_draws_differ():
 
 def test_a_generator_goes_on_from_its_saved_state(rng):
     rng.normal((3,))
-    other = backend.Generator(99)
+    other = backend.RNG(99)
     other.load_state_dict({name: backend.to_host(a).copy() for name, a in rng.state_dict().items()})
     assert (backend.to_host(rng.uniform((7,))) == backend.to_host(other.uniform((7,)))).all()
 
@@ -77,7 +77,7 @@ def test_a_random_state_of_another_device_is_refused(rng):
 
 def test_a_transfer_is_of_the_array_as_it_was():
     x = backend.xp.arange(6).reshape(2, 3)
-    transfer = backend.Transfer(x)
+    transfer = backend.AsyncCopy(x)
     x += 1
     assert (transfer.get() == np.arange(6).reshape(2, 3)).all() and transfer.ready()
 

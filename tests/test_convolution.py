@@ -48,7 +48,7 @@ def assert_triple_is_one_form(size, kernel, stride, padding, seed=0):
     tx, tw, tg = tensors(x, w, g)
     s = (g * autograd.conv2d(tx, tw, stride=stride, padding=padding).numpy()).sum()
     image = autograd.conv_transpose2d(tg, tw, size=size, stride=stride, padding=padding).numpy()
-    filters = autograd.conv2d_filter(tx, tg, kernel=kernel, stride=stride, padding=padding).numpy()
+    filters = autograd.conv2d_weight_grad(tx, tg, kernel=kernel, stride=stride, padding=padding).numpy()
     assert image.shape == x.shape and filters.shape == w.shape
     assert (x * image).sum() == pytest.approx(s, abs=1e-9)
     assert (w * filters).sum() == pytest.approx(s, abs=1e-9)
@@ -78,7 +78,7 @@ def test_the_other_two_are_the_nested_loops_with_one_argument_taken_out(size, ke
     tx, tw, tg = tensors(x, w, g)
     where = dict(stride=stride, padding=padding)
     np.testing.assert_allclose(autograd.conv_transpose2d(tg, tw, size=size, **where).numpy(), image, atol=1e-12)
-    np.testing.assert_allclose(autograd.conv2d_filter(tx, tg, kernel=kernel, **where).numpy(), filters, atol=1e-12)
+    np.testing.assert_allclose(autograd.conv2d_weight_grad(tx, tg, kernel=kernel, **where).numpy(), filters, atol=1e-12)
 
 
 geometry = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3)).filter(

@@ -37,7 +37,7 @@ SUMMED = {  # those given to column_sums on CUDA
     fusion._squared_deviation: (X, C),
     fusion._product_of_centred: (X, X, C),
 }
-ALONE = {"itself", "_square"}  # of one array: an operation of CuPy's own, or none
+ALONE = {"identity", "_square"}  # of one array: an operation of CuPy's own, or none
 
 
 def modules():

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygan import backend, data
-from tinygan.data import Batches, DataError, Dataset, to_pixels, to_unit
+from tinygan.data import Batches, DataError, Dataset, to_float, to_pixels
 from tinygan.data.idx import DEFLATE_LIMIT, read
 
 MD5 = {  # of the uncompressed files
@@ -171,7 +171,7 @@ def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
 
 def test_pixels_go_to_the_unit_range_and_back_exactly():
     every = np.arange(256, dtype=np.uint8)
-    unit = to_unit(every)
+    unit = to_float(every)
     assert unit.dtype == np.float32 and unit[0] == -1 and unit[-1] == pytest.approx(1)
     assert (to_pixels(unit) == every).all()
     assert to_pixels(np.array([-1.2, 1.2], np.float32)).tolist() == [0, 255]

@@ -70,16 +70,16 @@ def test_an_input_without_a_part_in_the_output_is_an_error_unless_allowed():
     x, stranger = leaf(1.0), leaf(1.0, 2.0)
     with pytest.raises(ValueError, match="input 1"):
         grad(x * 2.0, [x, stranger])
-    assert values(grad(x * 2.0, [x, stranger], allow_unconnected=True)[1]) == [0.0, 0.0]
+    assert values(grad(x * 2.0, [x, stranger], allow_unused=True)[1]) == [0.0, 0.0]
 
 
 def test_an_output_of_several_elements_needs_a_seed_of_its_shape():
     x = leaf(1.0, 2.0)
-    with pytest.raises(ValueError, match="seed"):
+    with pytest.raises(ValueError, match="grad_output"):
         grad(x * x, [x])
     with pytest.raises(ValueError, match="agree"):
-        grad(x * x, [x], seed=leaf(1.0))
-    assert values(grad(x * x, [x], seed=leaf(1.0, 10.0))[0]) == [2.0, 40.0]
+        grad(x * x, [x], grad_output=leaf(1.0))
+    assert values(grad(x * x, [x], grad_output=leaf(1.0, 10.0))[0]) == [2.0, 40.0]
 
 
 def test_backward_adds_to_the_gradients_of_the_leaves():
@@ -103,7 +103,7 @@ def test_nothing_is_remembered_within_no_grad():
     x = leaf(1.0)
     with no_grad():
         y = x * x
-    assert y.origin is None and not y.requires_grad
+    assert y.node is None and not y.requires_grad
     assert (x * x).requires_grad
 
 
@@ -113,7 +113,7 @@ def test_a_detached_tensor_is_a_constant():
 
 
 def test_constants_remember_nothing():
-    assert (Tensor([1.0]) * Tensor([2.0])).origin is None
+    assert (Tensor([1.0]) * Tensor([2.0])).node is None
 
 
 def test_a_second_walk_over_a_used_history_says_so():

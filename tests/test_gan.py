@@ -39,7 +39,7 @@ def steps(training, n=1, shape=SHAPE):
 
 
 def images(n=4, shape=SHAPE):
-    return backend.Generator(9).uniform((n, *shape)) * 2 - 1
+    return backend.RNG(9).uniform((n, *shape)) * 2 - 1
 
 
 def snapshot(part):
@@ -111,7 +111,7 @@ def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls
     steps(build())
     assert count_calls["conv_transpose2d"] == 4 + 2 + 2
     assert count_calls["conv2d"] == 6 + 2
-    assert count_calls["conv2d_filter"] == 4 + 2
+    assert count_calls["conv2d_weight_grad"] == 4 + 2
     # Linear: forward 2 in G, 3 in D; D's phase w and x of two batches; G's phase x in D, and w alone in G
     assert count_calls["matmul"] == 5 + 4 + 1 + 1
 
@@ -171,10 +171,10 @@ def test_a_step_leaves_no_tensor_alive_without_the_garbage_collector(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_sampling_changes_nothing_that_the_next_step_depends_on(name):
     a, b = steps(build(name)), steps(build(name))
-    latent = backend.Generator(5).normal((3, a.gan.latent_size))
+    latent = backend.RNG(5).normal((3, a.gan.latent_size))
     first, second = backend.to_host(a.sample(latent)), backend.to_host(a.sample(latent))
     assert (first == second).all() and first.shape == (3, *SHAPE) and abs(first).max() <= 1
-    assert all(layer.training for layer in a.gan.G.walk())
+    assert all(layer.training for layer in a.gan.G.modules())
     assert same(snapshot(a), snapshot(b))
     assert same(snapshot(steps(a)), snapshot(steps(b)))
 
@@ -198,10 +198,10 @@ def test_a_state_of_another_preset_is_refused():
 
 
 def test_dropout_stands_behind_each_activation_of_the_discriminator_and_only_when_asked():
-    kinds = [type(module).__name__ for module in build(dropout=0.3).gan.D.modules]
+    kinds = [type(module).__name__ for module in build(dropout=0.3).gan.D.layers]
     assert kinds.count("Dropout") == 2 == kinds.count("LeakyReLU")
     assert all(kinds[i + 1] == "Dropout" for i, kind in enumerate(kinds) if kind == "LeakyReLU")
-    assert "Dropout" not in [type(module).__name__ for module in build().gan.D.modules]
+    assert "Dropout" not in [type(module).__name__ for module in build().gan.D.layers]
 
 
 def test_networks_of_dcgan_have_the_papers_layers_and_initial_weights_at_the_size_of_mnist():
@@ -227,7 +227,7 @@ def test_convolutional_networks_refuse_sizes_they_cannot_halve_twice():
 @pytest.mark.parametrize("name", PRESETS)
 def test_other_sizes_and_colours_work(name, shape):
     training = steps(build(name, shape, n_critic=1), shape=shape)
-    assert training.sample(backend.Generator(0).normal((2, training.gan.latent_size))).shape == (2, *shape)
+    assert training.sample(backend.RNG(0).normal((2, training.gan.latent_size))).shape == (2, *shape)
 
 
 def test_a_discriminator_that_learns_from_a_fixed_forger_wins():

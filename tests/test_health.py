@@ -6,7 +6,7 @@ from test_gan import build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy
-from tinygan.gan.health import METRICS, RECENT, NotFinite, Watch, accuracy, name_the_first_not_finite, spread
+from tinygan.gan.health import METRICS, RECENT, FailureMonitor, NotFinite, accuracy, detect_anomaly, spread
 from tinygan.gan.losses import LOSSES
 
 HEALTHY = {**dict.fromkeys(METRICS, 0.5), "spread": 10.0, "g_gradient": 1.0}
@@ -14,10 +14,10 @@ HEALTHY = {**dict.fromkeys(METRICS, 0.5), "spread": 10.0, "g_gradient": 1.0}
 
 def said(loss, *changes):
     """What is said of five healthy rows and then RECENT with each of the changes."""
-    watch, sentences = Watch(LOSSES[loss]), []
+    watch, sentences = FailureMonitor(LOSSES[loss]), []
     for change in ({}, *changes):
         for _ in range(RECENT if change else 5):
-            sentences += watch.see([{**HEALTHY, **change}[metric] for metric in METRICS])
+            sentences += watch.update([{**HEALTHY, **change}[metric] for metric in METRICS])
     return sentences
 
 
@@ -26,8 +26,8 @@ WON = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
 
 def test_a_healthy_run_is_not_disturbed():
     assert said("bce", dict(d_loss=0.6)) == []
-    watch = Watch(LOSSES["bce"])  # too early to tell
-    assert not any(watch.see([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
+    watch = FailureMonitor(LOSSES["bce"])  # too early to tell
+    assert not any(watch.update([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
 
 
 def test_a_discriminator_that_has_won_is_named_once_but_not_a_wasserstein_critic():
@@ -58,10 +58,10 @@ def test_spread_is_the_root_mean_square_distance_of_pairs():
 
 def test_the_first_tensor_that_is_not_finite_is_named():
     training = build("vanilla")
-    with name_the_first_not_finite():
+    with detect_anomaly():
         steps(training)  # nothing to say
-    training.gan.G.modules[0].bias.data[0] = float("nan")
-    with pytest.raises(NotFinite, match="add of"), name_the_first_not_finite():
+    training.gan.G.layers[0].bias.data[0] = float("nan")
+    with pytest.raises(NotFinite, match="add of"), detect_anomaly():
         steps(training)
 
 

@@ -43,8 +43,8 @@ LAYERS = {  # name: (made with a generator, input shape, output shape)
 def frozen(module):
     """Sets every dropout in a module back to where its random numbers begin, so that each call draws the same mask."""
     for value in vars(module).values():
-        if isinstance(value, backend.Generator):
-            module.generator = backend.Generator(0)
+        if isinstance(value, backend.RNG):
+            module.rng = backend.RNG(0)
         elif isinstance(value, layers.Module):
             frozen(value)
 
@@ -115,7 +115,7 @@ def test_state_dict_names_are_dotted_and_in_order(rng):
 
 def test_a_saved_state_makes_another_network_the_same(rng):
     def make(seed):
-        g = backend.Generator(seed)
+        g = backend.RNG(seed)
         return Sequential(Linear(3, 4, g), BatchNorm(4), LeakyReLU(), Linear(4, 2, g))
 
     a, b = make(1), make(2)

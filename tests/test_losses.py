@@ -92,7 +92,7 @@ def batch(*shape, seed=0):
 
 def penalty_of(name, D, real, fake, seed=0):
     real, fake = Tensor(real, requires_grad=True), Tensor(fake, requires_grad=True)
-    return PENALTIES[name].function(D, real, fake, D(real), D(fake), backend.Generator(seed))
+    return PENALTIES[name].function(D, real, fake, D(real), D(fake), backend.RNG(seed))
 
 
 @pytest.mark.parametrize("norm", [0.5, 1.0, 3.0])
@@ -120,7 +120,7 @@ def test_penalties_of_a_quadratic_critic_are_the_formula():
     squares = [(backend.to_host(x) ** 2).sum((1, 2, 3)) for x in (real, fake)]
     assert penalty_of("r1", D, real, fake).item() == pytest.approx(squares[0].mean() / 2)
     assert penalty_of("r1r2", D, real, fake).item() == pytest.approx((squares[0].mean() + squares[1].mean()) / 2)
-    t = backend.to_host(backend.Generator(0).uniform((4, 1, 1, 1), "float64"))
+    t = backend.to_host(backend.RNG(0).uniform((4, 1, 1, 1), "float64"))
     between = backend.to_host(fake) + t * (backend.to_host(real) - backend.to_host(fake))
     norms = np.sqrt((between**2).sum((1, 2, 3)) + 1e-12)
     assert penalty_of("gp", D, real, fake).item() == pytest.approx(((norms - 1) ** 2).mean())
@@ -135,13 +135,13 @@ def test_a_slope_of_zero_has_a_finite_gradient():
 @pytest.mark.parametrize("name", PENALTIES)
 def test_the_penalty_of_a_whole_discriminator_has_the_gradient_of_finite_differences(name):
     """By each of D's weights: a derivative of a derivative through convolution, leaky ReLU and a linear layer."""
-    g = backend.Generator(0)
+    g = backend.RNG(0)
     D = Sequential(
         Conv2d(1, 2, 3, g, stride=2), LeakyReLU(), Conv2d(2, 2, 2, g), LeakyReLU(), Flatten(), Linear(2, 1, g)
     )
     D.flatten("float64")
     real, fake = batch(3, 5, 5, 1), batch(3, 5, 5, 1, seed=1)
-    layers = [layer for layer in D.modules if hasattr(layer, "weight")]
+    layers = [layer for layer in D.layers if hasattr(layer, "weight")]
 
     def function(*weights):
         for layer, weight in zip(layers, weights):

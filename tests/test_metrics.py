@@ -139,7 +139,7 @@ def test_the_shipped_network_is_the_one_of_its_record_and_reads_digits(mnist):
     assert record == mnist.record and record["test_images"] == 10_000
     assert hashlib.sha256(store.SHIPPED.read_bytes()).hexdigest() == record["sha256"]
     assert record["test_accuracy"] >= 0.994 and record["command"] == "python bench/classifier.py"
-    features, logits = mnist.classifier.look(mnist.test.images)
+    features, logits = mnist.classifier.predict(mnist.test.images)
     assert features.shape == (N, 128) and features.dtype == logits.dtype == np.float64
     assert (logits.argmax(1) == mnist.test.labels).mean() >= 0.985
     assert store.SHIPPED.stat().st_size < 1_000_000

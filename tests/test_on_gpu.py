@@ -51,7 +51,7 @@ SHAPES = [(6272, 1024, 128), (128, 6272, 1), (1024, 6272, 128), (128, 100, 6272)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("m, k, n", SHAPES)
 def test_a_captured_product_is_the_eager_one_and_numpys(m, k, n, dtype, tf32):
-    rng = backend.Generator(0)
+    rng = backend.RNG(0)
     a, b = rng.normal((k, m), dtype).T, rng.normal((n, k), dtype).T
     eager, y = backend.matmul(a, b), backend.xp.zeros((m, n), dtype)
 
@@ -94,9 +94,9 @@ def test_noise_differs_between_replays_and_goes_on_from_a_saved_state():
             seen.append(backend.to_host(y).copy())
         return seen
 
-    through = draws(backend.Generator(3), 10)
+    through = draws(backend.RNG(3), 10)
     assert len({y.tobytes() for y in through}) == 10
-    first, second = backend.Generator(3), backend.Generator(4)
+    first, second = backend.RNG(3), backend.RNG(4)
     before = draws(first, 5)
     second.load_state_dict(state(first))
     assert [y.tobytes() for y in before + draws(second, 5)] == [y.tobytes() for y in through]
@@ -117,7 +117,7 @@ def test_a_thousand_replays_among_other_work_change_nothing(name):
         other()
         kept = kept[-8:]
         if i % 100 == 50:
-            disturbed.sample(backend.Generator(1).normal((40, PRESETS[name].latent_size)))
+            disturbed.sample(backend.RNG(1).normal((40, PRESETS[name].latent_size)))
             backend.xp.get_default_memory_pool().free_all_blocks()
     ours, theirs = state(disturbed, disturbed_batches), state(alone, alone_batches)
     assert not differences(ours, theirs)

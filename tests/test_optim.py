@@ -53,7 +53,7 @@ def test_parameters_stay_where_they_are(rng):
 
 def test_its_state_names_parameters_and_restores(rng):
     def make():
-        network = Linear(2, 1, backend.Generator(0))
+        network = Linear(2, 1, backend.RNG(0))
         return network, Adam(network)
 
     (network, optimizer), (copy, restored) = make(), make()

@@ -31,7 +31,7 @@ def pair_of(array):
 
 
 def our_grad(y, xs, seed=None):
-    return grad(y, xs, create_graph=True, seed=seed, allow_unconnected=True)
+    return grad(y, xs, create_graph=True, grad_output=seed, allow_unused=True)
 
 
 def torch_grad(y, xs, seed=None):
@@ -185,9 +185,9 @@ def test_a_penalty_and_its_gradient_by_the_weights_are_pytorchs(name, seed, rng)
     D.load_state_dict({key: 0.5 * host.standard_normal(array.shape) for key, array in D.state_dict().items()})
     state = torch_state(D)
     (real, torch_real), (fake, torch_fake) = (pair_of(host.uniform(-1, 1, (3, 5, 5, 2))) for _ in ("real", "fake"))
-    t = torch.tensor(backend.to_host(backend.Generator(seed).uniform((3, 1, 1, 1), "float64")))
+    t = torch.tensor(backend.to_host(backend.RNG(seed).uniform((3, 1, 1, 1), "float64")))
 
-    ours = PENALTIES[name].function(D, real, fake, D(real), D(fake), backend.Generator(seed))
+    ours = PENALTIES[name].function(D, real, fake, D(real), D(fake), backend.RNG(seed))
     theirs = reference(lambda x: run_reference(D, x, state), torch_real, torch_fake, t)
     assert_equal(ours.numpy(), theirs.detach(), "penalty")
     gradients = our_grad(ours, D.parameters()), torch_grad(theirs, learned(D, state))

@@ -58,7 +58,7 @@ def test_products_of_matrices(m, k, n, seed):
 
 
 @EXAMPLES
-@given(st.sampled_from(["conv2d", "conv_transpose2d", "conv2d_filter"]), axis, axis, st.integers(1, 2), seeds)
+@given(st.sampled_from(["conv2d", "conv_transpose2d", "conv2d_weight_grad"]), axis, axis, st.integers(1, 2), seeds)
 def test_the_convolution_triple(name, vertical, horizontal, channels, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     rng, where = np.random.default_rng(seed), dict(stride=stride, padding=padding)
@@ -69,7 +69,7 @@ def test_the_convolution_triple(name, vertical, horizontal, channels, seed):
     function, inputs = {
         "conv2d": (lambda x, w: autograd.conv2d(x, w, **where), [x, w]),
         "conv_transpose2d": (lambda g, w: autograd.conv_transpose2d(g, w, size=size, **where), [g, w]),
-        "conv2d_filter": (lambda x, g: autograd.conv2d_filter(x, g, kernel=kernel, **where), [x, g]),
+        "conv2d_weight_grad": (lambda x, g: autograd.conv2d_weight_grad(x, g, kernel=kernel, **where), [x, g]),
     }[name]
     check_grads(function, inputs, seed=seed, name=name)
 
@@ -93,7 +93,7 @@ def test_every_primitive_and_its_derivatives_keep_the_dtype(name, dtype):
     for function, inputs in CASES[name]:
         xs = [Tensor(backend.to_device(np.asarray(x, dtype)), requires_grad=True) for x in inputs]
         y = function(*xs)
-        first = grad(y, xs, create_graph=True, seed=backend.xp.ones(y.shape, dtype), allow_unconnected=True)
+        first = grad(y, xs, create_graph=True, grad_output=backend.xp.ones(y.shape, dtype), allow_unused=True)
         total = sum((g * g).sum() for g in first)
-        second = grad(total, xs, allow_unconnected=True) if total.origin else []
+        second = grad(total, xs, allow_unused=True) if total.node else []
         assert {str(t.dtype) for t in (y, *first, *second)} == {dtype}

@@ -8,7 +8,7 @@ from tinygan import Tensor, backend, check_grads
 from tinygan.gan import models, presets
 from tinygan.gan.ema import EMA
 from tinygan.gan.presets import PRESETS
-from tinygan.layers import BatchNorm, Linear, Sequential, power_iteration, reestimate_statistics, spectral_norm
+from tinygan.layers import BatchNorm, Linear, Sequential, power_iteration, spectral_norm, update_bn_statistics
 from tinygan.layers.spectral import SpectralNorm
 
 
@@ -40,7 +40,7 @@ def test_every_pass_of_a_step_sees_the_same_vectors_and_one_round_moves_them(mon
         lambda self, w: (seen.add((id(self), backend.to_host(self.u).tobytes())), forward(self, w))[1],
     )
     steps(training)
-    normalised = [layer for layer in training.gan.D.walk() if isinstance(layer, SpectralNorm)]
+    normalised = [layer for layer in training.gan.D.modules() if isinstance(layer, SpectralNorm)]
     assert sorted(rounds) == sorted(map(id, normalised)) and len(seen) == len(normalised) == 5
 
 
@@ -51,7 +51,7 @@ def test_a_normalised_network_has_slope_one_at_most(rng):
     x, y = rng.normal((50, 5)), rng.normal((50, 5))
     rise = abs(D(Tensor(x)).numpy() - D(Tensor(y)).numpy())[:, 0]
     run = np.linalg.norm(backend.to_host(x - y), axis=1)
-    assert (rise <= run * 1.001).all() and D.modules[0].weight.numpy().std() == pytest.approx(0.02, rel=0.5)
+    assert (rise <= run * 1.001).all() and D.layers[0].weight.numpy().std() == pytest.approx(0.02, rel=0.5)
 
 
 def test_the_average_follows_the_weights_with_its_half_life(rng):
@@ -80,13 +80,13 @@ def test_buffers_of_the_average_are_copies(rng):
     ema = EMA(network, average, 100, 1)
     network(Tensor(rng.normal((9, 2))))
     ema.update()
-    assert (backend.to_host(average.modules[0].running_mean) == backend.to_host(network.modules[0].running_mean)).all()
+    assert (backend.to_host(average.layers[0].running_mean) == backend.to_host(network.layers[0].running_mean)).all()
 
 
 def test_reestimated_statistics_are_the_means_over_the_batches(rng):
     layer = BatchNorm(2)
     batches = [rng.normal((50, 2)) + i for i in range(4)]
-    reestimate_statistics(Sequential(layer), [(Tensor(b),) for b in batches])
+    update_bn_statistics(Sequential(layer), [(Tensor(b),) for b in batches])
     means = np.mean([backend.to_host(b).mean(0) for b in batches], axis=0)
     variances = np.mean([backend.to_host(b).var(0, ddof=1) for b in batches], axis=0)
     np.testing.assert_allclose(backend.to_host(layer.running_mean), means, rtol=1e-4)
@@ -114,7 +114,7 @@ def test_r3gan_falls_on_a_cosine(monkeypatch):
 
 def test_a_conditional_generator_and_discriminator_are_told_the_class():
     training = build("cgan")
-    latent = backend.Generator(0).normal((2, training.gan.latent_size))
+    latent = backend.RNG(0).normal((2, training.gan.latent_size))
     a, b = (backend.to_host(training.sample(latent, backend.to_device(np.array(c)))) for c in ([0, 0], [1, 1]))
     assert (a != b).any()
     x, zero, one = Tensor(images(1)), *(Tensor(backend.xp.eye(CLASSES, dtype="float32")[c : c + 1]) for c in (0, 1))

@@ -66,7 +66,7 @@ def test_the_report_of_a_training_reaches_the_host_without_waiting():
     training, batches = make("vanilla")
     training.step(batches)
     before = cupy_standin.counts.copy()
-    transfer = backend.Transfer(training.report())
+    transfer = backend.AsyncCopy(training.report())
     assert (cupy_standin.counts - before).keys() == {"transfers"}
     assert transfer.ready() and transfer.get()[-1] == 1.0
 
@@ -80,7 +80,7 @@ def test_captured_steps_are_the_steps_to_the_bit(name):
         eager.step(eager_batches)
         step()
         if i == 5:
-            latent = backend.Generator(1).normal((3, PRESETS[name].latent_size))
+            latent = backend.RNG(1).normal((3, PRESETS[name].latent_size))
             for training, batches in ((eager, eager_batches), (captured, captured_batches)):
                 batches.start_epoch(1)
                 training.sample(latent)

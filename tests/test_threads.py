@@ -102,7 +102,7 @@ def test_convolutions_do_not_depend_on_threads_and_are_near_float64(images, filt
         return (
             cpu.conv2d(x, w, stride, padding),
             cpu.conv_transpose2d(g, w, images[1:3], stride, padding),
-            cpu.conv2d_filter(x, g, filters[:2], stride, padding),
+            cpu.conv2d_weight_grad(x, g, filters[:2], stride, padding),
         )
 
     results = []

@@ -70,20 +70,22 @@ OBJECTIVES = {  # function in losses.py: (real logits, fake logits) -> a number
 }
 
 
-def squared_slope(D, images):
+def squared_gradient_norm(D, images):
     (slope,) = torch.autograd.grad(D(images).sum(), images, create_graph=True)
     return slope.flatten(1).square().sum(1)
 
 
 def gradient_penalty(D, real, fake, t):
     between = (t * real + (1 - t) * fake).detach().requires_grad_()
-    return (squared_slope(D, between).sqrt() - 1).square().mean()
+    return (squared_gradient_norm(D, between).sqrt() - 1).square().mean()
 
 
 SLOPE_PENALTIES = {  # name in penalties.py: (D, real images, fake ones, a uniform number for each pair) -> a number
     "gp": gradient_penalty,
-    "r1": lambda D, real, fake, t: squared_slope(D, real).mean() / 2,
-    "r1r2": lambda D, real, fake, t: (squared_slope(D, real).mean() + squared_slope(D, fake).mean()) / 2,
+    "r1": lambda D, real, fake, t: squared_gradient_norm(D, real).mean() / 2,
+    "r1r2": lambda D, real, fake, t: (
+        (squared_gradient_norm(D, real).mean() + squared_gradient_norm(D, fake).mean()) / 2
+    ),
 }
 
 
@@ -98,7 +100,7 @@ def reference_of(table, name):
 def run_reference(module, x, state, prefix=""):
     """A module's output as PyTorch computes it from `state` ({dotted name: torch tensor})."""
     if isinstance(module, layers.Sequential):
-        for i, part in enumerate(module.modules):
+        for i, part in enumerate(module.layers):
             x = run_reference(part, x, state, f"{prefix}{i}.")
         return x
     own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

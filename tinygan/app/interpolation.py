@@ -59,5 +59,5 @@ def save(run, training):
     """interpolation.png of a run on images: always the same ways, one within each class up to ten."""
     classes = backend.xp.arange(min(run.settings["classes"], 10)) if run.preset.conditional else None
     n = 6 if classes is None else len(classes)
-    images = strips(training, backend.Generator((run.settings["seed"], 3)), n, classes)
+    images = strips(training, backend.RNG((run.settings["seed"], 3)), n, classes)
     plots.save_grid(run.folder / "interpolation.png", images.reshape(-1, *images.shape[2:]), COLUMNS)

@@ -93,7 +93,7 @@ def chosen_preset(args, dataset):
     if args.penalty:
         kind, weight = args.penalty
         fields["penalty"], fields["penalty_weight"] = kind, weight or usual_weight(kind, shape)
-    if args.loss and not LOSSES[args.loss].takes_label:
+    if args.loss and not LOSSES[args.loss].supports_label_smoothing:
         fields.setdefault("label_smoothing", 1.0)  # the preset's own belongs to the loss that was replaced
     return name, for_data(PRESETS[name], shape)._replace(**fields)
 

@@ -142,7 +142,7 @@ class Run:
         """The latent points, and the classes or None, of the pictures of every epoch: always the same ones."""
         p, points = self.preset, len(self.settings["shape"]) == 1
         n = self.settings["classes"] * 10 if p.conditional else 1000 if points else SAMPLES
-        latent = backend.Generator((self.settings["seed"], 1)).normal((n, p.latent_size))
+        latent = backend.RNG((self.settings["seed"], 1)).normal((n, p.latent_size))
         return latent, backend.xp.arange(n) // 10 if p.conditional else None
 
     def save_pictures(self, training, inputs, log, quality, epoch):

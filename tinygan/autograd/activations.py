@@ -25,7 +25,7 @@ def tanh(x):
     return backend.xp.tanh(x)
 
 
-tanh.defvjps(lambda g, y, x: g * (1.0 - y * y))
+tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
 
 
 @primitive
@@ -35,7 +35,7 @@ def sigmoid(x):
     return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
 
 
-sigmoid.defvjps(lambda g, y, x: g * y * (1.0 - y))
+sigmoid.defvjp(lambda g, y, x: g * y * (1.0 - y))
 
 
 @primitive
@@ -45,7 +45,7 @@ def softplus(x):
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-softplus.defvjps(lambda g, y, x: g * sigmoid(x))
+softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 
 @primitive
@@ -54,7 +54,7 @@ def relu(x):
     return _relu(x)
 
 
-relu.defvjps(lambda g, y, x: gate(g, y.data, slope=0.0))
+relu.defvjp(lambda g, y, x: leaky_relu_grad(g, y.data, slope=0.0))
 
 
 @primitive
@@ -65,11 +65,11 @@ def leaky_relu(x, slope):
     return _leaky_relu(x, slope)
 
 
-leaky_relu.defvjps(lambda g, y, x, slope: gate(g, y.data, slope=slope))
+leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
 
 @primitive
-def gate(x, y, slope):
+def leaky_relu_grad(x, y, slope):
     """x (1 where y > 0, else a), y a constant array        dL/dx = the same gate of g
 
     By arithmetic: np.where on random signs takes eight times as long.
@@ -77,10 +77,10 @@ def gate(x, y, slope):
     return _gate(x, y, slope, 1.0 - slope)
 
 
-gate.defvjps(lambda g, y, x, opened, slope: gate(g, opened, slope=slope))
+leaky_relu_grad.defvjp(lambda g, y, x, opened, slope: leaky_relu_grad(g, opened, slope=slope))
 
 
-def dropout(x, p, generator):
+def dropout(x, p, rng):
     """y = x m / (1 - p), each m one with probability 1 - p and else zero        (Srivastava et al. 2014)"""
-    kept = (generator.uniform(x.shape, x.dtype) >= p).astype(x.dtype)
+    kept = (rng.uniform(x.shape, x.dtype) >= p).astype(x.dtype)
     return x * (kept * (1.0 / (1.0 - p)))

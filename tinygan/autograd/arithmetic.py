@@ -16,7 +16,7 @@ def add(a, b):
     return a + b
 
 
-add.defvjps(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b))
+add.defvjp(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b))
 
 
 @primitive
@@ -25,7 +25,7 @@ def subtract(a, b):
     return a - b
 
 
-subtract.defvjps(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(-g, b))
+subtract.defvjp(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(-g, b))
 
 
 @primitive
@@ -34,7 +34,7 @@ def multiply(a, b):
     return a * b
 
 
-multiply.defvjps(lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unbroadcast(g * a, b))
+multiply.defvjp(lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unbroadcast(g * a, b))
 
 
 @primitive
@@ -43,7 +43,7 @@ def divide(a, b):
     return a / b
 
 
-divide.defvjps(lambda g, y, a, b: unbroadcast(g / b, a), lambda g, y, a, b: unbroadcast(-g * y / b, b))
+divide.defvjp(lambda g, y, a, b: unbroadcast(g / b, a), lambda g, y, a, b: unbroadcast(-g * y / b, b))
 
 
 @primitive
@@ -52,7 +52,7 @@ def negative(x):
     return -x
 
 
-negative.defvjps(lambda g, y, x: -g)
+negative.defvjp(lambda g, y, x: -g)
 
 
 @primitive
@@ -67,7 +67,7 @@ def _power_vjp(g, y, x, exponent):
     return g * (exponent * x ** (exponent - 1))
 
 
-power.defvjps(_power_vjp)
+power.defvjp(_power_vjp)
 
 
 @primitive
@@ -76,7 +76,7 @@ def exp(x):
     return backend.xp.exp(x)
 
 
-exp.defvjps(lambda g, y, x: g * y)
+exp.defvjp(lambda g, y, x: g * y)
 
 
 @primitive
@@ -85,7 +85,7 @@ def log(x):
     return backend.xp.log(x)
 
 
-log.defvjps(lambda g, y, x: g / x)
+log.defvjp(lambda g, y, x: g / x)
 
 
 @primitive
@@ -94,7 +94,7 @@ def sqrt(x):
     return backend.xp.sqrt(x)
 
 
-sqrt.defvjps(lambda g, y, x: g / (2.0 * y))
+sqrt.defvjp(lambda g, y, x: g / (2.0 * y))
 
 
 @primitive
@@ -103,7 +103,7 @@ def absolute(x):
     return backend.xp.abs(x)
 
 
-absolute.defvjps(lambda g, y, x: g * backend.xp.sign(x.data))
+absolute.defvjp(lambda g, y, x: g * backend.xp.sign(x.data))
 
 
 @primitive
@@ -116,7 +116,7 @@ def _data(x):
     return x.data if isinstance(x, Tensor) else x
 
 
-maximum.defvjps(
+maximum.defvjp(
     lambda g, y, a, b: unbroadcast(g * (a.data >= _data(b)).astype(g.dtype), a),
     lambda g, y, a, b: unbroadcast(g * (_data(a) < b.data).astype(g.dtype), b),
 )
@@ -130,7 +130,7 @@ def matmul(a, b):
     return backend.matmul(a, b)
 
 
-matmul.defvjps(lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g)
+matmul.defvjp(lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g)
 
 
 Tensor.__add__ = Tensor.__radd__ = lambda a, b: add(a, b)

@@ -1,26 +1,26 @@
 """The backward walk: the chain rule, from an output to the inputs that were asked for, and nowhere else."""
 
 from .. import backend
-from .tensor import Origin, Tensor, is_recording, record, versions
+from .tensor import Node, Tensor, is_recording, record, versions
 
-SPENT = Origin(None, None, None, None)  # stands where the history of a tensor was, once it has been walked
+FREED = Node(None, None, None, None)  # stands where the history of a tensor was, once it has been walked
 
 
-def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=False):
+def grad(output, inputs, create_graph=False, *, grad_output=None, allow_unused=False):
     """d output / d input for each of the inputs, as a list of Tensors of their shapes.
 
     create_graph: remember the walk, so that the gradients can be differentiated; the history is kept then, and used
-    up otherwise. seed: dL/d output, which an output of more than one element needs (the result is then dL/d input).
-    allow_unconnected: an input that the output does not depend on gets zeros; by default it is an error, because in
+    up otherwise. grad_output: dL/d output, needed if the output has more than one element (the result is dL/d input).
+    allow_unused: an input that the output does not depend on gets zeros; by default it is an error, because in
     training it is a mistake (a detach in the wrong place). Only what lies on a path to the inputs is computed.
 
-    Raises ValueError for a missing or misshapen seed or an unconnected input; RuntimeError for a history that an
+    Raises ValueError for a missing or misshapen grad_output or an unconnected input; RuntimeError for a history that an
     earlier walk used up, or that an update in place of one of its tensors has made wrong.
     """
     order = _between(output, inputs)
     on_path = {id(t) for t in order} | {id(x) for x in inputs}
     keep = {id(x) for x in inputs}
-    gradients = {id(output): _seed(output, seed)}
+    gradients = {id(output): _grad_output(output, grad_output)}
 
     def add(x, part):
         seen = gradients.get(id(x))
@@ -30,7 +30,7 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
         while order:
             tensor = order.pop()  # children before parents: its gradient is complete
             g = gradients[id(tensor)] if id(tensor) in keep else gradients.pop(id(tensor))
-            origin = tensor.origin
+            origin = tensor.node
             if origin.versions != versions(origin.args):
                 raise RuntimeError(
                     f"an argument of {origin.primitive.__name__} was updated in place after it was used: "
@@ -41,14 +41,14 @@ def grad(output, inputs, create_graph=False, *, seed=None, allow_unconnected=Fal
                 if want:
                     add(argument, part)
             if not create_graph:
-                tensor.origin = SPENT  # let go of the arguments: memory falls as the walk proceeds
-    return [_pick(gradients, x, i, allow_unconnected) for i, x in enumerate(inputs)]
+                tensor.node = FREED  # let go of the arguments: memory falls as the walk proceeds
+    return [_pick(gradients, x, i, allow_unused) for i, x in enumerate(inputs)]
 
 
-def backward(output, seed=None):
+def backward(output, grad_output=None):
     """Add d output / d leaf to the `.grad` (an array) of every leaf that requires one."""
-    leaves = [t for t in _history(output) if t.origin is None and t.requires_grad]
-    for leaf, g in zip(leaves, grad(output, leaves, seed=seed)):
+    leaves = [t for t in _history(output) if t.node is None and t.requires_grad]
+    for leaf, g in zip(leaves, grad(output, leaves, grad_output=grad_output)):
         leaf.grad = g.data.copy() if leaf.grad is None else leaf.grad + g.data  # g may be shared, or a view
 
 
@@ -67,7 +67,7 @@ def vjp_of(function, g, args):
         for a in args:
             a.requires_grad = True
         y = function(*args)
-    return grad(y, args, create_graph=differentiable_again, seed=g, allow_unconnected=True)
+    return grad(y, args, create_graph=differentiable_again, grad_output=g, allow_unused=True)
 
 
 def _history(output):
@@ -83,13 +83,13 @@ def _history(output):
         elif id(tensor) not in seen:
             seen.add(id(tensor))
             stack.append((tensor, True))
-            if tensor.origin is SPENT:
+            if tensor.node is FREED:
                 raise RuntimeError(
                     "this history was used up by an earlier grad or backward: take all gradients in one call, "
                     "or pass create_graph=True to the earlier one"
                 )
-            if tensor.origin:
-                stack.extend((a, False) for a in tensor.origin.args if isinstance(a, Tensor) and a.requires_grad)
+            if tensor.node:
+                stack.extend((a, False) for a in tensor.node.args if isinstance(a, Tensor) and a.requires_grad)
     return order
 
 
@@ -98,27 +98,27 @@ def _between(output, inputs):
     reaches = {id(x) for x in inputs}
     between = []
     for tensor in _history(output):
-        if tensor.origin and any(id(a) in reaches for a in tensor.origin.args):
+        if tensor.node and any(id(a) in reaches for a in tensor.node.args):
             reaches.add(id(tensor))
             between.append(tensor)
     return between
 
 
-def _seed(output, seed):
-    if seed is None:
+def _grad_output(output, grad_output):
+    if grad_output is None:
         if output.size != 1:
-            raise ValueError(f"the output has shape {output.shape}: give seed=, a tensor of that shape")
+            raise ValueError(f"the output has shape {output.shape}: give grad_output=, a tensor of that shape")
         return Tensor(backend.xp.ones_like(output.data))
-    seed = seed if isinstance(seed, Tensor) else Tensor(seed)
-    if seed.shape != output.shape:
-        raise ValueError(f"the seed has shape {seed.shape}, the output {output.shape}: they must agree")
-    return seed
+    grad_output = grad_output if isinstance(grad_output, Tensor) else Tensor(grad_output)
+    if grad_output.shape != output.shape:
+        raise ValueError(f"grad_output has shape {grad_output.shape}, the output {output.shape}: they must agree")
+    return grad_output
 
 
-def _pick(gradients, x, i, allow_unconnected):
+def _pick(gradients, x, i, allow_unused):
     if id(x) in gradients:
         return gradients[id(x)]
-    if allow_unconnected:
+    if allow_unused:
         return Tensor(backend.xp.zeros_like(x.data))
     raise ValueError(f"input {i} (shape {x.shape}) has no part in the output: was it detached, or made in no_grad?")
 

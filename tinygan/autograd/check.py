@@ -39,7 +39,7 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
     u = backend.to_device(rng.standard_normal(y.shape))
 
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
-    computed = grad(function(*tensors), tensors, seed=u, allow_unconnected=True)
+    computed = grad(function(*tensors), tensors, grad_output=u, allow_unused=True)
     for i, (x, d) in enumerate(zip(arrays, computed)):
         where = f"{name}: derivative of order {level}, argument {i}"
         if d.shape != x.shape:
@@ -77,7 +77,7 @@ def _derivative(function, count, directions):
         with record(True):
             args = [a if a.requires_grad else Tensor(a.data, requires_grad=True) for a in args]
             xs, u = args[:count], args[count]
-            slopes = grad(function(*xs), xs, create_graph=again, seed=u, allow_unconnected=True)
+            slopes = grad(function(*xs), xs, create_graph=again, grad_output=u, allow_unused=True)
         total = (slopes[0] * directions[0]).sum()
         for slope, direction in zip(slopes[1:], directions[1:]):
             total = total + (slope * direction).sum()

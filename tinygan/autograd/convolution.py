@@ -5,7 +5,7 @@ Take an image x, a filter w and an image of responses g, and the number
 It is linear in each of the three, and its partial derivatives are the three operations here:
     conv2d           = ds/dg: how much each patch of x looks like each filter
     conv_transpose2d = ds/dx: each response paints its filter back into the image, overlaps added
-    conv2d_filter    = ds/dw: each filter is what its responses saw, added up
+    conv2d_weight_grad    = ds/dw: each filter is what its responses saw, added up
 So the derivatives of each are the other two, to any order. A generator's "transposed" convolution is the gradient
 of a convolution with respect to its image, run forwards (Dumoulin & Visin 2016, A guide to convolution arithmetic).
 
@@ -36,20 +36,20 @@ def conv_transpose2d(g, w, size, stride=(1, 1), padding=(0, 0)):
 
 
 @primitive
-def conv2d_filter(x, g, kernel, stride=(1, 1), padding=(0, 0)):
+def conv2d_weight_grad(x, g, kernel, stride=(1, 1), padding=(0, 0)):
     """w = patches(x)^T g        x: (N, H, W, C_in), g: (N, OH, OW, C_out) -> w: (*kernel, C_in, C_out)"""
-    return backend.conv2d_filter(x, g, kernel, stride, padding)
+    return backend.conv2d_weight_grad(x, g, kernel, stride, padding)
 
 
-conv2d.defvjps(
+conv2d.defvjp(
     lambda g, y, x, w, **where: conv_transpose2d(g, w, size=x.shape[1:3], **where),
-    lambda g, y, x, w, **where: conv2d_filter(x, g, kernel=w.shape[:2], **where),
+    lambda g, y, x, w, **where: conv2d_weight_grad(x, g, kernel=w.shape[:2], **where),
 )
-conv_transpose2d.defvjps(
+conv_transpose2d.defvjp(
     lambda u, x, g, w, size, **where: conv2d(u, w, **where),
-    lambda u, x, g, w, size, **where: conv2d_filter(u, g, kernel=w.shape[:2], **where),
+    lambda u, x, g, w, size, **where: conv2d_weight_grad(u, g, kernel=w.shape[:2], **where),
 )
-conv2d_filter.defvjps(
+conv2d_weight_grad.defvjp(
     lambda u, w, x, g, kernel, **where: conv_transpose2d(g, u, size=x.shape[1:3], **where),
     lambda u, w, x, g, kernel, **where: conv2d(x, u, **where),
 )

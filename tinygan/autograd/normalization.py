@@ -67,5 +67,5 @@ def _batch_norm_grad_vjp(u, wanted, packed, g, x, gamma, mean, var, eps):
     return *vjp_of(lambda g, x, gamma: batch_norm_grad_formula(g, x, gamma, eps), u, (g, x, gamma)), None, None
 
 
-batch_norm.defvjp(_batch_norm_vjp)
-batch_norm_grad.defvjp(_batch_norm_grad_vjp)
+batch_norm.def_joint_vjp(_batch_norm_vjp)
+batch_norm_grad.def_joint_vjp(_batch_norm_grad_vjp)

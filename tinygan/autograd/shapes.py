@@ -14,18 +14,18 @@ from .tensor import Tensor, primitive
 def sum_to(x, shape):
     """Sum over the axes along which `shape` would be broadcast to x's        dL/dx = g, broadcast"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
-        return backend.column_sums(itself, x)  # the gradient of every bias
+        return backend.column_sums(identity, x)  # the gradient of every bias
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)
 
 
-def itself(x):
+def identity(x):
     """What column_sums sums when it is to sum an array as it is."""
     return x
 
 
-sum_to.defvjps(lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
+sum_to.defvjp(lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
 
 
 @primitive
@@ -34,7 +34,7 @@ def broadcast_to(x, shape):
     return backend.xp.broadcast_to(x, shape)
 
 
-broadcast_to.defvjps(lambda g, y, x, shape: sum_to(g, shape=x.shape))
+broadcast_to.defvjp(lambda g, y, x, shape: sum_to(g, shape=x.shape))
 
 
 @primitive
@@ -43,7 +43,7 @@ def sum_axes(x, axis, keepdims):
     return x.sum(axis=axis, keepdims=keepdims)
 
 
-sum_axes.defvjps(lambda g, y, x, axis, keepdims: broadcast_to(g.reshape(_kept(x, axis)), shape=x.shape))
+sum_axes.defvjp(lambda g, y, x, axis, keepdims: broadcast_to(g.reshape(_kept(x, axis)), shape=x.shape))
 
 
 def _kept(x, axis):
@@ -58,7 +58,7 @@ def reshape(x, shape):
     return x.reshape(shape)
 
 
-reshape.defvjps(lambda g, y, x, shape: reshape(g, shape=x.shape))
+reshape.defvjp(lambda g, y, x, shape: reshape(g, shape=x.shape))
 
 
 @primitive
@@ -67,7 +67,7 @@ def transpose(x, axes):
     return x.transpose(axes)
 
 
-transpose.defvjps(
+transpose.defvjp(
     lambda g, y, x, axes: transpose(g, axes=tuple(axes.index(i) for i in range(len(axes))))  # the inverse order
 )
 
@@ -78,18 +78,18 @@ def getitem(x, index):
     return x[index]
 
 
-getitem.defvjps(lambda g, y, x, index: place(g, index=index, shape=x.shape))
+getitem.defvjp(lambda g, y, x, index: scatter(g, index=index, shape=x.shape))
 
 
 @primitive
-def place(x, index, shape):
+def scatter(x, index, shape):
     """y = zeros(shape), y[index] = x        dL/dx = g[index]"""
     y = backend.xp.zeros(shape, x.dtype)
     y[index] = x
     return y
 
 
-place.defvjps(lambda g, y, x, index, shape: getitem(g, index=index))
+scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
 
 @primitive
@@ -108,7 +108,7 @@ def _concatenate_vjp(g, wanted, y, *xs, axis):
     return parts
 
 
-concatenate.defvjp(_concatenate_vjp)
+concatenate.def_joint_vjp(_concatenate_vjp)
 
 
 def _tuple(axis):

@@ -36,7 +36,7 @@ def no_grad():
     return record(False)
 
 
-class Origin(NamedTuple):
+class Node(NamedTuple):
     """How a tensor was made."""
 
     primitive: "Primitive"
@@ -53,7 +53,7 @@ class Tensor:
     Raises TypeError for an array of another kind (a NumPy array while the device is CUDA).
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "origin", "requires_grad", "version")
+    __slots__ = ("__weakref__", "data", "grad", "node", "requires_grad", "version")
     __array_ufunc__ = None  # array * tensor is left to Tensor.__rmul__
 
     def __init__(self, data, requires_grad=False):
@@ -72,7 +72,7 @@ class Tensor:
         self.requires_grad = requires_grad
         self.grad = None
         self.version = 0
-        self.origin = None
+        self.node = None
 
     shape = property(lambda self: self.data.shape)
     ndim = property(lambda self: self.data.ndim)
@@ -95,7 +95,7 @@ class Tensor:
         return len(self.data)
 
     def __repr__(self):
-        made_by = f", made by {self.origin.primitive.__name__}" if self.origin and self.origin.primitive else ""
+        made_by = f", made by {self.node.primitive.__name__}" if self.node and self.node.primitive else ""
         return f"Tensor({self.data}, dtype={self.dtype}{made_by})"
 
 
@@ -114,14 +114,14 @@ class Primitive:
         y = Tensor(self.forward(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs))
         if _recording.get() and any(isinstance(a, Tensor) and a.requires_grad for a in args):
             y.requires_grad = True
-            y.origin = Origin(self, args, kwargs, versions(args))
+            y.node = Node(self, args, kwargs, versions(args))
         return y
 
-    def defvjps(self, *vjps):
+    def defvjp(self, *vjps):
         """One function for each argument: vjp(g, y, *args, **kwargs) -> dL/d(that argument)."""
         self.vjps = vjps
 
-    def defvjp(self, joint_vjp):
+    def def_joint_vjp(self, joint_vjp):
         """One function for all: joint_vjp(g, wanted, y, *args, **kwargs) -> a gradient for each argument.
 
         For gradients that share work. wanted: a bool for each argument; what is not wanted may be None.

@@ -18,8 +18,8 @@ OFFERS = (
     "xp",  # the array namespace: numpy or cupy
     "to_host",  # array -> numpy.ndarray
     "to_device",  # numpy.ndarray -> array
-    "Transfer",  # array -> numpy.ndarray, without waiting for the device
-    "Generator",  # seeded random numbers; its state can be saved and set
+    "AsyncCopy",  # array -> numpy.ndarray, without waiting for the device
+    "RNG",  # seeded random numbers; its state can be saved and set
     "fuse_here",  # what `fuse` below does on this device
     "column_sums",  # the sum of such a function over all axes but the last
     "moments",  # mean and variance over the same
@@ -28,7 +28,7 @@ OFFERS = (
     "im2col",  # images -> patches: a part of those below, here for the tests
     "conv2d",  # see autograd/convolution.py
     "conv_transpose2d",
-    "conv2d_filter",
+    "conv2d_weight_grad",
     "capture",  # a step -> the same step, on CUDA as one graph
     "tf32",  # whether products of float32 may be rounded for speed, on CUDA
 )

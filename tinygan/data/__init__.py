@@ -5,9 +5,9 @@ from pathlib import Path
 from . import idx, images, toy
 from .batches import Batches
 from .idx import DataError, Dataset
-from .pixels import to_pixels, to_unit
+from .pixels import to_float, to_pixels
 
-__all__ = ["Batches", "DataError", "Dataset", "load", "to_pixels", "to_unit", "toy"]
+__all__ = ["Batches", "DataError", "Dataset", "load", "to_float", "to_pixels", "toy"]
 
 
 def load(source=None, split="train"):

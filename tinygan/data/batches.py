@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backend
 from .idx import DataError
-from .pixels import to_unit
+from .pixels import to_float
 
 
 class Batches:
@@ -47,7 +47,7 @@ class Batches:
         index = self.order.take(self.position + self.within_batch)
         self.position += len(self.within_batch)
         images = self.images.take(index, axis=0)
-        images = to_unit(images) if images.dtype == "uint8" else images
+        images = to_float(images) if images.dtype == "uint8" else images
         return (images, self.one_hot.take(self.labels.take(index), axis=0)) if self.classes else (images,)
 
     def state_dict(self):

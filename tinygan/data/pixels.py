@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def to_unit(pixels):
+def to_float(pixels):
     """uint8 -> float32 in [-1, 1]; an array of either kind."""
     return pixels.astype("float32") * (1.0 / 127.5) - 1.0
 

@@ -26,7 +26,7 @@ class GAN:
     """Both networks, what each minimises, and the training step.
 
     G, D: modules; loss: a Loss; penalty: a Penalty or None, times penalty_weight, an array of one number; rng: a
-    backend.Generator, of the noise; classes: how many there are where G and D are told them, else 0. labels, where
+    backend.RNG, of the noise; classes: how many there are where G and D are told them, else 0. labels, where
     they appear: nothing, or one-hot classes (N, classes), which both networks are given.
     """
 
@@ -49,7 +49,7 @@ class GAN:
     def generator_loss(self, real, fake, *labels):
         """max_G  E[log D(G(z))], or what the loss in use puts in its place"""
         real_logits = None
-        if self.loss.compares:  # only a loss that looks at the real logits pays for them
+        if self.loss.relativistic:  # only a loss that looks at the real logits pays for them
             with no_grad():
                 real_logits = self.D(real, *labels)
         fake_logits = self.D(fake, *labels)

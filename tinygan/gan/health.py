@@ -54,7 +54,7 @@ def opinion(loss, logits):
 def accuracy(loss, real, fake):
     """The shares of real and of fake images that D places rightly, from its outputs: two arrays.
 
-    A loss without a threshold compares: an image is held against the mean of the other kind.
+    A loss without a threshold relativistic: an image is held against the mean of the other kind.
     """
     over_real, over_fake = (fake.mean(), real.mean()) if loss.threshold is None else (loss.threshold, loss.threshold)
     return (real > over_real).astype(real.dtype).mean(), (fake < over_fake).astype(fake.dtype).mean()
@@ -67,20 +67,20 @@ def spread(images):
     return backend.xp.sqrt((centred * centred).sum() * (2.0 / max(n - 1, 1)))
 
 
-class Watch:
+class FailureMonitor:
     """Names the failures of a run, each once."""
 
     def __init__(self, loss):
-        self.loss, self.told = loss, set()
+        self.loss, self.named = loss, set()
         self.recent, self.most = deque(maxlen=RECENT), {"g_gradient": 0.0, "spread": 0.0}
 
-    def see(self, row):
+    def update(self, row):
         """row: the METRICS, numbers in their order. Returns the failures that show for the first time, as sentences."""
         row = dict(zip(METRICS, row, strict=True))
         self.recent.append(row)
         self.most = {metric: max(most, row[metric]) for metric, most in self.most.items()}
-        new = [failure for failure in self.failures() if failure not in self.told]
-        self.told.update(new)
+        new = [failure for failure in self.failures() if failure not in self.named]
+        self.named.update(new)
         return new
 
     def failures(self):
@@ -104,8 +104,8 @@ class NotFinite(ArithmeticError):
     """A primitive whose result is not finite; the message names it."""
 
 
-class name_the_first_not_finite:
-    """with name_the_first_not_finite(): the first primitive that makes a NaN or an infinity raises NotFinite."""
+class detect_anomaly:
+    """with detect_anomaly(): the first primitive that makes a NaN or an infinity raises NotFinite."""
 
     def __enter__(self):
         self.forwards = {primitive: primitive.forward for primitive in PRIMITIVES.values()}

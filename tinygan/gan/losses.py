@@ -16,16 +16,16 @@ class Loss(NamedTuple):
 
     opinion: D's outputs as the number that is logged for D(x): a probability where there is one.
     threshold: the output that lies between "real" and "fake"; None where only differences mean anything, and an image
-    is compared with the mean of the other kind. compares: G's side looks at the real logits too.
-    takes_label: D's side has a target for real images that label smoothing may lower.
+    is compared with the mean of the other kind. relativistic: G's side looks at the real logits too.
+    supports_label_smoothing: D's side has a target for real images that label smoothing may lower.
     """
 
     discriminator: Callable
     generator: Callable
     opinion: Callable = lambda logits: logits
     threshold: float | None = 0.0
-    compares: bool = False
-    takes_label: bool = False
+    relativistic: bool = False
+    supports_label_smoothing: bool = False
 
 
 def bce_discriminator(real_logits, fake_logits, real_label=1.0):
@@ -93,9 +93,9 @@ def relativistic_generator(real_logits, fake_logits):
 
 
 LOSSES = {
-    "bce": Loss(bce_discriminator, bce_generator, sigmoid, takes_label=True),
-    "lsgan": Loss(lsgan_discriminator, lsgan_generator, threshold=0.5, takes_label=True),
+    "bce": Loss(bce_discriminator, bce_generator, sigmoid, supports_label_smoothing=True),
+    "lsgan": Loss(lsgan_discriminator, lsgan_generator, threshold=0.5, supports_label_smoothing=True),
     "hinge": Loss(hinge_discriminator, hinge_generator),
     "wasserstein": Loss(wasserstein_critic, hinge_generator, threshold=None),
-    "relativistic": Loss(relativistic_discriminator, relativistic_generator, threshold=None, compares=True),
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, threshold=None, relativistic=True),
 }

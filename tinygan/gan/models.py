@@ -20,7 +20,7 @@ from ..layers import (
     Sequential,
     Tanh,
 )
-from ..layers.initial import msr
+from ..layers.initial import he_normal
 
 
 def mlp_generator(shape, latent_size, rng):
@@ -70,11 +70,11 @@ def sngan_discriminator(shape, rng, dropout=0.0, width=32):
     """Deeper: before each halving a convolution that keeps the size (Miyato et al. 2018, table 3, at this size)."""
     h, w = quarter(shape)
     return Sequential(
-        Conv2d(shape[2], width, 3, rng, padding=1, init=msr), *leaky(dropout, rng),
-        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, init=msr), *leaky(dropout, rng),
-        Conv2d(2 * width, 2 * width, 3, rng, padding=1, init=msr), *leaky(dropout, rng),
-        Conv2d(2 * width, 4 * width, 4, rng, stride=2, padding=1, init=msr), *leaky(dropout, rng),
-        Flatten(), Linear(h * w * 4 * width, 1, rng, init=msr),
+        Conv2d(shape[2], width, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng),
+        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
+        Conv2d(2 * width, 2 * width, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng),
+        Conv2d(2 * width, 4 * width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
+        Flatten(), Linear(h * w * 4 * width, 1, rng, init=he_normal),
     )  # fmt: skip
 
 
@@ -82,8 +82,8 @@ def r3gan_generator(shape, latent_size, rng, width=64):
     """dcgan's shape without normalisation: weights that keep the size of signals do instead (Huang et al. 2024)."""
     h, w = quarter(shape)
     return Sequential(
-        Linear(latent_size, h * w * 2 * width, rng, init=msr), Reshape(h, w, 2 * width), LeakyReLU(0.2),
-        ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, init=msr), LeakyReLU(0.2),
+        Linear(latent_size, h * w * 2 * width, rng, init=he_normal), Reshape(h, w, 2 * width), LeakyReLU(0.2),
+        ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, init=he_normal), LeakyReLU(0.2),
         ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1), Tanh(),  # small weights: tanh starts unsaturated
     )  # fmt: skip
 
@@ -92,29 +92,29 @@ def r3gan_discriminator(shape, rng, dropout=0.0, width=64):
     """dcgan's shape without normalisation, which a penalty on D's slope does not allow (Huang et al. 2024)."""
     h, w = quarter(shape)
     return Sequential(
-        Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=msr), *leaky(dropout, rng),
-        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, init=msr), *leaky(dropout, rng),
-        Flatten(), Linear(h * w * 2 * width, 1, rng, init=msr),
+        Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
+        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
+        Flatten(), Linear(h * w * 2 * width, 1, rng, init=he_normal),
     )  # fmt: skip
 
 
 def point_generator(shape, latent_size, rng, width=128):
     """latent - 128 - 128 - 128 - a point in the plane: for the toy worlds."""
     return Sequential(
-        Linear(latent_size, width, rng, init=msr), ReLU(),
-        Linear(width, width, rng, init=msr), ReLU(),
-        Linear(width, width, rng, init=msr), ReLU(),
-        Linear(width, shape[0], rng, init=msr),
+        Linear(latent_size, width, rng, init=he_normal), ReLU(),
+        Linear(width, width, rng, init=he_normal), ReLU(),
+        Linear(width, width, rng, init=he_normal), ReLU(),
+        Linear(width, shape[0], rng, init=he_normal),
     )  # fmt: skip
 
 
 def point_discriminator(shape, rng, dropout=0.0, width=128):
     """A point in the plane - 128 - 128 - 128 - 1."""
     return Sequential(
-        Linear(shape[0], width, rng, init=msr), *leaky(dropout, rng),
-        Linear(width, width, rng, init=msr), *leaky(dropout, rng),
-        Linear(width, width, rng, init=msr), *leaky(dropout, rng),
-        Linear(width, 1, rng, init=msr),
+        Linear(shape[0], width, rng, init=he_normal), *leaky(dropout, rng),
+        Linear(width, width, rng, init=he_normal), *leaky(dropout, rng),
+        Linear(width, width, rng, init=he_normal), *leaky(dropout, rng),
+        Linear(width, 1, rng, init=he_normal),
     )  # fmt: skip
 
 
@@ -129,7 +129,7 @@ class Conditional(Module):
         self.network = network
 
     def forward(self, x, labels):
-        if isinstance(self.network.modules[0], Conv2d):
+        if isinstance(self.network.layers[0], Conv2d):
             return self.network(x, labels)
         n, *size, _ = x.shape
         spread = labels.reshape(n, *[1] * len(size), labels.shape[1])

@@ -91,10 +91,10 @@ def build(preset, shape, seed, classes=0):
     if preset.conditional and not classes:
         raise ValueError("this preset is told the classes of the images, and this data has no labels")
     classes = classes if preset.conditional else 0
-    rng = backend.Generator(seed)
+    rng = backend.RNG(seed)
     G, D = generator(preset, shape, rng, classes), discriminator(preset, shape, rng, classes)
     check(preset, D)
-    average = generator(preset, shape, backend.Generator(seed), classes) if preset.ema else None
+    average = generator(preset, shape, backend.RNG(seed), classes) if preset.ema else None
     G_optimizer, D_optimizer = (Adam(network, preset.lr, preset.betas) for network in (G, D))
     ema = EMA(G, average, preset.ema, preset.batch_size) if preset.ema else None
     weight = backend.xp.full(1, preset.penalty_weight, "float32")
@@ -127,7 +127,7 @@ def objective(preset):
 
 def check(preset, D):
     """Raises ValueError, with the reason, for parts that make no sense together."""
-    norm = any(isinstance(layer, BatchNorm) for layer in D.walk())
+    norm = any(isinstance(layer, BatchNorm) for layer in D.modules())
     if preset.penalty != "none" and norm:
         raise ValueError(
             f"penalty {preset.penalty} bounds D's slope at each image, and with BatchNorm D's output for one image "
@@ -138,7 +138,7 @@ def check(preset, D):
             "spectral norm bounds D's slope, and BatchNorm would scale it up again: "
             "take a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
         )
-    if preset.label_smoothing != 1.0 and not LOSSES[preset.loss].takes_label:
+    if preset.label_smoothing != 1.0 and not LOSSES[preset.loss].supports_label_smoothing:
         raise ValueError(f"label smoothing lowers the target of real images, and loss {preset.loss} has no target")
     if preset.saturating and preset.loss != "bce":
         raise ValueError(f"the saturating form is one of cross-entropy (bce), not of loss {preset.loss}")

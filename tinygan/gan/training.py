@@ -6,7 +6,7 @@ statistics, the count of steps, the history), so that it can be captured once an
 
 from .. import backend
 from ..autograd import Tensor, no_grad
-from ..layers import reestimate_statistics
+from ..layers import update_bn_statistics
 from .health import METRICS, measure
 
 
@@ -46,9 +46,9 @@ class Training:
         G = self.gan.G
         if self.ema:
             self.ema.copy_buffers()
-            G, rng = self.ema.average, backend.Generator(0)
+            G, rng = self.ema.average, backend.RNG(0)
             latents = (rng.normal((256, self.gan.latent_size)) for _ in range(8))
-            reestimate_statistics(G, (self.generator_inputs(latent) for latent in latents))
+            update_bn_statistics(G, (self.generator_inputs(latent) for latent in latents))
         return G.eval()
 
     def generator_inputs(self, latent, classes=None):
@@ -94,7 +94,7 @@ class Training:
 
     def report(self):
         """The METRICS, each the mean of the last HISTORY steps, and behind them 1 if these and all weights are finite
-        numbers, else 0: one array, for a backend.Transfer."""
+        numbers, else 0: one array, for a backend.AsyncCopy."""
         xp = backend.xp
         arrays = (self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data)
         finite = xp.stack([xp.isfinite(array).all() for array in arrays]).all()

@@ -38,10 +38,10 @@ class Sigmoid(Module):
 class Dropout(Module):
     """In training each element is zero with probability p, and the rest 1 / (1 - p) times as large; else nothing."""
 
-    def __init__(self, p, generator):
+    def __init__(self, p, rng):
         if not 0 <= p < 1:
             raise ValueError(f"dropout takes a probability of at least 0 and less than 1; got {p}")
-        self.p, self.generator = p, generator
+        self.p, self.rng = p, rng
 
     def forward(self, x):
-        return autograd.dropout(x, self.p, self.generator) if self.training and self.p else x
+        return autograd.dropout(x, self.p, self.rng) if self.training and self.p else x

@@ -16,10 +16,10 @@ def pair(n):
 class _Conv(Module):
     """What both have: the filters (kh, kw, *channels), stride, padding, and a bias for each channel that comes out."""
 
-    def __init__(self, n_in, n_out, kernel, generator, stride, padding, bias, init, channels, fan_in):
+    def __init__(self, n_in, n_out, kernel, rng, stride, padding, bias, init, channels, fan_in):
         self.n_in, self.n_out = n_in, n_out
         self.stride, self.padding = pair(stride), pair(padding)
-        self.weight = Tensor(init(generator, (*kernel, *channels), fan_in), requires_grad=True)
+        self.weight = Tensor(init(rng, (*kernel, *channels), fan_in), requires_grad=True)
         self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
         self.spectral = None  # see spectral.py
 
@@ -45,10 +45,10 @@ class Conv2d(_Conv):
     Raises ValueError for inputs that are not channels last or smaller than the kernel.
     """
 
-    def __init__(self, n_in, n_out, kernel, generator, stride=1, padding=0, bias=True, init=normal):
+    def __init__(self, n_in, n_out, kernel, rng, stride=1, padding=0, bias=True, init=normal):
         kernel = pair(kernel)
         fan_in = math.prod(kernel) * n_in
-        super().__init__(n_in, n_out, kernel, generator, stride, padding, bias, init, (n_in, n_out), fan_in)
+        super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_in, n_out), fan_in)
 
     def forward(self, x, planes=None):
         """planes: (N, P), the values of P more channels that are constant over each image, behind those of x."""
@@ -77,11 +77,11 @@ class ConvTranspose2d(_Conv):
     the image sizes that the convolution maps to H is meant. Raises ValueError as Conv2d does.
     """
 
-    def __init__(self, n_in, n_out, kernel, generator, stride=1, padding=0, output_padding=0, bias=True, init=normal):
+    def __init__(self, n_in, n_out, kernel, rng, stride=1, padding=0, output_padding=0, bias=True, init=normal):
         kernel, self.output_padding = pair(kernel), pair(output_padding)
         # an output pixel is covered by k / stride filters in each direction
         fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))
-        super().__init__(n_in, n_out, kernel, generator, stride, padding, bias, init, (n_out, n_in), fan_in)
+        super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_out, n_in), fan_in)
         if any(o >= s for o, s in zip(self.output_padding, self.stride)):
             raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")
 

@@ -7,7 +7,7 @@ from .. import backend
 ALIGNMENT = 64  # bytes: each parameter starts on a cache line, as matrix products like it
 
 
-class Flat:
+class FlatParameters:
     """One array, and where each parameter lies in it.
 
     Takes over the parameters ({name: Tensor}): copies their values in and makes their `data` views of it.

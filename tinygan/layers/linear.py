@@ -12,8 +12,8 @@ class Linear(Module):
     Raises ValueError for inputs of another width.
     """
 
-    def __init__(self, n_in, n_out, generator, bias=True, init=normal):
-        self.weight = Tensor(init(generator, (n_in, n_out), n_in), requires_grad=True)
+    def __init__(self, n_in, n_out, rng, bias=True, init=normal):
+        self.weight = Tensor(init(rng, (n_in, n_out), n_in), requires_grad=True)
         self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
         self.spectral = None  # see spectral.py
 

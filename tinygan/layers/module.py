@@ -6,7 +6,7 @@ another way (the running statistics of BatchNorm). Both are named by their path,
 
 from .. import backend
 from ..autograd import Tensor
-from .flat import Flat
+from .flat import FlatParameters
 
 
 class Module:
@@ -18,16 +18,16 @@ class Module:
     def __call__(self, *inputs):
         return self.forward(*inputs)
 
-    def walk(self):
+    def modules(self):
         """This module and all within."""
         yield self
         for value in vars(self).values():
             if isinstance(value, Module):
-                yield from value.walk()
+                yield from value.modules()
 
     def train(self, mode=True):
         """Training mode for this module and all within; eval() is the other. Returns self."""
-        for module in self.walk():
+        for module in self.modules():
             module.training = mode
         return self
 
@@ -56,7 +56,7 @@ class Module:
 
         Once and for good: afterwards parameters are written, never put elsewhere. Returns self.
         """
-        self.flat = Flat(self.named_parameters(), dtype)
+        self.flat = FlatParameters(self.named_parameters(), dtype)
         for _, owner, value in list(self._state()):
             if not isinstance(value, Tensor):
                 attribute = next(a for a, v in vars(owner).items() if v is value)
@@ -76,12 +76,12 @@ class Sequential(Module):
     """Modules one after the other; their names are their positions."""
 
     def __init__(self, *modules):
-        self.modules = modules
+        self.layers = modules
         for i, module in enumerate(modules):
             setattr(self, str(i), module)
 
     def forward(self, x, *others):
         """others: what the first module takes beside x."""
-        for module in self.modules:
+        for module in self.layers:
             x, others = module(x, *others), ()
         return x

@@ -40,12 +40,12 @@ class BatchNorm(Module):
         return x * scale + (self.beta - scale * self.running_mean)
 
 
-def reestimate_statistics(network, batches):
+def update_bn_statistics(network, batches):
     """Running statistics anew, as the plain mean over `batches` (inputs of the network, a list of argument tuples).
 
     Under averaged weights (EMA) the statistics that were collected along the way are those of other weights.
     """
-    layers = [layer for layer in network.walk() if isinstance(layer, BatchNorm)]
+    layers = [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

@@ -18,9 +18,9 @@ class SpectralNorm(Module):
     the round is not part of forward.
     """
 
-    def __init__(self, weight, generator, rounds=10):
+    def __init__(self, weight, rng, rounds=10):
         rows, columns = weight.size // weight.shape[-1], weight.shape[-1]
-        self.u, self.v = generator.normal((rows,)), backend.xp.zeros(columns, "float32")
+        self.u, self.v = rng.normal((rows,)), backend.xp.zeros(columns, "float32")
         for _ in range(rounds):
             self.iterate(weight)
 
@@ -44,16 +44,16 @@ def _norm(x):
     return backend.xp.sqrt((x * x).sum()) + 1e-12
 
 
-def spectral_norm(network, generator):
+def spectral_norm(network, rng):
     """Put spectral normalisation on every layer of a network that has a weight. Returns the network."""
-    for layer in network.walk():
+    for layer in network.modules():
         if hasattr(layer, "weight"):
-            layer.spectral = SpectralNorm(layer.weight, generator)
+            layer.spectral = SpectralNorm(layer.weight, rng)
     return network
 
 
 def power_iteration(network):
     """One round for every normalised layer of a network; nothing where there is none."""
-    for layer in network.walk():
+    for layer in network.modules():
         if getattr(layer, "spectral", None) is not None:
             layer.spectral.iterate(layer.weight)

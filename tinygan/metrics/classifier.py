@@ -12,9 +12,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from .. import backend
 from ..autograd import Tensor, exp, grad, log, no_grad
-from ..data import to_unit
+from ..data import to_float
 from ..layers import BatchNorm, Conv2d, LeakyReLU, Linear, Module, Sequential
-from ..layers.initial import msr
+from ..layers.initial import he_normal
 from ..optim import Adam
 
 FEATURES = 128
@@ -44,18 +44,18 @@ class Classifier(Module):
     def forward(self, x):
         return self.head(self.features(x))
 
-    def look(self, images, batch=256):
+    def predict(self, images, batch=256):
         """(features, logits) of images, uint8 (N, H, W, C): host arrays of float64."""
         self.eval()
         with no_grad():
             batches = (images[i : i + batch] for i in range(0, len(images), batch))
-            seen = [self.features(Tensor(to_unit(backend.to_device(b)))) for b in batches]
+            seen = [self.features(Tensor(to_float(backend.to_device(b)))) for b in batches]
             logits = [self.head(features) for features in seen]
         return tuple(np.concatenate([x.numpy() for x in parts]).astype(np.float64) for parts in (seen, logits))
 
 
 def convolution(n_in, n_out, kernel, rng, **options):
-    return Conv2d(n_in, n_out, kernel, rng, bias=False, init=msr, **options), BatchNorm(n_out), LeakyReLU(0.1)
+    return Conv2d(n_in, n_out, kernel, rng, bias=False, init=he_normal, **options), BatchNorm(n_out), LeakyReLU(0.1)
 
 
 def cross_entropy(logits, one_hot):
@@ -75,7 +75,7 @@ def train(dataset, seed=0, progress=iter):
     per_epoch = len(images) // batch
     steps = max(EPOCHS * per_epoch, LEAST_STEPS)
     host = np.random.default_rng(seed)
-    network = Classifier(images.shape[3], dataset.classes, backend.Generator(seed))
+    network = Classifier(images.shape[3], dataset.classes, backend.RNG(seed))
     optimizer = Adam(network, LR, betas=(0.9, 0.999))
     one_hot = np.eye(dataset.classes, dtype=np.float32)
     for step in progress(range(steps)):
@@ -84,7 +84,7 @@ def train(dataset, seed=0, progress=iter):
         index = order[step % per_epoch * batch :][:batch]
         x, y = (backend.to_device(part) for part in (disturbed(images[index], host), one_hot[labels[index]]))
         optimizer.lr[...] = LR * 0.5 * (1 + math.cos(math.pi * step / steps))
-        optimizer.step(grad(cross_entropy(network(Tensor(to_unit(x))), y), optimizer.parameters))
+        optimizer.step(grad(cross_entropy(network(Tensor(to_float(x))), y), optimizer.parameters))
     return network.eval()
 
 

@@ -25,7 +25,7 @@ class Evaluator:
         self.train, test, self.note = splits(source, train)
         self.classifier, self.record = store.for_data(self.train, test, progress)
         self.test, self.real = some(test, REFERENCE), some(self.train, n)
-        self.features, _ = self.classifier.look(self.test.images)
+        self.features, _ = self.classifier.predict(self.test.images)
         self.moments = moments(self.features)
 
     @cached_property
@@ -44,19 +44,19 @@ class Evaluator:
     def draw(self, training):
         """n samples of a Training's sampler, uint8 (N, H, W, C), and the classes asked for, those of `real`: (N,), or
         None. Always from the same latent points, with random numbers that are nobody else's."""
-        latent = backend.Generator((0, 4)).normal((len(self.real.images), training.gan.latent_size))
+        latent = backend.RNG((0, 4)).normal((len(self.real.images), training.gan.latent_size))
         asked = self.real.labels if training.gan.classes else None
         classes = None if asked is None else backend.to_device(asked.astype("int64"))
         return data.to_pixels(backend.to_host(training.sample(latent, classes))), asked
 
     def distance(self, images):
         """The Frechet distance of images, uint8 (N, H, W, C), from the test images."""
-        features, _ = self.classifier.look(images)
+        features, _ = self.classifier.predict(images)
         return frechet(moments(features), self.moments)
 
     def judge(self, images, asked=None):
         """{metric: number} of images, uint8 (N, H, W, C), and the classes that were asked for, (N,) or None."""
-        features, logits = self.classifier.look(images)
+        features, logits = self.classifier.predict(images)
         called, known = logits.argmax(1), (self.train.labels, self.train.classes)
         return {
             "distance": frechet(moments(features), self.moments),

@@ -64,10 +64,10 @@ def nearest(images, among):
     a, b = (x.reshape(len(x), -1).astype(np.float32) for x in (images, among))
     columns = np.arange(len(a))
 
-    def look(block, rows):
+    def nearest_of(block, rows):
         here = block.argmin(0)
         return rows.start + here, block[here, columns]
 
-    where, squares = map(np.array, zip(*by_rows(look, b, a)))  # (blocks, N) each
+    where, squares = map(np.array, zip(*by_rows(nearest_of, b, a)))  # (blocks, N) each
     where = where[squares.argmin(0), columns]
     return where, np.sqrt(((a - b[where]) ** 2).sum(1, dtype=np.float64))

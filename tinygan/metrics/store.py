@@ -43,7 +43,7 @@ def make(path, train, test, command, progress=iter):
     """Train the network for these Datasets and write it. Returns (Classifier, record)."""
     seed = 0
     network = classifier.train(train, seed, progress=progress)
-    _, logits = network.look(test.images)
+    _, logits = network.predict(test.images)
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: backend.to_host(array) for name, array in network.state_dict().items()}
     files.replace(path, lambda file: np.savez(file, **weights))
@@ -71,7 +71,7 @@ def load(path):
             f"{path}: these are not the weights that {path.with_suffix('.json').name} is about (their sha256 differs): "
             "put back the two files that belong together, or delete both"
         )
-    network = classifier.Classifier(record["channels"], record["classes"], backend.Generator(0)).flatten()
+    network = classifier.Classifier(record["channels"], record["classes"], backend.RNG(0)).flatten()
     with np.load(path, allow_pickle=False) as file:
         network.load_state_dict({name: file[name] for name in file.files})
     return network.eval(), record

@@ -3,13 +3,13 @@
 import numpy as xp
 
 from . import threads
-from .convolution import conv2d, conv2d_filter, conv_transpose2d, im2col
+from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d, im2col
 from .fusion import centred_sums, column_sums, fuse_here, moments
 from .products import matmul
-from .random import Generator
+from .random import RNG
 
 __all__ = [
-    "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "RNG", "AsyncCopy", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_weight_grad", "conv_transpose2d",
     "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
@@ -28,7 +28,7 @@ def to_device(array):
     return xp.asarray(array)
 
 
-class Transfer:
+class AsyncCopy:
     """A copy of an array, as it is now, on its way to the host; here it is there at once."""
 
     def __init__(self, array):

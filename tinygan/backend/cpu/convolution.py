@@ -73,7 +73,7 @@ def _cells(size, k, stride, padding):
     return painters, left_out, -(-(size + padding) // stride) - left_out
 
 
-def conv2d_filter(x, g, kernel, stride, padding):
+def conv2d_weight_grad(x, g, kernel, stride, padding):
     """See autograd/convolution.py. Each lane adds up its share of the blocks, then the lanes are added up."""
     w = xp.zeros((*kernel, x.shape[3], g.shape[3]), x.dtype)
     blocks = _images(g, w)

@@ -3,7 +3,7 @@
 import numpy as xp
 
 
-class Generator:
+class RNG:
     """Seeded random numbers. Its state is an array, so that a checkpoint can hold it."""
 
     def __init__(self, seed):

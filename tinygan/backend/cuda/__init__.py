@@ -1,4 +1,4 @@
-"""CUDA: CuPy. The same names as cpu.py; nothing here waits for the device except to_host and Transfer.get.
+"""CUDA: CuPy. The same names as cpu.py; nothing here waits for the device except to_host and AsyncCopy.get.
 
 A training step is a few hundred kernels of a few microseconds, and to launch one from Python takes longer than that.
 So all of it can be captured once and replayed (graph.py), which CuPy's own matrix products cannot: ours are in blas.py.
@@ -22,10 +22,10 @@ from .blas import matmul, tf32
 from .fusion import centred_sums, column_sums, fuse_here, moments
 from .graph import capture
 from .kernels import col2im, im2col
-from .random import Generator
+from .random import RNG
 
 __all__ = [
-    "Generator", "Transfer", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_filter", "conv_transpose2d",
+    "RNG", "AsyncCopy", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_weight_grad", "conv_transpose2d",
     "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
 ]  # fmt: skip
 
@@ -51,7 +51,7 @@ def to_device(array):
     return xp.asarray(array)
 
 
-class Transfer:
+class AsyncCopy:
     """See cpu.py. The copy is queued behind the work that makes the array, and the host goes on."""
 
     def __init__(self, array):
@@ -81,7 +81,7 @@ def conv_transpose2d(g, w, size, stride, padding):
     return col2im(columns, (len(g), *size, w.shape[2]), w.shape[:2], stride, padding)
 
 
-def conv2d_filter(x, g, kernel, stride, padding):
+def conv2d_weight_grad(x, g, kernel, stride, padding):
     """See autograd/convolution.py."""
     patches = im2col(x, kernel, stride, padding)
     return matmul(patches.T, g.reshape(-1, g.shape[3])).reshape(*kernel, x.shape[3], g.shape[3])

@@ -52,14 +52,14 @@ def gemm(a, b, out=None, alpha=1.0, beta=0.0):
     if not (m and k and n):  # a sum of nothing
         out[...] = beta * out if beta else 0.0
         return out
-    rows = lie(out)
+    rows = layout(out)
     if rows is None or rows.transposed:
         raise ValueError(f"the result needs rows without gaps; got strides {out.strides}")
     handle().gemm(operand(b), operand(a), (n, m, k), out, rows.leading, alpha, beta)
     return out
 
 
-class Lie(NamedTuple):
+class Layout(NamedTuple):
     """How a matrix lies in memory."""
 
     array: "xp.ndarray"
@@ -67,19 +67,19 @@ class Lie(NamedTuple):
     leading: int  # elements from a row, or of a transposed one a column, to the next
 
 
-def lie(x):
-    """The Lie of a matrix with whole rows, or whole columns; None for any other."""
+def layout(x):
+    """The Layout of a matrix with whole rows, or whole columns; None for any other."""
     for transposed, matrix in enumerate((x, x.T)):
         (rows, columns), (down, across) = matrix.shape, matrix.strides
         whole = columns <= 1 or across == x.itemsize
         apart = rows <= 1 or (down >= columns * x.itemsize and down > 0 and down % x.itemsize == 0)
         if whole and apart:  # the stride of an axis of one element says nothing
-            return Lie(x, transposed, max(1, columns, down // x.itemsize if rows > 1 else 0))
+            return Layout(x, transposed, max(1, columns, down // x.itemsize if rows > 1 else 0))
     return None
 
 
 def operand(x):
-    return lie(x) or lie(xp.ascontiguousarray(x))
+    return layout(x) or layout(xp.ascontiguousarray(x))
 
 
 class Handle:

@@ -35,7 +35,7 @@ def kernel(name):
     return xp.ElementwiseKernel(INPUTS, "T y", operation, f"tinygan_{name}", preamble=PHILOX)
 
 
-class Generator:
+class RNG:
     """Seeded random numbers: a key, and a count of draws that lives on the device, so a captured draw can be replayed
     and is another one each time. State: two arrays."""
 
