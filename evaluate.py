@@ -42,6 +42,7 @@ def main():
     if args.n < 10:
         parser.error("--n must be at least 10")
     backend.use(args.device)
+    backend.tune()
     run = Run.open(args.run)
     result = measure(run, args.n)
     write_text(run.folder / "metrics.json", json.dumps(result, indent=2) + "\n")

@@ -57,6 +57,7 @@ def arguments():
 
 def main(args):
     backend.use(args.device)
+    backend.tune()
     run = Run.open(args.run)
     shape, classes = run.settings["shape"], run.settings["classes"] if run.preset.conditional else 0
     if len(shape) == 1:

@@ -22,7 +22,6 @@ from tinygan.app.options import chosen_preset, parse
 from tinygan.app.quality import Quality
 from tinygan.app.runs import OPTIONS, Run, RunError
 from tinygan.app.terminal import Terminal, short, summary
-from tinygan.backend.cpu import threads
 from tinygan.gan.health import FailureMonitor, NotFinite, detect_anomaly
 from tinygan.gan.training import Training
 
@@ -81,7 +80,7 @@ def train(args):
     """The whole of it. Returns what the program is to exit with."""
     terminal = Terminal(args.quiet)
     device = backend.use(args.device)
-    threads.THREADS = args.threads or threads.THREADS
+    backend.tune(args.threads)
     opened = Run.open(args.resume) if args.resume else None
     dataset = data.load(opened.settings["data"] if opened else args.data)
     begin = functools.partial(old_run, run=opened) if opened else new_run

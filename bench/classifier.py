@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tqdm import tqdm
 
-from tinygan import data
+from tinygan import backend, data
 from tinygan.metrics import store
 
 if __name__ == "__main__":
+    backend.tune()
     _, record = store.make(store.SHIPPED, data.load(), data.load(split="test"), "python bench/classifier.py", tqdm)
     print(f"{store.SHIPPED}: {record['test_accuracy']:.2%} right on {record['test_images']} test images")

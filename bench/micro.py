@@ -103,6 +103,7 @@ def adam():
 
 
 def main():
+    backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30, help="turns of a few calls for each side (default: 30)")
     parser.add_argument("--write", action="store_true", help="write the table to bench/results")

@@ -158,6 +158,7 @@ def main():
     args = parser.parse_args()
     assert LESSONS.keys() == PRESETS.keys()
     backend.use("cpu")
+    backend.tune()
     runs = [trained(args.out, name, seed, args.epochs) for seed in args.seeds for name in args.only]
     if args.no_write:
         return

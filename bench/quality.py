@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from step import machine  # noqa: E402
 
-from tinygan import data, metrics  # noqa: E402
+from tinygan import backend, data, metrics  # noqa: E402
 from tinygan.app.options import DEFAULT  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
@@ -124,6 +124,7 @@ def table(contests, floor):
 
 
 def main():
+    backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=10, help="of training, for each side (default: 10)")
     parser.add_argument("--seeds", nargs="+", type=int, help="default: 0; with --write 0 1")

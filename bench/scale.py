@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tinygan import data  # noqa: E402
+from tinygan import backend, data  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import models, presets  # noqa: E402
 
@@ -36,6 +36,7 @@ def milliseconds(batch_size, width):
 
 
 def main():
+    backend.tune()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")

@@ -25,7 +25,7 @@ import readme
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from tinygan import data  # noqa: E402
+from tinygan import backend, data  # noqa: E402
 from tinygan.autograd import PRIMITIVES  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
@@ -189,6 +189,7 @@ def machine():
 
 
 def main():
+    backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=["vanilla", "dcgan"], help="default: vanilla dcgan")
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512], help="default: 32 128 512")

@@ -272,6 +272,7 @@ def main():
     if unknown := set(args.names) - set(figures):
         parser.error(f"there is no figure {', '.join(sorted(unknown))}: {', '.join(figures)}")
     backend.use("cpu")
+    backend.tune()
     if args.run:
         run = Run.open(args.run)
         if len(run.settings["shape"]) == 1:

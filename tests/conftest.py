@@ -22,6 +22,7 @@ def pytest_configure(config):
         cupy_standin.install()
         device = "cuda"
     tinygan.use(device)
+    backend.tune()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -2,6 +2,6 @@
 
 from . import autograd, backend
 from .autograd import Tensor, check_grads, grad, no_grad, primitive
-from .backend import use
+from .backend import tune, use
 
-__all__ = ["Tensor", "autograd", "backend", "check_grads", "grad", "no_grad", "primitive", "use"]
+__all__ = ["Tensor", "autograd", "backend", "check_grads", "grad", "no_grad", "primitive", "tune", "use"]

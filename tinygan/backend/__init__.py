@@ -54,6 +54,18 @@ def use(name="auto"):
     return name
 
 
+def tune(threads=None):
+    """Prepare this process for training on the CPU, and return how many threads will compute.
+
+    Blocks of large operations then go to a pool of `threads` (default: OMP_NUM_THREADS, or the cores there are),
+    OpenBLAS computes each product on one thread, and glibc keeps freed memory. Importing tinygan changes nothing in the
+    process, so programs that train call this once. Without it the engine computes on the calling thread.
+    """
+    from .cpu import threads as pool
+
+    return pool.tune(threads)
+
+
 def fuse(function):
     """An elementwise function of arrays as one pass over memory: a kernel on CUDA, block by block on the CPU's cores.
 

@@ -2,7 +2,6 @@
 
 import numpy as xp
 
-from . import threads
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d, im2col
 from .fusion import centred_sums, column_sums, fuse_here, moments
 from .products import matmul
@@ -15,9 +14,7 @@ __all__ = [
 
 
 def start(index):
-    """There is one CPU; make NumPy ready for it."""
-    threads.one_product_a_thread()
-    threads.keep_memory()
+    """There is one CPU, and it needs no preparation."""
 
 
 def to_host(array):

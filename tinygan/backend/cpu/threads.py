@@ -19,16 +19,26 @@ from threading import Thread
 
 import numpy
 
+THREADS = 1  # how many compute; `tune` sets it
 
-def count():
-    """How many threads: what OMP_NUM_THREADS or a BLAS's variable of that kind says, else the cores we may use."""
+
+def default():
+    """How many threads to use: what OMP_NUM_THREADS or its relatives say, else the number of cores we may use."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         if os.environ.get(name, "").isdigit():
             return max(1, int(os.environ[name]))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-THREADS = count()  # may be changed at any time; helper threads that were started stay
+def tune(threads=None):
+    """See backend.tune."""
+    global THREADS
+    THREADS = threads or default()
+    _one_thread_per_product()
+    _keep_memory()
+    return THREADS
+
+
 _jobs, _helpers = SimpleQueue(), []
 
 
@@ -48,17 +58,17 @@ def _serve(jobs):
         jobs.get()()
 
 
-def one_product_a_thread():
-    """Tell the OpenBLAS that comes with NumPy to leave the threads to us: two sets of them fight for the same cores."""
+def _one_thread_per_product():
+    """Tell the OpenBLAS that comes with NumPy to use one thread: two pools would compete for the same cores."""
     for path in Path(numpy.__file__).parent.parent.glob("numpy.libs/*openblas*"):
-        library = ctypes.CDLL(str(path))  # it is loaded already: this only finds it
+        library = ctypes.CDLL(str(path))  # finds the library that NumPy has loaded
         for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):
             if hasattr(library, name):
                 getattr(library, name)(1)
 
 
-def keep_memory():
-    """Tell glibc to keep the memory of freed arrays: a step makes the same ones again, and new pages cost time."""
+def _keep_memory():
+    """Tell glibc to keep freed memory: each step needs arrays of the same sizes, and new pages cost time."""
     if hasattr(libc := ctypes.CDLL(None) if sys.platform == "linux" else None, "mallopt"):
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no array has a mapping of its own
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: the heap does not shrink
