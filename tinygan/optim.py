@@ -49,7 +49,7 @@ class Adam:
         v_start = _one_minus_power(xp.log1p(-self.one_minus_beta2), self.t)
         root = xp.sqrt(v_start)  # lr m^ / (sqrt(v^) + eps) = (lr root / m_start) m / (sqrt(v) + eps root)
         rates = 1.0 - self.beta1, self.one_minus_beta2, self.lr * root / m_start, self.eps * root
-        _adam(data, g, self.m, self.v, *rates, out=())
+        _adam(data, g, self.m, self.v, *rates, out=(data, self.m, self.v))
 
     def state_dict(self):
         """The live arrays; moments by the name of their parameter."""
@@ -63,9 +63,9 @@ class Adam:
 
 @backend.fuse
 def _adam(p, g, m, v, one_minus_beta1, one_minus_beta2, lr, eps):
-    m += one_minus_beta1 * (g - m)
-    v += one_minus_beta2 * (g * g - v)
-    p -= lr * m / (backend.xp.sqrt(v) + eps)
+    m = m + one_minus_beta1 * (g - m)
+    v = v + one_minus_beta2 * (g * g - v)
+    return p - lr * m / (backend.xp.sqrt(v) + eps), m, v
 
 
 def _square(x):

@@ -69,10 +69,10 @@ def tune(threads=None):
 def fuse(function):
     """An elementwise function of arrays as one pass over memory: a kernel on CUDA, block by block on the CPU's cores.
 
-    Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that go with all of them. The
-    result has that shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too; a function
-    that changes its arguments in place and returns nothing is called with out=(). It is used as a decorator, where the
-    device is not known yet: the first call on a device makes the function for it.
+    Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that are broadcast against them.
+    It must be a pure function of elements: arithmetic and functions of backend.xp such as maximum, sign and sqrt.
+    The result has the arrays' shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too.
+    fuse is a decorator, used where the device is not known yet: the first call on a device compiles for that device.
     """
     made = {}
 
