@@ -60,7 +60,7 @@ def convolutions(size, channels, filters):
 def others():
     """{operation: (ours, theirs)} of the rest."""
     x, g, gamma, beta = array(N, 14, 14, 32), array(N, 14, 14, 32), array(32), array(32)
-    mean, var = backend.moments(x)
+    mean, var = backend.mean_and_variance(x)
     norm, norm_grad, leaky, leaky_grad = (
         PRIMITIVES[k] for k in ("batch_norm", "batch_norm_grad", "leaky_relu", "leaky_relu_grad")
     )
@@ -73,7 +73,7 @@ def others():
 
     leaky_theirs = F.leaky_relu(X, 0.2)
     return {
-        "BatchNorm": (lambda: norm(x, gamma, beta, *backend.moments(x), eps=1e-5), normalised),
+        "BatchNorm": (lambda: norm(x, gamma, beta, *backend.mean_and_variance(x), eps=1e-5), normalised),
         "its gradients": (
             lambda: norm_grad(g, x, gamma, mean, var, eps=1e-5), gradient(normalised(), (X, Gamma, Beta), G)
         ),

@@ -209,7 +209,7 @@ def curves(logs):
         {"d_loss": "loss of D", "g_loss": "loss of G"},
         {"accuracy_real": "D right on real", "accuracy_fake": "D right on generated"},
         {"g_gradient": "norm of G's gradient (at least 1e-6)"},
-        {"spread": "spread of a batch"},
+        {"pairwise_distance": "distance within a batch"},
     )
     figure = Figure(figsize=(10, 6.6), layout="constrained")
     for (name, log), column in zip(logs.items(), figure.subplots(len(panels), len(logs), sharex="col").T):

@@ -26,11 +26,11 @@ def positive(*shape):
 
 
 def batch_norm(x, gamma, beta):
-    return ag.batch_norm(x, gamma, beta, *backend.moments(x.data), eps=1e-3)
+    return ag.batch_norm(x, gamma, beta, *backend.mean_and_variance(x.data), eps=1e-3)
 
 
 def batch_norm_grad(g, x, gamma):
-    return ag.batch_norm_grad(g, x, gamma, *backend.moments(x.data), eps=1e-3)
+    return ag.batch_norm_grad(g, x, gamma, *backend.mean_and_variance(x.data), eps=1e-3)
 
 
 def leaky_relu_grad(x):

@@ -99,7 +99,7 @@ def test_patches_and_their_adjoint(vertical, horizontal, channels, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((2, *size, channels))
-    columns = backend.im2col(backend.to_device(x), kernel, stride, padding)
+    columns = backend._device.im2col(backend.to_device(x), kernel, stride, padding)
     c = rng.standard_normal(columns.shape)
     each = backend.to_device(np.eye(columns.shape[1]).reshape(*kernel, channels, -1))  # filters of one pixel each
     responses = backend.to_device(c.reshape(2, *patch_grid(size, kernel, stride, padding), -1))
@@ -110,7 +110,7 @@ def test_patches_and_their_adjoint(vertical, horizontal, channels, seed):
 @pytest.mark.parametrize("padding", [(0, 0), (1, 2)])
 def test_patches_of_a_view_are_those_of_its_copy(padding):
     x = backend.to_device(np.random.default_rng(0).standard_normal((2, 5, 6, 3))).transpose(0, 2, 1, 3)
-    view, copy = (backend.im2col(a, (3, 2), (1, 2), padding) for a in (x, x.copy()))
+    view, copy = (backend._device.im2col(a, (3, 2), (1, 2), padding) for a in (x, x.copy()))
     np.testing.assert_array_equal(backend.to_host(view), backend.to_host(copy))
 
 

@@ -70,21 +70,6 @@ def test_a_transposed_operand_is_a_flag_and_a_gap_between_rows_a_leading_dimensi
     assert (call["transa"], call["transb"]) == (1, 0) and call["ld"] == (9, 4, 5)
 
 
-@pytest.mark.parametrize("alpha, beta", [(1.0, 0.0), (2.5, 0.0), (1.0, 1.0), (-0.5, 3.0)])
-def test_alpha_and_beta_scale_the_product_and_what_was_there(alpha, beta, draw):
-    a, b, room = draw(3, 4), draw(4, 2), draw(3, 7)
-    before = get(room).copy()
-    out = room[:, 4:6]
-    assert blas.gemm(a, b, out, alpha, beta) is out
-    np.testing.assert_allclose(get(out), alpha * get(a) @ get(b) + beta * before[:, 4:6], rtol=1e-12)
-    np.testing.assert_array_equal(get(room)[:, :4], before[:, :4])
-
-
-def test_with_beta_zero_what_was_there_is_not_read(draw):
-    out = backend.xp.full((3, 2), float("nan"))
-    assert not np.isnan(get(blas.gemm(draw(3, 4), draw(4, 2), out))).any()
-
-
 @pytest.mark.parametrize("m, k, n", [(0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0, 0)])
 def test_empty_matrices_have_a_product_too(m, k, n, draw):
     y = blas.matmul(draw(m, k), draw(k, n))
@@ -106,12 +91,12 @@ def test_tf32_is_for_float32_only_and_only_when_asked_for(library, draw):
 
 def test_the_stream_is_set_before_the_workspace_and_only_when_it_changes(draw):
     handle = blas.Handle()
-    lie = blas.operand(draw(2, 2))
+    layout = blas.operand(draw(2, 2))
     out = draw(2, 2)
-    handle.gemm(lie, lie, (2, 2, 2), out, 2, 1.0, 0.0)
-    handle.gemm(lie, lie, (2, 2, 2), out, 2, 1.0, 0.0)
+    handle.gemm(layout, layout, (2, 2, 2), out)
+    handle.gemm(layout, layout, (2, 2, 2), out)
     with backend.xp.cuda.Stream(non_blocking=True):
-        handle.gemm(lie, lie, (2, 2, 2), out, 2, 1.0, 0.0)
+        handle.gemm(layout, layout, (2, 2, 2), out)
     again = ["stream", "workspace", "product"]
     assert handle.library.order == ["create", *again, "product", *again]
 
@@ -122,9 +107,6 @@ def test_the_stream_is_set_before_the_workspace_and_only_when_it_changes(draw):
         (lambda draw: blas.matmul(draw(2, 3), draw(3, 2).astype("float32")), TypeError, "float64 and float32"),
         (lambda draw: blas.matmul(draw(2, 3).astype("int64"), draw(3, 2).astype("int64")), TypeError, "int64"),
         (lambda draw: blas.matmul(draw(2, 3), draw(4, 2)), ValueError, r"\(2, 3\) times \(4, 2\)"),
-        (lambda draw: blas.gemm(draw(2, 3), draw(3, 2), draw(2, 3)), ValueError, r"into \(2, 3\)"),
-        (lambda draw: blas.gemm(draw(2, 3), draw(3, 2), draw(2, 2).T), ValueError, "rows without gaps"),
-        (lambda draw: blas.gemm(draw(2, 3), draw(3, 2), draw(2, 4)[:, ::2]), ValueError, "rows without gaps"),
     ],
 )
 def test_what_cannot_be_multiplied_is_refused(call, error, message, draw):
@@ -134,6 +116,6 @@ def test_what_cannot_be_multiplied_is_refused(call, error, message, draw):
 
 def test_a_status_of_the_library_is_an_error_that_names_the_function(draw):
     handle = blas.Handle()
-    lie = blas.operand(draw(2, 2))
+    layout = blas.operand(draw(2, 2))
     with pytest.raises(RuntimeError, match="cublasGemmEx failed with cuBLAS status 7"):
-        handle.gemm(lie, lie, (2, 2, 2), draw(2, 2), 1, 1.0, 0.0)  # leading dimension too small
+        handle.gemm(layout, layout, (3, 2, 2), draw(2, 3))  # the leading dimension 2 is too small for 3 rows

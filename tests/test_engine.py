@@ -52,7 +52,7 @@ def test_only_the_way_to_the_inputs_is_walked(monkeypatch):
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
     y = (autograd.exp(w) * autograd.tanh(x)).sum()
     asked = []
-    monkeypatch.setattr(PRIMITIVES["exp"], "gradients", lambda *args: asked.append("exp"))
+    monkeypatch.setattr(PRIMITIVES["exp"], "vjps", (lambda *args: asked.append("exp"),))
     assert len(grad(y, [x])) == 1
     assert not asked
 
@@ -82,23 +82,6 @@ def test_an_output_of_several_elements_needs_a_seed_of_its_shape():
     assert values(grad(x * x, [x], grad_output=leaf(1.0, 10.0))[0]) == [2.0, 40.0]
 
 
-def test_backward_adds_to_the_gradients_of_the_leaves():
-    x = leaf(1.0, 2.0)
-    (x * x).sum().backward()
-    (x * 3.0).sum().backward()
-    assert backend.to_host(x.grad).tolist() == [5.0, 7.0]
-
-
-def test_gradients_of_leaves_are_arrays_of_their_own():
-    a, b = leaf(1.0, 2.0), leaf(1.0, 2.0)
-    (a + b).sum().backward()
-    a.grad *= 0.5
-    assert backend.to_host(b.grad).tolist() == [1.0, 1.0]
-    constant = Tensor([2.0])
-    constant.backward()
-    assert constant.grad is None
-
-
 def test_nothing_is_remembered_within_no_grad():
     x = leaf(1.0)
     with no_grad():
@@ -120,7 +103,7 @@ def test_a_second_walk_over_a_used_history_says_so():
     x = leaf(1.0)
     y = x * x * x
     grad(y, [x])
-    with pytest.raises(RuntimeError, match="used up"):
+    with pytest.raises(RuntimeError, match="freed by an earlier grad"):
         grad(y, [x])
     y = x * x * x
     grad(y, [x], create_graph=True)

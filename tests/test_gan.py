@@ -80,7 +80,7 @@ def test_a_step_moves_both_networks_and_records_finite_metrics(name):
     history = backend.to_host(training.history)
     assert np.isfinite(history).all() and (abs(history[:3]) < 1000).all() and (history[3:] == 0).all()
     row = dict(zip(METRICS, history[2]))
-    assert row["d_gradient"] > 0 and row["g_gradient"] > 0 and row["spread"] > 0
+    assert row["d_gradient"] > 0 and row["g_gradient"] > 0 and row["pairwise_distance"] > 0
     assert (row["penalty"] > 0) == (PRESETS[name].penalty != "none")
     assert int(training.steps[0]) == 3
 

@@ -6,10 +6,10 @@ from test_gan import build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy
-from tinygan.gan.health import METRICS, RECENT, FailureMonitor, NotFinite, accuracy, detect_anomaly, spread
+from tinygan.gan.health import METRICS, RECENT, FailureMonitor, NotFinite, accuracy, detect_anomaly, pairwise_distance
 from tinygan.gan.losses import LOSSES
 
-HEALTHY = {**dict.fromkeys(METRICS, 0.5), "spread": 10.0, "g_gradient": 1.0}
+HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient": 1.0}
 
 
 def said(loss, *changes):
@@ -37,7 +37,7 @@ def test_a_discriminator_that_has_won_is_named_once_but_not_a_wasserstein_critic
 
 
 def test_collapse_is_named():
-    (message,) = said("bce", dict(spread=1.0))
+    (message,) = said("bce", dict(pairwise_distance=1.0))
     assert message.startswith("G is collapsing")
 
 
@@ -53,7 +53,7 @@ def test_accuracy_is_by_threshold_or_by_comparison():
 def test_spread_is_the_root_mean_square_distance_of_pairs():
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 1))
     squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
-    assert float(spread(backend.to_device(x))) == pytest.approx(np.sqrt(np.mean(squares)))
+    assert float(pairwise_distance(backend.to_device(x))) == pytest.approx(np.sqrt(np.mean(squares)))
 
 
 def test_the_first_tensor_that_is_not_finite_is_named():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygan import Tensor, backend, check_grads, layers
-from tinygan.autograd import broadcast_to, concatenate
+from tinygan.gan import models
 from tinygan.layers import (
     BatchNorm,
     Conv2d,
@@ -16,7 +16,6 @@ from tinygan.layers import (
     ReLU,
     Reshape,
     Sequential,
-    Sigmoid,
     Tanh,
 )
 
@@ -32,7 +31,6 @@ LAYERS = {  # name: (made with a generator, input shape, output shape)
     "ReLU": (lambda g: ReLU(), (3, 4), (3, 4)),
     "LeakyReLU": (lambda g: LeakyReLU(0.2), (3, 4), (3, 4)),
     "Tanh": (lambda g: Tanh(), (3, 4), (3, 4)),
-    "Sigmoid": (lambda g: Sigmoid(), (3, 4), (3, 4)),
     "Dropout": (lambda g: Dropout(0.4, g), (3, 4), (3, 4)),
     "Flatten": (lambda g: Flatten(), (2, 2, 3), (2, 6)),
     "Reshape": (lambda g: Reshape(3, 2), (2, 6), (2, 3, 2)),
@@ -101,7 +99,7 @@ def test_output_shape_and_dtype(name, rng):
 
 def test_every_layer_is_in_the_table():
     known = {name.split()[0] for name in LAYERS}
-    modules = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    modules = {name for name, value in vars(layers).items() if isinstance(value, type)}
     assert known == modules - {"Module", "SpectralNorm"}  # which takes a weight: test_spectral.py
 
 
@@ -197,18 +195,17 @@ def test_dropout_keeps_the_mean_in_training_and_does_nothing_in_use(rng):
 
 
 @pytest.mark.parametrize("spectral", [False, True])
-def test_constant_planes_are_channels_that_are_constant(spectral, rng):
+def test_label_conv2d_is_the_convolution_of_images_with_constant_channels(spectral, rng):
     layer = Conv2d(5, 4, 3, rng, stride=2, padding=1)
     if spectral:
         layers.spectral_norm(layer, rng)
     layer.flatten("float64").bias.data[...] = rng.normal((4,), "float64")
-    x, planes = Tensor(rng.normal((6, 7, 8, 2), "float64")), Tensor(rng.normal((6, 3), "float64"))
-    spread = broadcast_to(planes.reshape(6, 1, 1, 3), shape=(6, 7, 8, 3))
-    expected = layer(concatenate(x, spread, axis=-1)).numpy()
-    np.testing.assert_allclose(layer(x, planes).numpy(), expected, rtol=1e-12, atol=1e-12)
-    check_grads(layer, [x.numpy(), planes.numpy()])
-    with pytest.raises(ValueError, match="wants 5 channels; got 2 and 2 planes"):
-        layer(x, planes[:, :2])
+    x, labels = Tensor(rng.normal((6, 7, 8, 2), "float64")), Tensor(rng.normal((6, 3), "float64"))
+    expected = layer(models.append_labels(x, labels)).numpy()
+    np.testing.assert_allclose(models.label_conv2d(layer, x, labels).numpy(), expected, rtol=1e-12, atol=1e-12)
+    check_grads(lambda x, labels: models.label_conv2d(layer, x, labels), [x.numpy(), labels.numpy()])
+    with pytest.raises(ValueError, match="wants 5 channels; got 2 and 2 classes"):
+        models.label_conv2d(layer, x, labels[:, :2])
 
 
 def test_images_with_channels_first_are_refused_with_the_remedy(rng):

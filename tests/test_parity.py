@@ -120,7 +120,6 @@ CONFIGURATIONS = {  # (numpy generator, tinygan generator) -> a layer and the sh
     "ReLU": elementwise(lambda host: layers.ReLU()),
     "LeakyReLU": elementwise(lambda host: layers.LeakyReLU(host.uniform(0, 1))),
     "Tanh": elementwise(lambda host: layers.Tanh()),
-    "Sigmoid": elementwise(lambda host: layers.Sigmoid()),
     "SpectralNorm": spectral_norm,
     "Flatten": lambda host, rng: (layers.Flatten(), ints(host.integers(1, 5, 3))),
     "Reshape": lambda host, rng: (layers.Reshape(3, 1, 2), (int(host.integers(1, 5)), 6)),
@@ -147,7 +146,7 @@ def test_a_layer_is_pytorchs_to_the_second_derivative_with_what_it_keeps(name, s
 
 
 def test_every_layer_is_compared():
-    there_are = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    there_are = {name for name, value in vars(layers).items() if isinstance(value, type)}
     assert {name.split()[0] for name in CONFIGURATIONS} == there_are - NOT_COMPARED
 
 

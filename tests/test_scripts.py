@@ -117,8 +117,8 @@ WRONG = [  # arguments, part of the one line it says
     (("--seed", "-1"), "must be from 0 to"),
     (("--penalty", "r3"), "there is no penalty 'r3': none, gp, r1, r1r2"),
     (("--penalty", "gp:-1"), "must be a positive number"),
-    (("--penalty", "gp"), "depends on the others: take a preset without BatchNorm in D"),
-    (("--loss", "hinge", "--label-smoothing", "0.9"), "loss hinge has no target"),
+    (("--penalty", "gp"), "depends on the others. Take a preset without BatchNorm in D"),
+    (("--loss", "hinge", "--real-label", "0.9"), "loss hinge has no target"),
     (("--preset", "cgan", "--data", "ring"), "this data has no labels"),
     (("--n-critic", "5000"), "a step cannot take 160000"),
     (("--resume", "nowhere"), "nowhere is not a run"),
@@ -188,7 +188,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_name_where_they_began(tiny
     done = train(*words)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
-    assert "no longer finite: at step" in last and "gave the first tensor that is not finite" in last
+    assert "no longer finite: at step" in last and "gave the first result that is not finite" in last
     assert all(np.isfinite(a).all() for a in checkpoint(tmp_path / "r").values())
 
 
@@ -203,7 +203,7 @@ def test_weights_that_are_not_finite_are_never_saved(stop, tiny, tmp_path):
 def test_a_loss_of_ones_own_does_not_inherit_the_smoothing_of_the_preset(labelled, tmp_path):
     words = ["--preset", "cgan", "--loss", "hinge", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     assert train(*words, "--out", tmp_path / "r").returncode == 0
-    assert json.loads((tmp_path / "r" / "config.json").read_text())["label_smoothing"] == 1.0
+    assert json.loads((tmp_path / "r" / "config.json").read_text())["real_label"] == 1.0
 
 
 def test_the_same_command_twice_makes_two_runs_of_the_same_bits_and_quiet_says_where(tiny, tmp_path):

@@ -39,7 +39,6 @@ LAYERS = {  # layer: (the layer, for its settings; x; its parameters and buffers
     "ReLU": lambda layer, x: functional.relu(x),
     "LeakyReLU": lambda layer, x: functional.leaky_relu(x, layer.slope),
     "Tanh": lambda layer, x: torch.tanh(x),
-    "Sigmoid": lambda layer, x: torch.sigmoid(x),
     "SpectralNorm": lambda layer, weight, u, v: weight / (u @ weight.flatten(0, -2) @ v),
     "Flatten": lambda layer, x: x.flatten(1),
     "Reshape": lambda layer, x: x.unflatten(1, layer.shape),
@@ -64,7 +63,7 @@ OBJECTIVES = {  # function in losses.py: (real logits, fake logits) -> a number
     "lsgan_generator": lambda real, fake: squared_error(fake, 1.0) / 2,
     "hinge_discriminator": lambda real, fake: functional.relu(1 - real).mean() + functional.relu(1 + fake).mean(),
     "hinge_generator": lambda real, fake: -fake.mean(),
-    "wasserstein_critic": lambda real, fake: fake.mean() - real.mean(),
+    "wasserstein_discriminator": lambda real, fake: fake.mean() - real.mean(),
     "relativistic_discriminator": lambda real, fake: bce(real - fake, 1.0),
     "relativistic_generator": lambda real, fake: bce(fake - real, 1.0),
 }

@@ -1,77 +1,82 @@
 """Adam, on all parameters of a network at once."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 from . import backend
+from .autograd import Tensor
+from .backend import Array
+from .layers import Module
 
 
 class Adam:
-    """Kingma & Ba 2015, algorithm 1.
+    """Adaptive moment estimation (Kingma & Ba 2015, algorithm 1).
 
-    m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2,   p <- p - lr m^ / (sqrt(v^) + eps)
+        m <- b1 m + (1 - b1) g          the mean of recent gradients: the direction
+        v <- b2 v + (1 - b2) g^2        the mean of their squares: the scale
+        p <- p - lr m̂ / (sqrt(v̂) + eps)        m̂ = m / (1 - b1^t), v̂ = v / (1 - b2^t)
 
-    m^ = m / (1 - b1^t), v^ = v / (1 - b2^t): both start at zero, and this takes that start out of the average.
-    beta1 is 0.5 in most GANs (Radford et al. 2016, section 4): the opponent moves, so old gradients mislead.
+    Dividing by sqrt(v̂) gives every parameter steps of about lr, whatever the scale of its gradient. m and v start at
+    zero; m̂ and v̂ correct this bias. b1 is 0.5 in most GANs (Radford et al. 2016, section 4), because the opponent moves
+    and old gradients mislead.
 
-    All state is arrays updated in place, t, lr and 1 - beta2 too: a captured step can replay the update, and a
-    schedule can change them. Raises ValueError for a learning rate that is not a positive number.
+    All state is arrays updated in place: a captured step can replay the update, and a schedule can set lr and b2.
+    b2 is stored as 1 - b2, because float32 has few digits near 1. Raises ValueError for a learning rate that is not
+    a positive number.
     """
 
-    def __init__(self, network, lr=2e-4, betas=(0.5, 0.999), eps=1e-8):
+    def __init__(
+        self, network: Module, lr: float = 2e-4, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8
+    ) -> None:
         if not (lr > 0 and math.isfinite(lr)):
             raise ValueError(f"the learning rate must be a positive number; got {lr}")
         if network.flat is None:
             network.flatten()
-        xp, self.flat, self.beta1, self.eps = backend.xp, network.flat, betas[0], eps
+        self.flat, self.beta1, self.eps = network.flat, betas[0], eps
         self.parameters = network.parameters()
-        self.gradient = xp.zeros_like(self.flat.data)
-        self.m = xp.zeros_like(self.flat.data)
-        self.v = xp.zeros_like(self.flat.data)
-        self.t = xp.zeros(1, self.flat.data.dtype)
-        self.lr = xp.full(1, lr, self.flat.data.dtype)
-        self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], self.flat.data.dtype)  # of beta2 itself float32 loses digits
-        self.gradient_norm = xp.zeros(1, self.flat.data.dtype)  # of the last step, for whoever looks at the health
-        self.gradient_of = self.flat.views(self.gradient)
+        xp, data = backend.xp, self.flat.data
+        self.gradient, self.m, self.v = xp.zeros_like(data), xp.zeros_like(data), xp.zeros_like(data)
+        self.t = xp.zeros(1, data.dtype)
+        self.lr = xp.full(1, lr, data.dtype)
+        self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], data.dtype)
+        self.gradient_norm = xp.zeros(1, data.dtype)  # of the last step; logged
+        self.gradient_views = list(self.flat.views(self.gradient).values())
 
-    def step(self, gradients):
-        """Update the parameters, in place. gradients: a Tensor for each of `parameters`, in their order."""
-        for view, g in zip(self.gradient_of.values(), gradients, strict=True):
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
+        for view, g in zip(self.gradient_views, gradients, strict=True):
             view[...] = g.data
-        self._update()
-        for parameter in self.parameters:
-            parameter.version += 1  # a graph that was built before this is out of date, and can notice
-
-    def _update(self):
-        xp, g, data = backend.xp, self.gradient, self.flat.data
-        self.gradient_norm[...] = xp.sqrt(backend.column_sums(_square, g))
+        self.gradient_norm[...] = backend.xp.sqrt(backend.column_sums(_square, self.gradient))
         self.t += 1.0
-        m_start = _one_minus_power(math.log(self.beta1), self.t) if self.beta1 else 1.0
-        v_start = _one_minus_power(xp.log1p(-self.one_minus_beta2), self.t)
-        root = xp.sqrt(v_start)  # lr m^ / (sqrt(v^) + eps) = (lr root / m_start) m / (sqrt(v) + eps root)
-        rates = 1.0 - self.beta1, self.one_minus_beta2, self.lr * root / m_start, self.eps * root
-        _adam(data, g, self.m, self.v, *rates, out=(data, self.m, self.v))
+        rates = 1.0 - self.beta1, self.one_minus_beta2, *self._bias_corrections(), self.lr, self.eps
+        _adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
+        for parameter in self.parameters:
+            parameter.version += 1  # graphs built before this are out of date, and grad refuses them
 
-    def state_dict(self):
-        """The live arrays; moments by the name of their parameter."""
+    def _bias_corrections(self) -> tuple[Array | float, Array]:
+        """Return 1 / (1 - b1^t) and 1 / (1 - b2^t), by expm1(t ln b): accurate in float32 when b^t is near 1."""
+        xp = backend.xp
+        m_scale = -1.0 / xp.expm1(self.t * math.log(self.beta1)) if self.beta1 else 1.0
+        return m_scale, -1.0 / xp.expm1(self.t * xp.log1p(-self.one_minus_beta2))
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return the live arrays; m and v by the names of the parameters."""
         moments = {"m": self.m, "v": self.v}
-        named = {f"{k}.{name}": view for k, m in moments.items() for name, view in self.flat.views(m).items()}
+        named = {f"{k}.{name}": view for k, array in moments.items() for name, view in self.flat.views(array).items()}
         return {"t": self.t, "lr": self.lr, "one_minus_beta2": self.one_minus_beta2, **named}
 
-    def load_state_dict(self, saved):
+    def load_state_dict(self, saved: dict) -> None:
         backend.load_arrays(self.state_dict(), saved, "Adam")
 
 
 @backend.fuse
-def _adam(p, g, m, v, one_minus_beta1, one_minus_beta2, lr, eps):
-    m = m + one_minus_beta1 * (g - m)
-    v = v + one_minus_beta2 * (g * g - v)
-    return p - lr * m / (backend.xp.sqrt(v) + eps), m, v
+def _adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
+    m = m + one_minus_b1 * (g - m)
+    v = v + one_minus_b2 * (g * g - v)
+    return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
 
 
 def _square(x):
     return x * x
-
-
-def _one_minus_power(log_beta, t):
-    """1 - beta^t for an array t, in float32 without losing digits to the subtraction."""
-    return -backend.xp.expm1(t * log_beta)

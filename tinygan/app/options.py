@@ -5,7 +5,7 @@ import math
 
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
-from ..gan.presets import PRESETS, for_data, usual_weight
+from ..gan.presets import PRESETS, default_penalty_weight, for_data
 
 DEFAULT = "cgan"
 UNLABELLED = "dcgan"  # the default where there are no labels
@@ -77,9 +77,9 @@ def add_parts(part):
     part("--latent", type=positive(int), metavar="N", dest="latent_size", help=f"numbers a point ({own.latent_size})")
     part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
     part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), as first written (no)")
-    said, dropped = own.label_smoothing, own.dropout
-    part("--label-smoothing", type=between(0.5, 1.0), metavar="P", help=f"what D is to say of real images ({said})")
-    part("--dropout", type=between(0.0, 0.99), metavar="P", help=f"probability, behind D's activations ({dropped})")
+    smoothing = f"D's target for real images; 0.9 is one-sided label smoothing ({own.real_label:g})"
+    part("--real-label", type=between(0.5, 1.0), metavar="P", help=smoothing)
+    part("--dropout", type=between(0.0, 0.99), metavar="P", help=f"in D, a probability ({own.dropout:g})")
     part("--spectral-norm", action=flag, help="on every layer of D (no)")
     part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's slope: none, {', '.join(PENALTIES)} (none)")
     part("--n-critic", type=positive(int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
@@ -92,9 +92,9 @@ def chosen_preset(args, dataset):
     fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
     if args.penalty:
         kind, weight = args.penalty
-        fields["penalty"], fields["penalty_weight"] = kind, weight or usual_weight(kind, shape)
+        fields["penalty"], fields["penalty_weight"] = kind, weight or default_penalty_weight(kind, shape)
     if args.loss and not LOSSES[args.loss].supports_label_smoothing:
-        fields.setdefault("label_smoothing", 1.0)  # the preset's own belongs to the loss that was replaced
+        fields.setdefault("real_label", 1.0)  # the preset's own belongs to the loss that was replaced
     return name, for_data(PRESETS[name], shape)._replace(**fields)
 
 

@@ -8,7 +8,7 @@ PANELS = (  # the curves of a run: what is drawn together, and how each metric o
     ("output of D", {"d_real": "D(x)", "d_fake": "D(G(z))", "d_fake_after": "D(G(z)) after D's step"}),
     ("accuracy of D", {"accuracy_real": "on real", "accuracy_fake": "on generated"}),
     ("norm of the gradient", {"d_gradient": "discriminator", "g_gradient": "generator"}),
-    ("spread of a batch", {"spread": "distance of two generated images"}),
+    ("distance within a batch", {"pairwise_distance": "between two generated images"}),
     ("penalty", {"penalty": "before its weight"}),
 )
 DISTANCE = ("distance from real images", {"multiple": "times the floor"})  # where --evaluate-every measures it

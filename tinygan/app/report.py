@@ -96,7 +96,7 @@ def panel(title, lines, config):
         "output of D": "Probability of being real. Both near 0.5: D cannot tell. 1 against 0 for long: D has won.",
         "accuracy of D": "Share of images that D places rightly. 1 for long: G learns little.",
         "norm of the gradient": "All parameters together. When G's vanishes, it has stopped learning.",
-        "spread of a batch": "A fall to a fraction: G is collapsing, its images become alike.",
+        "distance within a batch": "A fall to a fraction: G is collapsing, its images become alike.",
         "penalty": "On the slope of D.",
         "distance from real images": "Of 5,000 samples, measured every few epochs: 1 would be as good as real ones.",
     }

@@ -1,66 +1,10 @@
-"""Reverse-mode differentiation: tensors, primitives with their derivatives, the backward walk, and the proof."""
+"""Reverse-mode differentiation: tensors, primitives with their derivatives, the backward walk, and its proof."""
 
 from .activations import dropout, leaky_relu, leaky_relu_grad, relu, sigmoid, softplus, tanh
-from .arithmetic import (
-    absolute,
-    add,
-    divide,
-    exp,
-    log,
-    matmul,
-    maximum,
-    multiply,
-    negative,
-    power,
-    sqrt,
-    subtract,
-)
+from .arithmetic import absolute, add, divide, exp, log, matmul, maximum, multiply, negative, power, sqrt, subtract
 from .backward import grad
 from .check import GradientError, check_grads
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .normalization import batch_norm, batch_norm_grad
 from .shapes import broadcast_to, concatenate, getitem, reshape, scatter, sum_axes, sum_to, transpose
 from .tensor import PRIMITIVES, Primitive, Tensor, no_grad, primitive
-
-__all__ = [
-    "PRIMITIVES",
-    "GradientError",
-    "Primitive",
-    "Tensor",
-    "absolute",
-    "add",
-    "batch_norm",
-    "batch_norm_grad",
-    "broadcast_to",
-    "check_grads",
-    "concatenate",
-    "conv2d",
-    "conv2d_weight_grad",
-    "conv_transpose2d",
-    "divide",
-    "dropout",
-    "exp",
-    "getitem",
-    "grad",
-    "leaky_relu",
-    "leaky_relu_grad",
-    "log",
-    "matmul",
-    "maximum",
-    "multiply",
-    "negative",
-    "no_grad",
-    "power",
-    "primitive",
-    "relu",
-    "reshape",
-    "scatter",
-    "sigmoid",
-    "softplus",
-    "sqrt",
-    "subtract",
-    "sum_axes",
-    "sum_to",
-    "tanh",
-    "transpose",
-]  # fmt: skip

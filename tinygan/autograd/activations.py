@@ -1,7 +1,11 @@
-"""Nonlinearities, and dropout."""
+"""Activation functions, and dropout."""
+
+from __future__ import annotations
 
 from .. import backend
-from .tensor import primitive
+from .tensor import Tensor, primitive
+
+# fmt: off  (an operation and its derivative stand together)
 
 
 @backend.fuse
@@ -30,7 +34,7 @@ tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
 
 @primitive
 def sigmoid(x):
-    """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        exact far out on either side"""
+    """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        computed without overflow for large |x|"""
     xp = backend.xp
     return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
 
@@ -50,7 +54,7 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 @primitive
 def relu(x):
-    """y = max(x, 0)        dL/dx = g [y > 0]"""
+    """y = max(x, 0)        dL/dx = g where y > 0, else 0"""
     return _relu(x)
 
 
@@ -59,7 +63,7 @@ relu.defvjp(lambda g, y, x: leaky_relu_grad(g, y.data, slope=0.0))
 
 @primitive
 def leaky_relu(x, slope):
-    """y = max(x, a x), 0 <= a <= 1        dL/dx = g (1 where y > 0, else a)"""
+    """y = max(x, a x), 0 <= a <= 1        dL/dx = g where y > 0, else a g"""
     if not 0 <= slope <= 1:
         raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
     return _leaky_relu(x, slope)
@@ -70,14 +74,14 @@ leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope)
 
 @primitive
 def leaky_relu_grad(x, y, slope):
-    """x (1 where y > 0, else a), y a constant array        dL/dx = g (1 where y > 0, else a)"""
+    """z = x where y > 0, else a x; y is a constant array        dL/dx = g where y > 0, else a g"""
     return _leaky_relu_grad(x, y, slope)
 
 
-leaky_relu_grad.defvjp(lambda g, y, x, opened, slope: leaky_relu_grad(g, opened, slope=slope))
+leaky_relu_grad.defvjp(lambda g, z, x, y, slope: leaky_relu_grad(g, y, slope=slope))
 
 
-def dropout(x, p, rng):
-    """y = x m / (1 - p), each m one with probability 1 - p and else zero        (Srivastava et al. 2014)"""
-    kept = (rng.uniform(x.shape, x.dtype) >= p).astype(x.dtype)
-    return x * (kept * (1.0 / (1.0 - p)))
+def dropout(x: Tensor, p: float, rng) -> Tensor:
+    """y = x m / (1 - p), where each element of m is 0 with probability p, else 1        (Srivastava et al. 2014)"""
+    mask = (rng.uniform(x.shape, x.dtype) >= p).astype(x.dtype)
+    return x * (mask * (1.0 / (1.0 - p)))

@@ -1,12 +1,16 @@
-"""Arithmetic, element by element, with broadcasting; and the matrix product."""
+"""Elementwise arithmetic with broadcasting, and the matrix product."""
+
+from __future__ import annotations
 
 from .. import backend
 from .shapes import sum_to
 from .tensor import Tensor, primitive
 
+# fmt: off  (an operation and its derivative stand together)
 
-def unbroadcast(g, x):
-    """An argument that was broadcast was used many times: its gradient is the sum over its uses."""
+
+def unbroadcast(g: Tensor, x: Tensor) -> Tensor:
+    """Sum g to the shape of x: a broadcast element was used several times, so its gradient is the sum of its uses."""
     return g if g.shape == x.shape else sum_to(g, shape=x.shape)
 
 
@@ -61,13 +65,13 @@ def power(x, exponent):
     return x**exponent
 
 
-def _power_vjp(g, y, x, exponent):
-    if exponent in (0, 1):  # x^(p - 1) is not finite at 0, or not needed
-        return g * float(exponent)
-    return g * (exponent * x ** (exponent - 1))
-
-
-power.defvjp(_power_vjp)
+power.defvjp(
+    lambda g, y, x, exponent: (
+        g * float(exponent)
+        if exponent in (0, 1)  # x^(p - 1) is infinite at 0 for p = 0, and not needed for p = 1
+        else g * (exponent * x ** (exponent - 1))
+    )
+)
 
 
 @primitive
@@ -90,7 +94,7 @@ log.defvjp(lambda g, y, x: g / x)
 
 @primitive
 def sqrt(x):
-    """y = sqrt(x)        dL/dx = g / (2 y)        not finite at 0: add an epsilon inside the root"""
+    """y = sqrt(x)        dL/dx = g / (2 y)        infinite at 0: add an epsilon inside the root"""
     return backend.xp.sqrt(x)
 
 
@@ -112,14 +116,14 @@ def maximum(a, b):
     return backend.xp.maximum(a, b)
 
 
-def _data(x):
-    return x.data if isinstance(x, Tensor) else x
-
-
 maximum.defvjp(
-    lambda g, y, a, b: unbroadcast(g * (a.data >= _data(b)).astype(g.dtype), a),
-    lambda g, y, a, b: unbroadcast(g * (_data(a) < b.data).astype(g.dtype), b),
+    lambda g, y, a, b: unbroadcast(g * (array(a) >= array(b)).astype(g.dtype), a),
+    lambda g, y, a, b: unbroadcast(g * (array(a) < array(b)).astype(g.dtype), b),
 )
+
+
+def array(x):
+    return x.data if isinstance(x, Tensor) else x
 
 
 @primitive
@@ -131,12 +135,3 @@ def matmul(a, b):
 
 
 matmul.defvjp(lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g)
-
-
-Tensor.__add__ = Tensor.__radd__ = lambda a, b: add(a, b)
-Tensor.__mul__ = Tensor.__rmul__ = lambda a, b: multiply(a, b)
-Tensor.__sub__, Tensor.__rsub__ = lambda a, b: subtract(a, b), lambda a, b: subtract(b, a)
-Tensor.__truediv__, Tensor.__rtruediv__ = lambda a, b: divide(a, b), lambda a, b: divide(b, a)
-Tensor.__matmul__, Tensor.__rmatmul__ = lambda a, b: matmul(a, b), lambda a, b: matmul(b, a)
-Tensor.__neg__, Tensor.__abs__ = lambda x: negative(x), lambda x: absolute(x)
-Tensor.__pow__ = lambda x, exponent: power(x, exponent=exponent)

@@ -1,16 +1,20 @@
-"""Convolution: three partial derivatives of one form.
+"""Convolution as three partial derivatives of one form.
 
-Take an image x, a filter w and an image of responses g, and the number
+Take an image x, a filter w, an image of responses g, and the number
+
     s(x, w, g) = sum(g * conv(x, w))
-It is linear in each of the three, and its partial derivatives are the three operations here:
-    conv2d           = ds/dg: how much each patch of x looks like each filter
-    conv_transpose2d = ds/dx: each response paints its filter back into the image, overlaps added
-    conv2d_weight_grad    = ds/dw: each filter is what its responses saw, added up
-So the derivatives of each are the other two, to any order. A generator's "transposed" convolution is the gradient
-of a convolution with respect to its image, run forwards (Dumoulin & Visin 2016, A guide to convolution arithmetic).
 
-Channels last: x (N, H, W, C_in), w (kh, kw, C_in, C_out), g (N, OH, OW, C_out). A patch is one row of kh kw C_in
-numbers, so each of the three is one matrix product. stride, padding: (vertical, horizontal).
+It is linear in each of the three, and its partial derivatives are the three operations of this file:
+
+    conv2d             = ds/dg    correlate each patch of x with each filter
+    conv_transpose2d   = ds/dx    add each filter to the image, scaled by its response; overlapping copies are summed
+    conv2d_weight_grad = ds/dw    sum the patches, weighted by their responses
+
+So the derivatives of each are the other two, to any order. The "transposed" convolution of a generator is the gradient
+of a convolution with respect to its image, used as a forward pass (Dumoulin & Visin 2016, section 4).
+
+Channels last: x (N, H, W, C_in), w (kh, kw, C_in, C_out), g (N, OH, OW, C_out). patches(x) is a matrix with one patch
+(kh kw C_in numbers) in each row; so each operation is one matrix product. stride, padding: (vertical, horizontal).
 """
 
 from .. import backend
@@ -28,7 +32,8 @@ def conv2d(x, w, stride=(1, 1), padding=(0, 0)):
 def conv_transpose2d(g, w, size, stride=(1, 1), padding=(0, 0)):
     """x = patches^T(g w^T)        g: (N, OH, OW, C_out), w: (kh, kw, C_in, C_out) -> x: (N, *size, C_in)
 
-    size: (H, W) of the image, since several sizes give the same number of patches when the stride is over 1.
+    patches^T, the adjoint of patches, adds each row back to the image. size: (H, W) of the image, because several sizes
+    give the same number of patches when the stride is over 1. Raises ValueError for a size that does not fit g.
     """
     if patch_grid(size, w.shape[:2], stride, padding) != g.shape[1:3]:
         raise ValueError(f"a convolution of an image of {size} has no {g.shape[1:3]} responses to transpose")
@@ -42,14 +47,14 @@ def conv2d_weight_grad(x, g, kernel, stride=(1, 1), padding=(0, 0)):
 
 
 conv2d.defvjp(
-    lambda g, y, x, w, **where: conv_transpose2d(g, w, size=x.shape[1:3], **where),
-    lambda g, y, x, w, **where: conv2d_weight_grad(x, g, kernel=w.shape[:2], **where),
+    lambda g, y, x, w, **options: conv_transpose2d(g, w, size=x.shape[1:3], **options),
+    lambda g, y, x, w, **options: conv2d_weight_grad(x, g, kernel=w.shape[:2], **options),
 )
 conv_transpose2d.defvjp(
-    lambda u, x, g, w, size, **where: conv2d(u, w, **where),
-    lambda u, x, g, w, size, **where: conv2d_weight_grad(u, g, kernel=w.shape[:2], **where),
+    lambda u, x, g, w, size, **options: conv2d(u, w, **options),
+    lambda u, x, g, w, size, **options: conv2d_weight_grad(u, g, kernel=w.shape[:2], **options),
 )
 conv2d_weight_grad.defvjp(
-    lambda u, w, x, g, kernel, **where: conv_transpose2d(g, u, size=x.shape[1:3], **where),
-    lambda u, w, x, g, kernel, **where: conv2d(x, u, **where),
+    lambda u, w, x, g, kernel, **options: conv_transpose2d(g, u, size=x.shape[1:3], **options),
+    lambda u, w, x, g, kernel, **options: conv2d(x, u, **options),
 )

@@ -1,10 +1,13 @@
 """Batch normalisation, fused: one pass forward and one back, exact to any order (Ioffe & Szegedy 2015).
 
-    x^ = (x - mean) r,   r = 1 / sqrt(var + eps),   y = gamma x^ + beta        mean, var: of each channel of x
+    x̂ = (x - mean) r,   r = 1 / sqrt(var + eps),   y = gamma x̂ + beta        mean, var: of each channel of x
+
 The gradients share two sums, so one primitive computes all three (paper, section 3):
-    dL/dgamma = sum(g x^),   dL/dbeta = sum(g),   dL/dx = gamma r (g - mean(g) - x^ mean(g x^))
-mean and var are functions of x. They are passed in because the layer needs them too, as a saved value and not as a
-constant: the derivative of the derivative goes through the plain formula, in which they are computed from x.
+
+    dL/dgamma = sum(g x̂),   dL/dbeta = sum(g),   dL/dx = gamma r (g - mean(g) - x̂ mean(g x̂))
+
+mean and var are passed in because the layer needs them too. They are cached values, not constants: these formulas, and
+the formula for the second derivative below, take into account that both depend on x.
 """
 
 from .. import backend
@@ -17,7 +20,7 @@ from .tensor import primitive
 def batch_norm(x, gamma, beta, mean, var, eps):
     """y = gamma (x - mean) / sqrt(var + eps) + beta        x: (..., C); gamma, beta, mean, var: (C,)
 
-    mean and var must be `backend.moments(x)`.
+    mean, var: `backend.mean_and_variance(x)`.
     """
     scale = gamma / backend.xp.sqrt(var + eps)
     return _scale_and_shift(x, scale, beta - mean * scale)
@@ -25,7 +28,7 @@ def batch_norm(x, gamma, beta, mean, var, eps):
 
 @primitive
 def batch_norm_grad(g, x, gamma, mean, var, eps):
-    """The three gradients as the rows of one matrix: [dL/dgamma, dL/dbeta, dL/dx ...]: (2 + M, C)"""
+    """Return the three gradients as rows of one matrix, [dL/dgamma, dL/dbeta, dL/dx ...]: (2 + M, C) for M rows of x"""
     rows, channels = g.size // g.shape[-1], g.shape[-1]
     g, x, r = g.reshape(rows, channels), x.reshape(rows, channels), 1.0 / backend.xp.sqrt(var + eps)
     out = backend.xp.empty((2 + rows, channels), g.dtype)
@@ -47,7 +50,7 @@ def _centred_gradient(g, x, mean, mean_g, slope, scale):
 
 
 def batch_norm_grad_formula(g, x, gamma, eps):
-    """What batch_norm_grad computes, in Tensor operations, mean and variance included."""
+    """Compute batch_norm_grad in Tensor operations, mean and variance included, so that it can be differentiated."""
     channels = g.shape[-1]
     g, x = g.reshape(-1, channels), x.reshape(-1, channels)
     centred = x - x.mean(0)
@@ -58,12 +61,12 @@ def batch_norm_grad_formula(g, x, gamma, eps):
     return concatenate(dgamma, dbeta, dx, axis=0)
 
 
-def _batch_norm_vjp(g, wanted, y, x, gamma, beta, mean, var, eps):
-    packed = batch_norm_grad(g, x, gamma, mean, var, eps=eps)
-    return packed[2:].reshape(x.shape), packed[0], packed[1], None, None
+def _batch_norm_vjp(g, needs_grad, y, x, gamma, beta, mean, var, eps):
+    gradients = batch_norm_grad(g, x, gamma, mean, var, eps=eps)
+    return gradients[2:].reshape(x.shape), gradients[0], gradients[1], None, None
 
 
-def _batch_norm_grad_vjp(u, wanted, packed, g, x, gamma, mean, var, eps):
+def _batch_norm_grad_vjp(u, needs_grad, gradients, g, x, gamma, mean, var, eps):
     return *vjp_of(lambda g, x, gamma: batch_norm_grad_formula(g, x, gamma, eps), u, (g, x, gamma)), None, None
 
 

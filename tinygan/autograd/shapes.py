@@ -1,18 +1,20 @@
-"""Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting, sums and means.
+"""Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting, sums.
 
-All of these are linear, so each derivative is the adjoint: what was copied is summed, what was summed is copied,
-what was cut out is put back among zeros.
+All of these are linear, so each derivative is the adjoint: copied elements are summed, summed elements are copied, and
+the gradient of a slice is placed among zeros.
 """
 
-import math
+from __future__ import annotations
 
 from .. import backend
-from .tensor import Tensor, primitive
+from .tensor import primitive
+
+# fmt: off  (an operation and its derivative stand together)
 
 
 @primitive
 def sum_to(x, shape):
-    """Sum over the axes along which `shape` would be broadcast to x's        dL/dx = g, broadcast"""
+    """y = x summed over the axes along which `shape` is broadcast to x's        dL/dx = g, broadcast"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
         return backend.column_sums(identity, x)  # the gradient of every bias
     lead = x.ndim - len(shape)
@@ -20,17 +22,16 @@ def sum_to(x, shape):
     return x.sum(axis=axes, keepdims=True).reshape(shape)
 
 
-def identity(x):
-    """What column_sums sums when it is to sum an array as it is."""
-    return x
-
-
 sum_to.defvjp(lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
+
+
+def identity(x):
+    return x
 
 
 @primitive
 def broadcast_to(x, shape):
-    """x repeated to `shape`        dL/dx = sum of g over the repetitions"""
+    """y = x repeated to `shape`        dL/dx = sum of g over the repetitions"""
     return backend.xp.broadcast_to(x, shape)
 
 
@@ -43,18 +44,18 @@ def sum_axes(x, axis, keepdims):
     return x.sum(axis=axis, keepdims=keepdims)
 
 
-sum_axes.defvjp(lambda g, y, x, axis, keepdims: broadcast_to(g.reshape(_kept(x, axis)), shape=x.shape))
+sum_axes.defvjp(lambda g, y, x, axis, keepdims: broadcast_to(g.reshape(kept_shape(x, axis)), shape=x.shape))
 
 
-def _kept(x, axis):
-    """The shape of x with each summed axis kept as one of size 1."""
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in _tuple(axis)]
+def kept_shape(x, axis) -> tuple[int, ...]:
+    """Return the shape of x with size 1 along each summed axis."""
+    axes = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
     return tuple(1 if i in axes else n for i, n in enumerate(x.shape))
 
 
 @primitive
 def reshape(x, shape):
-    """The same elements in another shape        dL/dx = g in the shape of x"""
+    """y = the elements of x in another shape        dL/dx = g in the shape of x"""
     return x.reshape(shape)
 
 
@@ -63,13 +64,11 @@ reshape.defvjp(lambda g, y, x, shape: reshape(g, shape=x.shape))
 
 @primitive
 def transpose(x, axes):
-    """The same elements, axes in another order        dL/dx = g, transposed back"""
+    """y = x with its axes in another order        dL/dx = g with the axes in the inverse order"""
     return x.transpose(axes)
 
 
-transpose.defvjp(
-    lambda g, y, x, axes: transpose(g, axes=tuple(axes.index(i) for i in range(len(axes))))  # the inverse order
-)
+transpose.defvjp(lambda g, y, x, axes: transpose(g, axes=tuple(axes.index(i) for i in range(len(axes)))))
 
 
 @primitive
@@ -94,56 +93,18 @@ scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
 @primitive
 def concatenate(*xs, axis):
-    """x1, x2, ... one after the other along `axis`        dL/dxi = its part of g"""
+    """y = x1, x2, ... joined along `axis`        dL/dxi = the part of g at xi's place"""
     return backend.xp.concatenate(xs, axis)
 
 
-def _concatenate_vjp(g, wanted, y, *xs, axis):
+def _concatenate_vjp(g, needs_grad, y, *xs, axis):
     parts, start = [], 0
-    for x, want in zip(xs, wanted):
+    for x, needed in zip(xs, needs_grad):
         stop = start + x.shape[axis]
         index = (slice(None),) * (axis % g.ndim) + (slice(start, stop),)
-        parts.append(getitem(g, index=index) if want else None)
+        parts.append(getitem(g, index=index) if needed else None)
         start = stop
     return parts
 
 
 concatenate.def_joint_vjp(_concatenate_vjp)
-
-
-def _tuple(axis):
-    return axis if isinstance(axis, tuple) else (axis,)
-
-
-def _getitem(x, index):
-    """x[index] for slices, integers, None and ...: parts that do not overlap, so the adjoint can assign."""
-    if not all(isinstance(i, (slice, int, type(None), type(...))) for i in _tuple(index)):
-        raise TypeError(f"a Tensor is indexed with slices, integers, None and ...; got {index!r}")
-    return getitem(x, index=index)
-
-
-def _sum(x, axis=None, keepdims=False):
-    """Sum over `axis`: None for all, an int, or a tuple of ints."""
-    return sum_axes(x, axis=axis, keepdims=keepdims)
-
-
-def _mean(x, axis=None, keepdims=False):
-    """Mean over `axis`: None for all, an int, or a tuple of ints."""
-    count = math.prod(n for n, kept in zip(x.shape, _kept(x, axis)) if kept != n)
-    return _sum(x, axis, keepdims) / count
-
-
-def _reshape(x, *shape):
-    """x.reshape(2, 3), x.reshape((2, 3)) or x.reshape(2, -1)."""
-    return reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
-
-
-def _transpose(x, *axes):
-    """The axes in the given order; without one, reversed."""
-    return transpose(x, axes=tuple(a % x.ndim for a in axes) or tuple(reversed(range(x.ndim))))
-
-
-Tensor.__getitem__ = _getitem
-Tensor.sum, Tensor.mean = _sum, _mean
-Tensor.reshape, Tensor.transpose = _reshape, _transpose
-Tensor.T = property(_transpose)

@@ -1,29 +1,36 @@
-"""What a tensor remembers, and what an operation must know to be differentiated.
+"""Tensors, and what an operation must know to be differentiated.
 
-A Primitive computes y = f(x1, x2, ...) on arrays. For each x it also knows the vector-Jacobian product
+A Primitive computes y = f(x1, x2, ...) on arrays. For each argument it also has the vector-Jacobian product
+
     dL/dx = vjp(dL/dy, y, x1, x2, ...)
-written in Tensor operations, so that a derivative can be differentiated in its turn. A Tensor made by a primitive
-remembers which one and from what; `grad` (backward.py) walks that memory backwards.
+
+written in Tensor operations, so that a derivative can be differentiated too. A Tensor made by a primitive has a Node:
+the primitive and its arguments. `grad` (backward.py) follows the nodes from an output back to the inputs. A node does
+not refer to the tensor it made, so there are no reference cycles, and memory is freed as soon as it is unused.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import backend
+from ..backend import Array
 
-PRIMITIVES = {}  # name -> Primitive: every operation there is; the tests walk it
+PRIMITIVES: dict[str, Primitive] = {}  # every operation by name; the tests check each one
 _recording = ContextVar("recording", default=True)
 
 
-def is_recording():
-    """Whether operations are being remembered (see no_grad)."""
+def is_recording() -> bool:
+    """Whether operations make nodes; see no_grad."""
     return _recording.get()
 
 
 @contextmanager
-def record(on):
-    """Within the block, operations are remembered, or not."""
+def record(on: bool) -> Iterator[None]:
+    """Within the block, operations make nodes (on=True) or not."""
     before = _recording.set(on)
     try:
         yield
@@ -32,33 +39,52 @@ def record(on):
 
 
 def no_grad():
-    """with no_grad(): operations are not remembered: nothing to differentiate, and no memory held for it."""
+    """with no_grad(): operations make no nodes, so nothing can be differentiated and no memory is held for it."""
     return record(False)
 
 
 class Node(NamedTuple):
-    """How a tensor was made."""
+    """How a tensor was made: the primitive, its arguments (tensors, arrays, Python numbers) and its options."""
 
-    primitive: "Primitive"
-    args: tuple  # Tensors, arrays and Python scalars, as they were passed
+    primitive: Primitive
+    args: tuple
     kwargs: dict
-    versions: tuple  # of each argument at that moment, to notice a later change in place
+    versions: tuple  # the version of each tensor argument when it was used
+
+    def check_versions(self) -> None:
+        """Raise RuntimeError if an argument was updated in place since it was used."""
+        if self.versions != versions(self.args):
+            raise RuntimeError(
+                f"an argument of {self.primitive.__name__} was updated in place after it was used: "
+                "compute the output again, then take its gradient"
+            )
+
+    def gradients(self, g: Tensor, y: Tensor, on_path: set[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (argument, its part of dL/d argument) for each argument whose id is in `on_path`. g: dL/dy."""
+        needs_grad = [id(x) in on_path for x in self.args]
+        if self.primitive.joint_vjp:
+            parts = self.primitive.joint_vjp(g, needs_grad, y, *self.args, **self.kwargs)
+            yield from ((x, dx) for x, dx, needed in zip(self.args, parts, needs_grad) if needed)
+        else:
+            for x, vjp, needed in zip(self.args, self.primitive.vjps, needs_grad):
+                if needed:
+                    yield x, vjp(g, y, *self.args, **self.kwargs)
 
 
 class Tensor:
     """An array, and how it was made.
 
-    data: an array of the device in use; Python numbers and lists become float32.
-    requires_grad: whether operations on it are remembered. version: raised by whoever changes `data` in place.
-    Raises TypeError for an array of another kind (a NumPy array while the device is CUDA).
+    data: an array of the device in use; Python numbers and lists become float32. requires_grad: whether operations on
+    the tensor make nodes. version: a counter that code raises after it changes `data` in place; a graph made before
+    the change is then refused. Raises TypeError for an array of another kind (a NumPy array while the device is CUDA).
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "node", "requires_grad", "version")
-    __array_ufunc__ = None  # array * tensor is left to Tensor.__rmul__
+    __slots__ = ("__weakref__", "data", "node", "requires_grad", "version")
+    __array_ufunc__ = None  # array * tensor then calls Tensor.__rmul__
 
-    def __init__(self, data, requires_grad=False):
+    def __init__(self, data: Array | float | list | tuple, requires_grad: bool = False) -> None:
         xp = backend.xp
-        if isinstance(data, xp.generic):  # what NumPy's sums return; asked first, for numpy.float64 is a float too
+        if isinstance(data, xp.generic):  # what NumPy's sums return; first, because numpy.float64 is a float too
             data = xp.asarray(data)
         elif isinstance(data, (int, float, list, tuple)):
             data = xp.asarray(data, dtype="float32")
@@ -68,75 +94,122 @@ class Tensor:
                 f"a Tensor on device {backend.device} holds a {xp.__name__}.ndarray; got {kind}. "
                 "backend.to_device moves a NumPy array there"
             )
-        self.data = data
+        self.data: Array = data
         self.requires_grad = requires_grad
-        self.grad = None
         self.version = 0
-        self.node = None
+        self.node: Node | None = None
 
-    shape = property(lambda self: self.data.shape)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
-    dtype = property(lambda self: self.data.dtype)
+    # fmt: off
+    @property
+    def shape(self) -> tuple[int, ...]: return self.data.shape
+    @property
+    def ndim(self) -> int: return self.data.ndim
+    @property
+    def size(self) -> int: return self.data.size
+    @property
+    def dtype(self) -> Any: return self.data.dtype
+    @property
+    def T(self) -> Tensor: return self.transpose()
+    # fmt: on
 
-    def detach(self):
-        """The same array without its history: to whatever comes later it is a constant."""
+    def detach(self) -> Tensor:
+        """Return the same array without its node: a constant to all later operations."""
         return Tensor(self.data)
 
     def numpy(self):
-        """The values as a numpy.ndarray on the host."""
+        """Return the values as a numpy.ndarray on the host."""
         return backend.to_host(self.data)
 
-    def item(self):
-        """The value of a tensor of one element, as a Python number."""
+    def item(self) -> float:
+        """Return the value of a tensor of one element as a Python number."""
         return self.data.item()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.data)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         made_by = f", made by {self.node.primitive.__name__}" if self.node and self.node.primitive else ""
         return f"Tensor({self.data}, dtype={self.dtype}{made_by})"
 
+    # fmt: off
+    def __add__(self, other) -> Tensor: return arithmetic.add(self, other)
+    def __radd__(self, other) -> Tensor: return arithmetic.add(self, other)
+    def __sub__(self, other) -> Tensor: return arithmetic.subtract(self, other)
+    def __rsub__(self, other) -> Tensor: return arithmetic.subtract(other, self)
+    def __mul__(self, other) -> Tensor: return arithmetic.multiply(self, other)
+    def __rmul__(self, other) -> Tensor: return arithmetic.multiply(self, other)
+    def __truediv__(self, other) -> Tensor: return arithmetic.divide(self, other)
+    def __rtruediv__(self, other) -> Tensor: return arithmetic.divide(other, self)
+    def __matmul__(self, other) -> Tensor: return arithmetic.matmul(self, other)
+    def __rmatmul__(self, other) -> Tensor: return arithmetic.matmul(other, self)
+    def __pow__(self, exponent: float) -> Tensor: return arithmetic.power(self, exponent=exponent)
+    def __neg__(self) -> Tensor: return arithmetic.negative(self)
+    def __abs__(self) -> Tensor: return arithmetic.absolute(self)
+    # fmt: on
+
+    def __getitem__(self, index) -> Tensor:
+        """x[index] for slices, integers, None and ...; raises TypeError for other kinds."""
+        parts = index if isinstance(index, tuple) else (index,)
+        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # these never overlap
+            raise TypeError(f"a Tensor is indexed with slices, integers, None and ...; got {index!r}")
+        return shapes.getitem(self, index=index)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Sum over `axis`: None for all, an int, or a tuple of ints."""
+        return shapes.sum_axes(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Mean over `axis`: None for all, an int, or a tuple of ints."""
+        total = self.sum(axis, keepdims)
+        return total / (self.size / total.size)
+
+    def reshape(self, *shape) -> Tensor:
+        """x.reshape(2, 3), x.reshape((2, 3)) or x.reshape(2, -1)."""
+        return shapes.reshape(self, shape=shape[0] if isinstance(shape[0], tuple) else shape)
+
+    def transpose(self, *axes: int) -> Tensor:
+        """Return the axes in the given order; without arguments, reversed."""
+        return shapes.transpose(self, axes=tuple(a % self.ndim for a in axes) or tuple(reversed(range(self.ndim))))
+
 
 class Primitive:
-    """An operation with its derivative; `primitive` makes one of a function on arrays.
+    """An operation with its derivative; used as the decorator `primitive` on a function of arrays.
 
-    Called with Tensors (constants may be arrays or Python scalars; options go by keyword), returns a Tensor.
+    It is called with Tensors (constants may be arrays or Python numbers; options go by keyword) and returns a Tensor.
     """
 
-    def __init__(self, forward):
-        self.forward, self.vjps, self.joint_vjp = forward, (), None
+    def __init__(self, forward: Callable[..., Array]) -> None:
+        self.forward = forward
+        self.vjps: tuple[Callable, ...] = ()
+        self.joint_vjp: Callable | None = None
         self.__name__, self.__doc__ = forward.__name__, forward.__doc__
         PRIMITIVES[self.__name__] = self
 
-    def __call__(self, *args, **kwargs):
-        y = Tensor(self.forward(*(a.data if isinstance(a, Tensor) else a for a in args), **kwargs))
-        if _recording.get() and any(isinstance(a, Tensor) and a.requires_grad for a in args):
+    def __call__(self, *args, **kwargs) -> Tensor:
+        y = Tensor(self.forward(*(x.data if isinstance(x, Tensor) else x for x in args), **kwargs))
+        if _recording.get() and any(isinstance(x, Tensor) and x.requires_grad for x in args):
             y.requires_grad = True
             y.node = Node(self, args, kwargs, versions(args))
         return y
 
-    def defvjp(self, *vjps):
-        """One function for each argument: vjp(g, y, *args, **kwargs) -> dL/d(that argument)."""
+    def defvjp(self, *vjps: Callable[..., Tensor]) -> None:
+        """Define one function for each argument: vjp(g, y, *args, **kwargs) -> dL/d argument, with g = dL/dy."""
         self.vjps = vjps
 
-    def def_joint_vjp(self, joint_vjp):
-        """One function for all: joint_vjp(g, wanted, y, *args, **kwargs) -> a gradient for each argument.
+    def def_joint_vjp(self, joint_vjp: Callable[..., Any]) -> None:
+        """Define one function for all arguments, for gradients that share work.
 
-        For gradients that share work. wanted: a bool for each argument; what is not wanted may be None.
+        joint_vjp(g, needs_grad, y, *args, **kwargs) -> a gradient for each argument. needs_grad: a bool for each; where
+        it is False the gradient may be None.
         """
         self.joint_vjp = joint_vjp
-
-    def gradients(self, g, wanted, y, origin):
-        """dL/d(argument) for each wanted one, else None. y: the tensor made, origin: how (it may have lost its own)."""
-        if self.joint_vjp:
-            return self.joint_vjp(g, wanted, y, *origin.args, **origin.kwargs)
-        return [self.vjps[i](g, y, *origin.args, **origin.kwargs) if want else None for i, want in enumerate(wanted)]
 
 
 primitive = Primitive
 
 
-def versions(args):
-    return tuple(a.version for a in args if isinstance(a, Tensor))
+def versions(args: tuple) -> tuple[int, ...]:
+    return tuple(x.version for x in args if isinstance(x, Tensor))
+
+
+from . import arithmetic, shapes  # noqa: E402  (these need Tensor, and its methods need them)

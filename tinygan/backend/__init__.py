@@ -1,45 +1,42 @@
 """Where arrays live: the only place that knows NumPy from CuPy.
 
-`use(device)` is called once, before anything is built. Everything else reads `backend.xp`, `backend.matmul`
-and so on at the moment it computes, so one source runs on either device. `cpu.py` and `cuda/` offer the same
-names; `use` puts those of the chosen one here.
+`use(device)` is called once, before anything is built. Other code reads `backend.xp`, the array namespace, and calls
+the functions of this file, so one source runs on either device. Here each function is described; `cpu/` and `cuda/`
+have one of the same name, and a test compares their signatures. Arrays are channels last.
 """
+
+from __future__ import annotations
 
 import functools
 import importlib
 import re
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from . import cpu
+
+Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
+xp = np  # the array namespace: numpy, or cupy after use("cuda")
+device = "cpu"  # the name that `use` was called with
+RNG = cpu.RNG  # seeded random numbers: normal(shape), uniform(shape), and a state that can be saved
+AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host; ready() says if it is done, get() waits for it
+_device: ModuleType = cpu
 
 
 class DeviceError(RuntimeError):
     """The device that was asked for cannot be used; the message says what to install or choose."""
 
 
-OFFERS = (
-    "xp",  # the array namespace: numpy or cupy
-    "to_host",  # array -> numpy.ndarray
-    "to_device",  # numpy.ndarray -> array
-    "AsyncCopy",  # array -> numpy.ndarray, without waiting for the device
-    "RNG",  # seeded random numbers; its state can be saved and set
-    "fuse_here",  # what `fuse` below does on this device
-    "column_sums",  # the sum of such a function over all axes but the last
-    "moments",  # mean and variance over the same
-    "centred_sums",  # of a gradient, and of its product with what is centred
-    "matmul",
-    "im2col",  # images -> patches: a part of those below, here for the tests
-    "conv2d",  # see autograd/convolution.py
-    "conv_transpose2d",
-    "conv2d_weight_grad",
-    "capture",  # a step -> the same step, on CUDA as one graph
-    "tf32",  # whether products of float32 may be rounded for speed, on CUDA
-)
+def use(name: str = "auto") -> str:
+    """Choose the device for this process: "cpu", "cuda", "cuda:1", or "auto" (CUDA if it works, else the CPU).
 
-
-def use(name="auto"):
-    """Choose the device for this process: "cpu", "cuda", "cuda:1", or "auto" (CUDA where it works, else the CPU).
-
-    Arrays made before the call stay where they are, so call it first. Returns the name of the device taken.
-    Raises DeviceError when the device cannot be had, ValueError when there is no device of that name.
+    Call it before anything is built: arrays made earlier stay where they are. Returns the name of the device chosen.
+    Raises DeviceError if the device cannot be used, ValueError if there is no device of that name.
     """
+    global _device, device, xp, RNG, AsyncCopy
     if name == "auto":
         try:
             return use("cuda")
@@ -48,49 +45,104 @@ def use(name="auto"):
     known = re.fullmatch(r"(cpu)|(cuda)(?::(\d+))?", name)
     if not known:
         raise ValueError(f"no device is called {name!r}: use auto, cpu, cuda or cuda:N (N = 0, 1, ...)")
-    module = importlib.import_module(f".{known[1] or known[2]}", __name__)
-    module.start(int(known[3] or 0))
-    globals().update({offer: getattr(module, offer) for offer in OFFERS}, device=name)
+    chosen = importlib.import_module(f".{known[1] or known[2]}", __name__)
+    chosen.start(int(known[3] or 0))
+    _device, device, xp, RNG, AsyncCopy = chosen, name, chosen.xp, chosen.RNG, chosen.AsyncCopy
     return name
 
 
-def tune(threads=None):
-    """Prepare this process for training on the CPU, and return how many threads will compute.
+def tune(threads: int | None = None) -> int:
+    """Prepare this process for training on the CPU; return the number of threads that compute.
 
-    Blocks of large operations then go to a pool of `threads` (default: OMP_NUM_THREADS, or the cores there are),
+    Blocks of large operations then go to a pool of `threads` (default: OMP_NUM_THREADS, or the number of cores),
     OpenBLAS computes each product on one thread, and glibc keeps freed memory. Importing tinygan changes nothing in the
     process, so programs that train call this once. Without it the engine computes on the calling thread.
     """
-    from .cpu import threads as pool
-
-    return pool.tune(threads)
+    return cpu.threads.tune(threads)
 
 
-def fuse(function):
-    """An elementwise function of arrays as one pass over memory: a kernel on CUDA, block by block on the CPU's cores.
+def to_host(array: Array) -> np.ndarray:
+    """Return the array as a numpy.ndarray; waits for the device."""
+    return _device.to_host(array)
+
+
+def to_device(array: np.ndarray) -> Array:
+    """Return a numpy.ndarray as an array of the device."""
+    return _device.to_device(array)
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """y = a b        a: (m, k), b: (k, n) -> (m, n)"""
+    return _device.matmul(a, b)
+
+
+def conv2d(x: Array, w: Array, stride: tuple, padding: tuple) -> Array:
+    """y = patches(x) w; see autograd/convolution.py for this and the next two."""
+    return _device.conv2d(x, w, stride, padding)
+
+
+def conv_transpose2d(g: Array, w: Array, size: tuple, stride: tuple, padding: tuple) -> Array:
+    """x = patches^T(g w^T)"""
+    return _device.conv_transpose2d(g, w, size, stride, padding)
+
+
+def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding: tuple) -> Array:
+    """w = patches(x)^T g"""
+    return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
+
+
+def column_sums(function: Callable, *args) -> Array:
+    """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,)."""
+    return _device.column_sums(function, *args)
+
+
+def mean_and_variance(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,)."""
+    return _device.mean_and_variance(x)
+
+
+def centred_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+    """sum g and sum g (x - mean) over all axes but the last, (C,) each: the gradients of BatchNorm share them."""
+    return _device.centred_sums(g, x, mean)
+
+
+def capture(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Turn a training step, a function of no arguments, into one that is fast to repeat.
+
+    On CUDA its kernels are captured in the first calls and then replayed as one graph; on the CPU it is returned as it
+    is. All that changes between steps must be arrays changed in place: what Python counts stays as it was captured.
+    """
+    return _device.capture(function)
+
+
+def tf32(on: bool) -> None:
+    """On CUDA, allow products of float32 to round their factors to 10 bits, for speed. No effect on the CPU."""
+    _device.tf32(on)
+
+
+def fuse(function: Callable) -> Callable:
+    """Make an elementwise function of arrays one pass over memory: a kernel on CUDA, blocks in the cache on the CPU.
 
     Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that are broadcast against them.
     It must be a pure function of elements: arithmetic and functions of backend.xp such as maximum, sign and sqrt.
     The result has the arrays' shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too.
-    fuse is a decorator, used where the device is not known yet: the first call on a device compiles for that device.
+    fuse is a decorator, used before the device is chosen: the first call on a device compiles for that device.
     """
-    made = {}
+    compiled: dict[ModuleType, Callable] = {}
 
     @functools.wraps(function)
     def fused(*args, out=None):
-        here = globals()["fuse_here"]
-        if here not in made:
-            made[here] = here(function)
-        return made[here](*args, out=out)
+        if _device not in compiled:
+            compiled[_device] = _device.fuse(function)
+        return compiled[_device](*args, out=out)
 
     return fused
 
 
-def load_arrays(live, saved, owner):
-    """Copy `saved` (name -> numpy.ndarray) into the arrays of `live` (name -> array), in place.
+def load_arrays(live: Mapping[str, Array], saved: Mapping[str, np.ndarray], owner: str) -> None:
+    """Copy `saved` (name -> array) into the arrays of `live`, in place. Nothing is changed if anything does not fit.
 
-    Everything is compared first, so that a state that does not fit changes nothing.
-    Raises ValueError, naming the owner, for a name that is missing or too many, a shape or a dtype that differs.
+    Raises ValueError, naming the owner, for a name that is missing or unknown, and for another shape or dtype.
     """
     for name in live.keys() ^ saved.keys():
         raise ValueError(f"{owner}: the saved state {'lacks' if name in live else 'has an unknown'} {name!r}")
@@ -100,7 +152,4 @@ def load_arrays(live, saved, owner):
                 f"{owner}: {name!r} is {array.dtype} {array.shape}; {saved[name].dtype} {saved[name].shape} was saved"
             )
     for name, array in live.items():
-        array[...] = globals()["to_device"](saved[name])
-
-
-use("cpu")
+        array[...] = to_device(saved[name])

@@ -1,5 +1,3 @@
-"""The game: what a GAN is, apart from arrays and files."""
+"""The game: networks, losses, penalties, and the training step that all presets share."""
 
 from .gan import GAN, Phase
-
-__all__ = ["GAN", "Phase"]

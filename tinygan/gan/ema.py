@@ -1,47 +1,69 @@
-"""The moving average of a network's weights."""
+"""The exponential moving average (EMA) of a network's weights."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from .. import backend
+from ..autograd import no_grad
+from ..backend import Array
+from ..layers import BatchNorm, Module
 
 
 class EMA:
-    """average <- average + (1 - beta) (weights - average),   beta = 0.5^(images a step / half-life)
+    """average <- average + (1 - beta) (weights - average)        beta = 0.5^(images per step / half-life)
 
-    G's weights circle around where they should be; their average is nearer to it (Yazici et al. 2019). After
-    `half_life` images a weight counts half. Early on, half-life is a twentieth of the images seen so far, so that the
-    first, random weights are forgotten (Karras et al. 2020). average: a network of the same shape; its buffers are
-    copied.
+    Training moves G's weights around a good point; their average is closer to it (Yazici et al. 2019). half_life: after
+    this number of images, the influence of a weight is halved. Early in training the half-life is a twentieth of the
+    images so far, so that the random initial weights are soon forgotten (Karras et al. 2020).
+
+    average: a network of the same architecture. Only parameters are averaged. Before it is used, its BatchNorm
+    statistics must be computed by update_bn_statistics.
     """
 
     RAMP = 0.05
 
-    def __init__(self, network, average, half_life, images_per_step):
-        self.network, self.average = network, average.flatten()
+    def __init__(self, network: Module, average: Module, half_life: float, images_per_step: int) -> None:
+        self.source, self.average = network.flat, average
+        self.target = average.flatten().flat
         self.half_life, self.images_per_step = half_life, images_per_step
         self.images = backend.xp.zeros(1, "float32")
-        self.average.flat.data[...] = network.flat.data
+        self.target.data[...] = self.source.data
 
-    def update(self):
+    def update(self) -> None:
+        """Move the average towards the network's present weights."""
         xp = backend.xp
         self.images += self.images_per_step
         half_life = xp.minimum(self.half_life, self.RAMP * self.images)
         one_minus_beta = -xp.expm1(-math.log(2) * self.images_per_step / half_life)
-        average = self.average.flat.data
-        average += one_minus_beta * (self.network.flat.data - average)
-        self.copy_buffers()
+        self.target.data += one_minus_beta * (self.source.data - self.target.data)
 
-    def copy_buffers(self):
-        """What is not learned by gradient is copied: running statistics are averages already."""
-        learned = self.network.named_parameters()
-        source = self.network.state_dict()
-        for name, array in self.average.state_dict().items():
-            if name not in learned:
-                array[...] = source[name]
+    def state_dict(self) -> dict[str, Array]:
+        return {"images": self.images, **self.target.views(self.target.data)}
 
-    def state_dict(self):
-        """The averaged parameters; the buffers are those of the network."""
-        return {"images": self.images, **self.average.flat.views(self.average.flat.data)}
-
-    def load_state_dict(self, saved):
+    def load_state_dict(self, saved: dict) -> None:
         backend.load_arrays(self.state_dict(), saved, "EMA")
+
+
+def update_bn_statistics(network: Module, batches: Iterable[tuple]) -> None:
+    """Set the running statistics of all BatchNorm layers to the mean over `batches`, tuples of network inputs.
+
+    The running averages that were collected in training belong to the weights of training, not to averaged weights.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.running_mean[...] = layer.running_var[...] = 0.0
+    network.train()
+    try:
+        with no_grad():
+            for k, inputs in enumerate(batches, 1):
+                for layer in layers:
+                    layer.momentum = 1.0 / k  # with this momentum, the running average after k batches is their mean
+                network(*inputs)
+    finally:
+        for layer, momentum in zip(layers, momenta):
+            layer.momentum = momentum

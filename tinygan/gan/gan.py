@@ -1,74 +1,86 @@
-"""The game: a forger G learns to draw what a critic D cannot tell from the real thing (Goodfellow et al. 2014).
+"""The game of two networks (Goodfellow et al. 2014).
 
-    D(x) is the probability that x is real,   G(z) a forgery made from noise z ~ N(0, 1)
+The generator G turns noise z ~ N(0, 1) into an image G(z). The discriminator D gives the probability D(x) that an image
+x is real. D learns to tell real from fake images; G learns to make images that D takes for real:
+
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
-A step moves D (once, or n_critic times) and then G once. Every preset plays this game; they differ in the networks, in
-what the two sides minimise (losses.py), and in what keeps D's slope in bounds (penalties.py, layers/spectral.py).
+
+A training step updates D (n_critic times), then G once. All presets play this game. They differ in the networks, in the
+two losses (losses.py), and in how the gradient of D is kept bounded (penalties.py, layers/spectral.py).
 """
+
+from __future__ import annotations
 
 from typing import NamedTuple
 
 from ..autograd import Tensor, grad, no_grad
-from ..layers import power_iteration
+from ..backend import Array
+from ..layers import Module, power_iteration
+from ..optim import Adam
+from .losses import Loss
+from .penalties import Penalty
 
 
 class Phase(NamedTuple):
-    """What one side of a step computed: its loss, and what the health of the run is read from."""
+    """The results of one phase of a step, D's or G's: the loss to minimise, and the values that are logged."""
 
     loss: Tensor
-    real_logits: Tensor
+    real_logits: Tensor | None
     fake_logits: Tensor
     fake: Tensor
     penalty: Tensor | None = None
 
 
 class GAN:
-    """Both networks, what each minimises, and the training step.
+    """Both networks, their losses, and the training step.
 
-    G, D: modules; loss: a Loss; penalty: a Penalty or None, times penalty_weight, an array of one number; rng: a
-    backend.RNG, of the noise; classes: how many there are where G and D are told them, else 0. labels, where
-    they appear: nothing, or one-hot classes (N, classes), which both networks are given.
+    rng: a backend.RNG, the source of z. penalty is multiplied by penalty_weight, an array of one number. classes: the
+    number of classes if G and D are conditional, else 0. labels, in the methods: nothing, or one-hot classes
+    (N, classes), an input of both networks.
     """
 
-    def __init__(self, G, D, loss, latent_size, rng, penalty=None, penalty_weight=None, n_critic=1, classes=0):
+    def __init__(
+        self, G: Module, D: Module, loss: Loss, latent_size: int, rng, penalty: Penalty | None = None,
+        penalty_weight: Array | None = None, n_critic: int = 1, classes: int = 0,
+    ) -> None:  # fmt: skip
         self.G, self.D, self.loss, self.latent_size, self.rng = G, D, loss, latent_size, rng
         self.penalty, self.penalty_weight, self.n_critic, self.classes = penalty, penalty_weight, n_critic, classes
 
-    def discriminator_loss(self, real, fake, *labels):
-        """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or what the loss in use puts in its place, and the penalty"""
-        if self.penalty:  # it needs the gradient of D at the images, so they become leaves of the graph
-            real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
-        real_logits = self.D(real, *labels)  # apart from the fake ones: BatchNorm must not mix them
-        fake_logits = self.D(fake, *labels)
-        loss = self.loss.discriminator(real_logits, fake_logits)
-        if self.penalty is None:
-            return Phase(loss, real_logits, fake_logits, fake)
-        penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
-        return Phase(loss + penalty * self.penalty_weight, real_logits, fake_logits, fake, penalty)
-
-    def generator_loss(self, real, fake, *labels):
-        """max_G  E[log D(G(z))], or what the loss in use puts in its place"""
-        real_logits = None
-        if self.loss.relativistic:  # only a loss that looks at the real logits pays for them
-            with no_grad():
-                real_logits = self.D(real, *labels)
-        fake_logits = self.D(fake, *labels)
-        return Phase(self.loss.generator(real_logits, fake_logits), real_logits, fake_logits, fake)
-
-    def step(self, batches, D_optimizer, G_optimizer):
-        """One round: n_critic batches of real images for D, then G. Returns the last phase of D and that of G."""
+    def step(self, batches, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Phase, Phase]:
+        """Do one training step. batches.next() gives (images, *labels). Returns the last phase of D, and that of G."""
         for _ in range(self.n_critic):
             real, *labels = map(Tensor, batches.next())
             power_iteration(self.D)
-            fake = self.G(self.latent(len(real)), *labels).detach()
+            fake = self.G(self.latent(len(real)), *labels).detach()  # only D learns here: G's graph is not needed
             D_phase = self.discriminator_loss(real, fake, *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
         fake = self.G(self.latent(len(real)), *labels)
         G_phase = self.generator_loss(real, fake, *labels)
-        G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # walks through D, and moves only G
+        G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # the gradient flows through D; only G is updated
         return D_phase, G_phase
 
-    def latent(self, n):
-        """n points of noise: (n, latent_size)"""
+    def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
+        """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
+        if self.penalty:  # it takes the gradient of D at the images, so both become leaves of the graph
+            real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
+        real_logits = self.D(real, *labels)  # in a batch of its own: BatchNorm must not mix real with fake statistics
+        fake_logits = self.D(fake, *labels)
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        if not self.penalty:
+            return Phase(loss, real_logits, fake_logits, fake)
+        penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
+        return Phase(loss + penalty * self.penalty_weight, real_logits, fake_logits, fake, penalty)
+
+    def generator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
+        """max_G  E[log D(G(z))], or the G loss that is used instead"""
+        real_logits = None
+        if self.loss.relativistic:  # only a relativistic loss needs this pass of D
+            with no_grad():
+                real_logits = self.D(real, *labels)
+        fake_logits = self.D(fake, *labels)
+        return Phase(self.loss.generator(real_logits, fake_logits), real_logits, fake_logits, fake)
+
+    def latent(self, n: int) -> Tensor:
+        """Return n latent vectors from N(0, 1): (n, latent_size)."""
         return Tensor(self.rng.normal((n, self.latent_size)))

@@ -1,118 +1,131 @@
-"""How a run is doing: what is measured at each step, and the failures that have a name.
+"""The health of a run: the metrics of each step, and the failures that have a name.
 
-Everything comes out of what the step computes anyway; no image goes through a network for it.
-For bce D(x) and D(G(z)) are probabilities. Both near 0.5: D cannot tell, as at the end or at the very beginning. 0.6 to
-0.8 against 0.2 to 0.4: a contest. 1 against 0, and staying there: D has won, and G learns nothing.
+All metrics come from values that the step computes anyway; no image goes through a network for them. With bce, D(x) and
+D(G(z)) are probabilities. Both near 0.5: D cannot tell real from fake, as at the very start or at the optimum. 0.6 to
+0.8 against 0.2 to 0.4: a balanced game. 1 against 0 for long: D has won, and G learns nothing.
 """
 
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Iterator, Sequence
 
 from .. import backend
-from ..autograd import PRIMITIVES, no_grad
+from ..autograd import PRIMITIVES, Tensor, no_grad
+from ..backend import Array
+from ..optim import Adam
+from .gan import Phase
+from .losses import Loss
 
 METRICS = (
-    "d_loss",  # what D minimises, penalty included
+    "d_loss",  # with the penalty
     "g_loss",
-    "d_real",  # the mean of D(x): a probability for bce, else D's output
-    "d_fake",  # the mean of D(G(z)) before D's step
-    "d_fake_after",  # and after it, on other noise
-    "accuracy_real",  # the share of real images that D places rightly
+    "d_real",  # mean D(x): a probability for bce, else D's output
+    "d_fake",  # mean D(G(z)) before the update of D
+    "d_fake_after",  # mean D(G(z)) after it, for other z
+    "accuracy_real",  # the share of real images that D classifies correctly
     "accuracy_fake",
-    "d_gradient",  # the norm of D's gradient, all parameters together
+    "d_gradient",  # the norm of D's gradient, over all parameters
     "g_gradient",
-    "penalty",  # before its weight
-    "spread",  # the root mean square distance between two images of the generated batch
+    "penalty",  # without its weight
+    "pairwise_distance",  # the root mean square distance between two images of a generated batch
 )
-RECENT = 20  # rows of the log that a failure must last
+RECENT = 20  # a failure must last for this number of log rows
 
 
-def measure(loss, D_phase, G_phase, D_optimizer, G_optimizer):
-    """The metrics of a step, arrays of one number each, in the order of METRICS."""
+def measure(loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Array, ...]:
+    """Return the metrics of a step, arrays of one number each, in the order of METRICS."""
     real, fake = D_phase.real_logits, D_phase.fake_logits
+    assert real is not None
     accuracy_real, accuracy_fake = accuracy(loss, real.data, fake.data)
     return (
         D_phase.loss.data,
         G_phase.loss.data,
-        opinion(loss, real),
-        opinion(loss, fake),
-        opinion(loss, G_phase.fake_logits),
+        mean_output(loss, real),
+        mean_output(loss, fake),
+        mean_output(loss, G_phase.fake_logits),
         accuracy_real,
         accuracy_fake,
         D_optimizer.gradient_norm,
         G_optimizer.gradient_norm,
         backend.xp.zeros(1, "float32") if D_phase.penalty is None else D_phase.penalty.data,
-        spread(D_phase.fake.data),
+        pairwise_distance(D_phase.fake.data),
     )
 
 
-def opinion(loss, logits):
-    """The mean of D(x), an array."""
+def mean_output(loss: Loss, logits: Tensor) -> Array:
+    """Return the mean of D(x) over a batch."""
     with no_grad():
-        return loss.opinion(logits).mean().data
+        return loss.output(logits).mean().data
 
 
-def accuracy(loss, real, fake):
-    """The shares of real and of fake images that D places rightly, from its outputs: two arrays.
+def accuracy(loss: Loss, real: Array, fake: Array) -> tuple[Array, Array]:
+    """Return the shares of real and of fake images that D classifies correctly, from its outputs.
 
-    A loss without a threshold relativistic: an image is held against the mean of the other kind.
+    A loss without a threshold compares each image with the mean output for the other kind.
     """
     over_real, over_fake = (fake.mean(), real.mean()) if loss.threshold is None else (loss.threshold, loss.threshold)
     return (real > over_real).astype(real.dtype).mean(), (fake < over_fake).astype(fake.dtype).mean()
 
 
-def spread(images):
-    """sqrt(E |x_i - x_j|^2) over pairs i != j, an array: that is 2 n / (n - 1) times the sum of variances."""
+def pairwise_distance(images: Array) -> Array:
+    """Return sqrt(E |x_i - x_j|^2) over pairs i != j, which is 2 n / (n - 1) times the sum of variances, rooted."""
     n = len(images)
     centred = images - images.mean(0)
     return backend.xp.sqrt((centred * centred).sum() * (2.0 / max(n - 1, 1)))
 
 
 class FailureMonitor:
-    """Names the failures of a run, each once."""
+    """Finds the failures of a run in its metrics and reports each once."""
 
-    def __init__(self, loss):
-        self.loss, self.named = loss, set()
-        self.recent, self.most = deque(maxlen=RECENT), {"g_gradient": 0.0, "spread": 0.0}
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.reported: set[str] = set()
+        self.recent: deque[dict[str, float]] = deque(maxlen=RECENT)
+        self.highest = {"g_gradient": 0.0, "pairwise_distance": 0.0}
 
-    def update(self, row):
-        """row: the METRICS, numbers in their order. Returns the failures that show for the first time, as sentences."""
-        row = dict(zip(METRICS, row, strict=True))
-        self.recent.append(row)
-        self.most = {metric: max(most, row[metric]) for metric, most in self.most.items()}
-        new = [failure for failure in self.failures() if failure not in self.named]
-        self.named.update(new)
+    def update(self, row: Sequence[float]) -> list[str]:
+        """Add a row of METRICS. Return the failures that appear for the first time, as sentences."""
+        metrics = dict(zip(METRICS, row, strict=True))
+        self.recent.append(metrics)
+        self.highest = {name: max(value, metrics[name]) for name, value in self.highest.items()}
+        new = [failure for failure in self.failures() if failure not in self.reported]
+        self.reported.update(new)
         return new
 
-    def failures(self):
+    def failures(self) -> Iterator[str]:
         if len(self.recent) < RECENT:
             return
-        mean = {metric: sum(row[metric] for row in self.recent) / RECENT for metric in METRICS}
-        sure = min(mean["accuracy_real"], mean["accuracy_fake"]) > 0.98
-        if self.loss.threshold is not None and sure and mean["g_gradient"] < 0.05 * self.most["g_gradient"]:
+        mean = {name: sum(row[name] for row in self.recent) / RECENT for name in METRICS}
+        certain = min(mean["accuracy_real"], mean["accuracy_fake"]) > 0.98
+        if self.loss.threshold is not None and certain and mean["g_gradient"] < 0.05 * self.highest["g_gradient"]:
             yield (
-                "D has won: it is right about nearly every image, and the gradient that G gets from it has vanished. "
-                "Try --preset sngan or r3gan; or the non-saturating loss, --label-smoothing 0.9, --dropout 0.3"
+                "D has won: it classifies nearly every image correctly, and G's gradient has vanished. "
+                "Try --preset sngan or r3gan; or the non-saturating loss, --real-label 0.9, --dropout 0.3"
             )
-        if mean["spread"] < 0.3 * self.most["spread"]:
+        if mean["pairwise_distance"] < 0.3 * self.highest["pairwise_distance"]:
             yield (
-                "G is collapsing: its images have come to lie much closer together than they did. "
+                "G is collapsing: its images have become much more alike than they were. "
                 "Try --preset r3gan or wgan-gp, a larger batch, or a smaller --lr"
             )
 
 
 class NotFinite(ArithmeticError):
-    """A primitive whose result is not finite; the message names it."""
+    """The result of a primitive is not finite; the message names the primitive."""
 
 
 class detect_anomaly:
-    """with detect_anomaly(): the first primitive that makes a NaN or an infinity raises NotFinite."""
+    """with detect_anomaly(): raise NotFinite at the first primitive whose result has a NaN or an infinity.
 
-    def __enter__(self):
+    Within the block the forward function of every primitive is replaced by one that checks the result.
+    """
+
+    def __enter__(self) -> None:
         self.forwards = {primitive: primitive.forward for primitive in PRIMITIVES.values()}
         for primitive, forward in self.forwards.items():
             primitive.forward = _checked(primitive, forward)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error) -> None:
         for primitive, forward in self.forwards.items():
             primitive.forward = forward
 
@@ -122,7 +135,7 @@ def _checked(primitive, forward):
         y = forward(*args, **kwargs)
         if not bool(backend.xp.isfinite(y).all()):
             shapes = ", ".join(str(a.shape) for a in args if hasattr(a, "shape"))
-            raise NotFinite(f"{primitive.__name__} of {shapes} gave the first tensor that is not finite")
+            raise NotFinite(f"{primitive.__name__} of {shapes} gave the first result that is not finite")
         return y
 
     return call

@@ -1,11 +1,15 @@
-"""The networks. shape: (H, W, C) of an image, or (2,) of a point; a latent point has latent_size numbers.
+"""The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
-D gives one number for each input, a logit or a score. A leaky ReLU in D gives G a gradient on either side of zero.
+G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
+LeakyReLU in D passes a gradient back to G on both sides of zero. There is no bias before BatchNorm: it would be
+subtracted with the mean.
 """
 
+import itertools
 import math
 
-from ..autograd import broadcast_to, concatenate
+from .. import backend
+from ..autograd import Tensor, broadcast_to, concatenate, conv2d
 from ..layers import (
     BatchNorm,
     Conv2d,
@@ -19,33 +23,35 @@ from ..layers import (
     Reshape,
     Sequential,
     Tanh,
-)
-from ..layers.initial import he_normal
+)  # fmt: skip
+from ..layers.initial import he_normal, normal
+
+Shape = tuple[int, ...]
 
 
-def mlp_generator(shape, latent_size, rng):
-    """latent - 1024 - 1024 - pixels, fully connected."""
-    return Sequential(
-        Linear(latent_size, 1024, rng), ReLU(),
-        Linear(1024, 1024, rng), ReLU(),
-        Linear(1024, math.prod(shape), rng), Tanh(), Reshape(*shape),
-    )  # fmt: skip
+def mlp_generator(shape: Shape, latent_size: int, rng) -> Sequential:
+    """latent - 1024 - 1024 - pixels, fully connected"""
+    layers = mlp((latent_size, 1024, 1024, math.prod(shape)), rng, lambda: [ReLU()], normal)
+    return Sequential(*layers, Tanh(), Reshape(*shape))
 
 
-def mlp_discriminator(shape, rng, dropout=0.0):
-    """pixels - 256 - 256 - 1, fully connected."""
-    return Sequential(
-        Flatten(), Linear(math.prod(shape), 256, rng), *leaky(dropout, rng),
-        Linear(256, 256, rng), *leaky(dropout, rng),
-        Linear(256, 1, rng),
-    )  # fmt: skip
+def mlp_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
+    """pixels - 256 - 256 - 1, fully connected"""
+    return Sequential(Flatten(), *mlp((math.prod(shape), 256, 256, 1), rng, lambda: leaky(dropout, rng), normal))
 
 
-def dcgan_generator(shape, latent_size, rng, width=64):
-    """A small image of many channels, twice doubled in size (Radford et al. 2016).
+def point_generator(shape: Shape, latent_size: int, rng) -> Sequential:
+    """latent - 128 - 128 - 128 - 2, for toy data"""
+    return Sequential(*mlp((latent_size, 128, 128, 128, *shape), rng, lambda: [ReLU()], he_normal))
 
-    No bias where BatchNorm follows: it would be subtracted with the mean.
-    """
+
+def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
+    """2 - 128 - 128 - 128 - 1, for toy data"""
+    return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, lambda: leaky(dropout, rng), he_normal))
+
+
+def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64) -> Sequential:
+    """Start with a small image of many channels and double its size twice (Radford et al. 2016)."""
     h, w = quarter(shape)
     return Sequential(
         Linear(latent_size, h * w * 2 * width, rng, bias=False), Reshape(h, w, 2 * width),
@@ -55,19 +61,34 @@ def dcgan_generator(shape, latent_size, rng, width=64):
     )  # fmt: skip
 
 
-def dcgan_discriminator(shape, rng, dropout=0.0, width=64, norm=True):
-    """Strided convolutions: twice halved in size, then one opinion (Radford et al. 2016). norm: with BatchNorm."""
+def r3gan_generator(shape: Shape, latent_size: int, rng, width: int = 64) -> Sequential:
+    """The shape of dcgan_generator; initial weights that preserve variance replace BatchNorm (Huang et al. 2024)."""
     h, w = quarter(shape)
     return Sequential(
-        Conv2d(shape[2], width, 4, rng, stride=2, padding=1), *leaky(dropout, rng),
-        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, bias=not norm),
-        *([BatchNorm(2 * width)] if norm else []), *leaky(dropout, rng),
-        Flatten(), Linear(h * w * 2 * width, 1, rng),
+        Linear(latent_size, h * w * 2 * width, rng, init=he_normal), Reshape(h, w, 2 * width), LeakyReLU(0.2),
+        ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, init=he_normal), LeakyReLU(0.2),
+        ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1), Tanh(),  # small weights keep tanh near linear
     )  # fmt: skip
 
 
-def sngan_discriminator(shape, rng, dropout=0.0, width=32):
-    """Deeper: before each halving a convolution that keeps the size (Miyato et al. 2018, table 3, at this size)."""
+def dcgan_discriminator(
+    shape: Shape, rng, dropout: float = 0.0, width: int = 64, norm: bool = True, init=normal
+) -> Sequential:
+    """Halve the size twice with strided convolutions, then output one logit (Radford et al. 2016).
+
+    norm: with BatchNorm. A penalty on the gradient of D needs norm=False.
+    """
+    h, w = quarter(shape)
+    return Sequential(
+        Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=init), *leaky(dropout, rng),
+        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, bias=not norm, init=init),
+        *([BatchNorm(2 * width)] if norm else []), *leaky(dropout, rng),
+        Flatten(), Linear(h * w * 2 * width, 1, rng, init=init),
+    )  # fmt: skip
+
+
+def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
+    """Add a convolution that keeps the size before each that halves it (Miyato et al. 2018, table 3, made smaller)."""
     h, w = quarter(shape)
     return Sequential(
         Conv2d(shape[2], width, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng),
@@ -78,71 +99,19 @@ def sngan_discriminator(shape, rng, dropout=0.0, width=32):
     )  # fmt: skip
 
 
-def r3gan_generator(shape, latent_size, rng, width=64):
-    """dcgan's shape without normalisation: weights that keep the size of signals do instead (Huang et al. 2024)."""
-    h, w = quarter(shape)
-    return Sequential(
-        Linear(latent_size, h * w * 2 * width, rng, init=he_normal), Reshape(h, w, 2 * width), LeakyReLU(0.2),
-        ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, init=he_normal), LeakyReLU(0.2),
-        ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1), Tanh(),  # small weights: tanh starts unsaturated
-    )  # fmt: skip
+def mlp(sizes, rng, activation, init) -> list[Module]:
+    """Return linear layers from sizes[0] to sizes[-1] features, with the layers of activation() between them."""
+    first, *others = [Linear(n_in, n_out, rng, init=init) for n_in, n_out in itertools.pairwise(sizes)]
+    return [first, *(layer for linear in others for layer in (*activation(), linear))]
 
 
-def r3gan_discriminator(shape, rng, dropout=0.0, width=64):
-    """dcgan's shape without normalisation, which a penalty on D's slope does not allow (Huang et al. 2024)."""
-    h, w = quarter(shape)
-    return Sequential(
-        Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
-        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
-        Flatten(), Linear(h * w * 2 * width, 1, rng, init=he_normal),
-    )  # fmt: skip
-
-
-def point_generator(shape, latent_size, rng, width=128):
-    """latent - 128 - 128 - 128 - a point in the plane: for the toy worlds."""
-    return Sequential(
-        Linear(latent_size, width, rng, init=he_normal), ReLU(),
-        Linear(width, width, rng, init=he_normal), ReLU(),
-        Linear(width, width, rng, init=he_normal), ReLU(),
-        Linear(width, shape[0], rng, init=he_normal),
-    )  # fmt: skip
-
-
-def point_discriminator(shape, rng, dropout=0.0, width=128):
-    """A point in the plane - 128 - 128 - 128 - 1."""
-    return Sequential(
-        Linear(shape[0], width, rng, init=he_normal), *leaky(dropout, rng),
-        Linear(width, width, rng, init=he_normal), *leaky(dropout, rng),
-        Linear(width, width, rng, init=he_normal), *leaky(dropout, rng),
-        Linear(width, 1, rng, init=he_normal),
-    )  # fmt: skip
-
-
-class Conditional(Module):
-    """A network that is told the class: its one-hot label goes in beside the input (Mirza & Osindero 2014).
-
-    To a latent point it adds `classes` numbers; to an image as many channels, each constant. A Conv2d that comes first
-    takes these apart from the image, for that is less work.
-    """
-
-    def __init__(self, network):
-        self.network = network
-
-    def forward(self, x, labels):
-        if isinstance(self.network.layers[0], Conv2d):
-            return self.network(x, labels)
-        n, *size, _ = x.shape
-        spread = labels.reshape(n, *[1] * len(size), labels.shape[1])
-        return self.network(concatenate(x, broadcast_to(spread, shape=(n, *size, labels.shape[1])), axis=-1))
-
-
-def leaky(dropout, rng):
-    """D's activation, with dropout behind it if there is any."""
+def leaky(dropout: float, rng) -> list[Module]:
+    """Return the activation of D, followed by dropout if there is any."""
     return [LeakyReLU(0.2), Dropout(dropout, rng)] if dropout else [LeakyReLU(0.2)]
 
 
-def quarter(shape):
-    """The size of the smallest image inside a convolutional network, which halves or doubles twice."""
+def quarter(shape: Shape) -> tuple[int, int]:
+    """Return the size of the smallest image inside a convolutional network: (H / 4, W / 4)."""
     h, w, _ = shape
     if h % 4 or w % 4:
         raise ValueError(
@@ -150,3 +119,45 @@ def quarter(shape):
             "The preset vanilla takes any size"
         )
     return h // 4, w // 4
+
+
+class Conditional(Module):
+    """A network that also takes one-hot labels (N, classes) (Mirza & Osindero 2014).
+
+    network: a Sequential for inputs with `classes` more features. A latent vector gets the labels as more numbers, an
+    image as more channels, each constant over the image.
+    """
+
+    def __init__(self, network: Sequential) -> None:
+        self.network = network
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        first, *others = self.network.layers
+        x = label_conv2d(first, x, labels) if isinstance(first, Conv2d) else first(append_labels(x, labels))
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+def append_labels(x: Tensor, labels: Tensor) -> Tensor:
+    """Append the labels to the last axis: (N, ..., C), (N, classes) -> (N, ..., C + classes)"""
+    n, *size, _ = x.shape
+    maps = broadcast_to(labels.reshape(n, *[1] * len(size), labels.shape[1]), shape=(n, *size, labels.shape[1]))
+    return concatenate(x, maps, axis=-1)
+
+
+def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
+    """Compute conv(append_labels(x, labels)) with less work: (N, H, W, C), (N, classes) -> (N, OH, OW, n_out)
+
+    The channel of a class is constant over the image, so its response is the label times the response to ones. That
+    response is computed once for the batch, and the labels multiply it in one matrix product.
+    """
+    (_, h, w, c), classes, filters = x.shape, labels.shape[1], conv.filters()
+    if c + classes != conv.n_in:
+        raise ValueError(f"this Conv2d wants {conv.n_in} channels; got {c} and {classes} classes")
+    y = conv2d(x, filters[:, :, :c], stride=conv.stride, padding=conv.padding)
+    label_filters = filters[:, :, c:].reshape(*filters.shape[:2], 1, classes * conv.n_out)
+    ones = Tensor(backend.xp.ones((1, h, w, 1), x.dtype))
+    response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
+    response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
+    return conv.add_bias(y + (labels @ response).reshape(*y.shape))

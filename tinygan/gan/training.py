@@ -1,60 +1,71 @@
-"""Around the game: optimisers, schedules, the average of G's weights, the history of metrics; and all of it as state.
+"""Training state: the game with its optimisers, schedules, EMA and recent metrics.
 
-A training step has no branch that depends on its number, and its state is arrays changed in place (weights, moments,
-statistics, the count of steps, the history), so that it can be captured once and replayed.
+A training step has no branch that depends on its number. Its state is arrays updated in place: weights, moments,
+statistics, the step counter, the metrics. So on CUDA a step can be captured once and replayed.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from .. import backend
 from ..autograd import Tensor, no_grad
-from ..layers import update_bn_statistics
+from ..backend import Array
+from ..layers import Module
+from ..optim import Adam
+from .ema import EMA, update_bn_statistics
+from .gan import GAN
 from .health import METRICS, measure
 
 
 class Training:
     """A GAN, and everything that its next step depends on.
 
-    schedules: [(array that is set, table of its values by step)]. history: the metrics of the last HISTORY steps, a
-    row each, for the host to read now and then. ema: an EMA of G, or None.
+    ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step. history: the metrics
+    of the last HISTORY steps, one row each, which the host reads from time to time.
     """
 
     HISTORY = 10
 
-    def __init__(self, gan, G_optimizer, D_optimizer, ema=None, schedules=()):
+    def __init__(
+        self, gan: GAN, G_optimizer: Adam, D_optimizer: Adam, ema: EMA | None = None,
+        schedules: Sequence[tuple[Array, Array]] = (),
+    ) -> None:  # fmt: skip
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
         self.ema, self.schedules = ema, schedules
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
 
-    def step(self, batches):
-        """One round of the game on the next batches."""
+    def step(self, batches) -> None:
+        """Do one training step. batches.next() gives (images, *labels)."""
         for target, table in self.schedules:
             target[...] = table.take(backend.xp.minimum(self.steps, len(table) - 1))
-        phases = self.gan.step(batches, self.D_optimizer, self.G_optimizer)
+        D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()
         row = self.steps % self.HISTORY
-        for column, metric in enumerate(measure(self.gan.loss, *phases, self.D_optimizer, self.G_optimizer)):
+        metrics = measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer)
+        for column, metric in enumerate(metrics):
             self.history[row, column] = metric
         self.steps += 1
 
-    def sampler(self):
-        """G as it is to be used: in eval mode, averaged where there is an average.
+    def sampler(self) -> Module:
+        """Return the G that samples are drawn from, in eval mode: the EMA where there is one, else G itself.
 
-        BatchNorm's statistics are those of the weights along the way; under averaged weights they are estimated anew,
-        with a generator of their own, so that looking at samples changes nothing in the run.
+        The BatchNorm statistics of the EMA are computed here, from latent vectors of a separate RNG, so that sampling
+        does not change the run.
         """
-        G = self.gan.G
-        if self.ema:
-            self.ema.copy_buffers()
-            G, rng = self.ema.average, backend.RNG(0)
-            latents = (rng.normal((256, self.gan.latent_size)) for _ in range(8))
-            update_bn_statistics(G, (self.generator_inputs(latent) for latent in latents))
+        if not self.ema:
+            return self.gan.G.eval()
+        G, rng = self.ema.average, backend.RNG(0)
+        latents = (rng.normal((256, self.gan.latent_size)) for _ in range(8))
+        update_bn_statistics(G, (self.generator_inputs(latent) for latent in latents))
         return G.eval()
 
-    def generator_inputs(self, latent, classes=None):
-        """What G takes, Tensors: latent points (n, latent_size), and if it is conditional one-hot classes (n, classes).
+    def generator_inputs(self, latent: Array, classes: Array | None = None) -> tuple[Tensor, ...]:
+        """Return the inputs of G: latent vectors (n, latent_size), and one-hot labels (n, classes) if G is conditional.
 
-        classes: an array of n integers; every class in turn where none are given.
+        classes: an array of n integers. The default is each class in turn.
         """
         if not self.gan.classes:
             return (Tensor(latent),)
@@ -62,8 +73,8 @@ class Training:
         classes = xp.arange(len(latent)) % self.gan.classes if classes is None else classes
         return Tensor(latent), Tensor(xp.eye(self.gan.classes, dtype="float32").take(classes, axis=0))
 
-    def sample(self, latent, classes=None, batch=256):
-        """Images in [-1, 1] (or points), an array, for latent points (n, latent_size), and classes (n,) if need be."""
+    def sample(self, latent: Array, classes: Array | None = None, batch: int = 256) -> Array:
+        """Return images in [-1, 1], or points, of latent vectors (n, latent_size) and, if conditional, classes (n,)."""
         G = self.sampler()
         inputs = self.generator_inputs(latent, classes)
         try:
@@ -73,38 +84,40 @@ class Training:
             self.gan.G.train()
         return backend.xp.concatenate(parts)
 
-    def state_dict(self):
-        """Everything that the next step depends on: {dotted name: array}."""
+    def state_dict(self) -> dict[str, Array]:
+        """Return everything that the next step depends on: {dotted name: live array}."""
         state = {"steps": self.steps, "history": self.history}
         for name, part in self._parts().items():
             state.update({f"{name}.{key}": array for key, array in part.state_dict().items()})
         return state
 
-    def load_state_dict(self, saved):
-        """Raises ValueError when the saved state is that of other networks."""
+    def load_state_dict(self, saved: dict) -> None:
+        """Copy saved arrays into the live ones. Raises ValueError if they belong to other networks."""
         for name, part in self._parts().items():
             prefix = f"{name}."
             part.load_state_dict({k[len(prefix) :]: v for k, v in saved.items() if k.startswith(prefix)})
         own = {"steps": self.steps, "history": self.history}
         backend.load_arrays(own, {k: saved[k] for k in own if k in saved}, "Training")
 
-    def sampling_parts(self):
-        """The parts that samples are drawn from: all that is needed of a checkpoint, from whatever device."""
+    def sampling_parts(self) -> dict:
+        """Return the parts of the state that sampling needs; they can be loaded on any device."""
         return {"generator": self.gan.G, "ema": self.ema} if self.ema else {"generator": self.gan.G}
 
-    def report(self):
-        """The METRICS, each the mean of the last HISTORY steps, and behind them 1 if these and all weights are finite
-        numbers, else 0: one array, for a backend.AsyncCopy."""
+    def report(self) -> Array:
+        """Return the mean METRICS of the last HISTORY steps, and 1 if they and all weights are finite, else 0.
+
+        The result is one array, so that one backend.AsyncCopy brings it to the host.
+        """
         xp = backend.xp
         arrays = (self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data)
         finite = xp.stack([xp.isfinite(array).all() for array in arrays]).all()
         return xp.concatenate([self.history.mean(0), finite.astype("float32").reshape(1)])
 
-    def is_finite(self):
-        """Whether the last steps' metrics and all weights are finite numbers. Waits for the device."""
+    def is_finite(self) -> bool:
+        """Whether the last metrics and all weights are finite. Waits for the device."""
         return bool(self.report()[-1])
 
-    def _parts(self):
+    def _parts(self) -> dict:
         parts = {
             "generator": self.gan.G,
             "discriminator": self.gan.D,

@@ -1,47 +1,41 @@
 """Activations and dropout as layers; the formulas are in autograd/activations.py."""
 
 from .. import autograd
+from ..autograd import Tensor
 from .module import Module
 
 
 class ReLU(Module):
     """max(x, 0)"""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return autograd.relu(x)
 
 
 class LeakyReLU(Module):
-    """max(x, slope x): a gradient on the negative side too, so that D keeps telling G something."""
+    """max(x, slope x): unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient on to G."""
 
-    def __init__(self, slope=0.2):
+    def __init__(self, slope: float = 0.2) -> None:
         self.slope = slope
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return autograd.leaky_relu(x, slope=self.slope)
 
 
 class Tanh(Module):
     """tanh x, in (-1, 1): the range that images are scaled to."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return autograd.tanh(x)
 
 
-class Sigmoid(Module):
-    """1 / (1 + e^-x), in (0, 1). Losses here take logits, so no discriminator ends with it."""
-
-    def forward(self, x):
-        return autograd.sigmoid(x)
-
-
 class Dropout(Module):
-    """In training each element is zero with probability p, and the rest 1 / (1 - p) times as large; else nothing."""
+    """In training mode, set each element to 0 with probability p and scale the others by 1 / (1 - p); else identity."""
 
-    def __init__(self, p, rng):
+    def __init__(self, p: float, rng) -> None:
         if not 0 <= p < 1:
             raise ValueError(f"dropout takes a probability of at least 0 and less than 1; got {p}")
         self.p, self.rng = p, rng
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return autograd.dropout(x, self.p, self.rng) if self.training and self.p else x

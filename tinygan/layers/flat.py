@@ -1,19 +1,21 @@
-"""All parameters of a network in one array, so that an optimiser's update is one pass and not one per layer."""
+"""All parameters of a network in one array, so that an optimiser's update is one pass instead of one per layer."""
 
 import math
 
 from .. import backend
+from ..autograd import Tensor
+from ..backend import Array
 
-ALIGNMENT = 64  # bytes: each parameter starts on a cache line, as matrix products like it
+ALIGNMENT = 64  # bytes: each parameter starts on a cache line, for the matrix products
 
 
 class FlatParameters:
-    """One array, and where each parameter lies in it.
+    """The flat parameter buffer of a network: one array, and the slice of each parameter in it.
 
-    Takes over the parameters ({name: Tensor}): copies their values in and makes their `data` views of it.
+    Copies the values of the parameters ({name: Tensor}) into the buffer and makes their `data` views of it.
     """
 
-    def __init__(self, parameters, dtype):
+    def __init__(self, parameters: dict[str, Tensor], dtype: str) -> None:
         self.parameters = parameters
         self.slices, size = {}, 0
         step = ALIGNMENT // backend.xp.dtype(dtype).itemsize
@@ -26,6 +28,6 @@ class FlatParameters:
             parameters[name].data = view
             parameters[name].version += 1
 
-    def views(self, array):
-        """{name: the parameter's part of an array laid out like `data`, in the parameter's shape}."""
+    def views(self, array: Array) -> dict[str, Array]:
+        """Return {name: the part of an array laid out like `data` that belongs to the parameter, in its shape}."""
         return {name: array[part].reshape(self.parameters[name].shape) for name, part in self.slices.items()}

@@ -1,8 +1,8 @@
-"""Where weights start: functions (rng, shape, fan_in) -> array. fan_in: how many inputs feed one output."""
+"""Initial weights: functions (rng, shape, fan_in) -> array. fan_in: the number of inputs of one output."""
 
 
 def normal(rng, shape, fan_in):
-    """N(0, 0.02), whatever the fan-in (Radford et al. 2016, section 4): small enough that tanh starts unsaturated."""
+    """N(0, 0.02) for any fan_in (Radford et al. 2016, section 4): small, so that tanh starts in its linear range."""
     return rng.normal(shape) * 0.02
 
 

@@ -12,31 +12,31 @@ class Linear(Module):
     Raises ValueError for inputs of another width.
     """
 
-    def __init__(self, n_in, n_out, rng, bias=True, init=normal):
+    def __init__(self, n_in: int, n_out: int, rng, bias: bool = True, init=normal) -> None:
         self.weight = Tensor(init(rng, (n_in, n_out), n_in), requires_grad=True)
         self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
-        self.spectral = None  # see spectral.py
+        self.spectral = None  # a SpectralNorm; see spectral.py
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         n_in, n_out = self.weight.shape
         if x.ndim != 2 or x.shape[1] != n_in:
-            raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Flatten() comes before it")
+            raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Put Flatten() before it")
         y = x @ (self.spectral(self.weight) if self.spectral else self.weight)
         return y + self.bias if self.bias is not None else y
 
 
 class Flatten(Module):
-    """(N, ...) -> (N, everything else): in front of a Linear."""
+    """(N, ...) -> (N, product of the rest): placed before a Linear."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x.reshape(len(x), -1)
 
 
 class Reshape(Module):
-    """(N, ...) -> (N, *shape): behind a Linear, to make its outputs an image."""
+    """(N, ...) -> (N, *shape): placed after a Linear, to turn its outputs into an image."""
 
-    def __init__(self, *shape):
+    def __init__(self, *shape: int) -> None:
         self.shape = shape
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x.reshape(len(x), *self.shape)

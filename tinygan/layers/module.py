@@ -1,70 +1,77 @@
-"""What every layer and network is: parameters, buffers, and other modules, found by looking at its attributes.
+"""The base of all layers and networks. It finds parameters, buffers and inner modules among its attributes.
 
-A Tensor that requires a gradient is a parameter, learned by gradient. An array is a buffer, state that is kept in
-another way (the running statistics of BatchNorm). Both are named by their path, dotted: "3.weight".
+A Tensor that requires a gradient is a parameter. An array is a buffer: state that is not learned by gradient, such as
+the running statistics of BatchNorm. Both are named by their path with dots: "3.weight".
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 from .. import backend
 from ..autograd import Tensor
+from ..backend import Array
 from .flat import FlatParameters
 
 
 class Module:
     """Base of all layers. Subclasses set attributes in __init__ and define forward(*inputs)."""
 
-    training = True  # BatchNorm and Dropout behave differently when a network is used and not trained
-    flat = None  # all parameters in one array, once flatten() was called
+    training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
+    flat: FlatParameters | None = None  # all parameters in one array, after flatten()
 
     def __call__(self, *inputs):
         return self.forward(*inputs)
 
-    def modules(self):
-        """This module and all within."""
+    def forward(self, *inputs):
+        raise TypeError(f"{type(self).__name__} defines no forward")
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all modules inside it."""
         yield self
         for value in vars(self).values():
             if isinstance(value, Module):
                 yield from value.modules()
 
-    def train(self, mode=True):
-        """Training mode for this module and all within; eval() is the other. Returns self."""
+    def train(self, mode: bool = True) -> Module:
+        """Set training mode for this module and all inside it; eval() sets the other mode. Returns self."""
         for module in self.modules():
             module.training = mode
         return self
 
-    def eval(self):
+    def eval(self) -> Module:
         return self.train(False)
 
-    def named_parameters(self):
-        """{dotted name: Tensor} in the order in which they were made."""
+    def named_parameters(self) -> dict[str, Tensor]:
+        """Return {dotted name: Tensor} in the order of creation."""
         return {name: value for name, _, value in self._state() if isinstance(value, Tensor)}
 
-    def parameters(self):
+    def parameters(self) -> list[Tensor]:
         return list(self.named_parameters().values())
 
-    def state_dict(self):
-        """{dotted name: array} of parameters and buffers: the live arrays, not copies."""
+    def state_dict(self) -> dict[str, Array]:
+        """Return {dotted name: array} of parameters and buffers: the live arrays, not copies."""
         return {name: value.data if isinstance(value, Tensor) else value for name, _, value in self._state()}
 
-    def load_state_dict(self, saved):
-        """Copy saved arrays into the live ones. Raises ValueError when names, shapes or dtypes differ."""
+    def load_state_dict(self, saved: dict) -> None:
+        """Copy saved arrays into the live ones. Raises ValueError if names, shapes or dtypes differ."""
         backend.load_arrays(self.state_dict(), saved, type(self).__name__)
         for parameter in self.parameters():
             parameter.version += 1
 
-    def flatten(self, dtype="float32"):
-        """Move all parameters into one array of `dtype`, of which each becomes a view; buffers take the dtype too.
+    def flatten(self, dtype: str = "float32") -> Module:
+        """Move all parameters into one array of `dtype`, which their `data` then are views of. Returns self.
 
-        Once and for good: afterwards parameters are written, never put elsewhere. Returns self.
+        Buffers take the dtype too. After it, parameters must be written in place: never bind `data` to a new array.
         """
         self.flat = FlatParameters(self.named_parameters(), dtype)
-        for _, owner, value in list(self._state()):
+        for name, owner, value in list(self._state()):
             if not isinstance(value, Tensor):
-                attribute = next(a for a, v in vars(owner).items() if v is value)
-                setattr(owner, attribute, value.astype(dtype))
+                setattr(owner, name.rsplit(".", 1)[-1], value.astype(dtype))
         return self
 
-    def _state(self, prefix=""):
-        """(dotted name, the module that has it, parameter or buffer), in the order of the attributes."""
+    def _state(self, prefix: str = "") -> Iterator[tuple[str, Module, Tensor | Array]]:
+        """Yield (dotted name, the module that owns it, parameter or buffer), in the order of the attributes."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield from value._state(f"{prefix}{name}.")
@@ -73,15 +80,14 @@ class Module:
 
 
 class Sequential(Module):
-    """Modules one after the other; their names are their positions."""
+    """Modules applied one after the other; their names are their positions."""
 
-    def __init__(self, *modules):
-        self.layers = modules
-        for i, module in enumerate(modules):
-            setattr(self, str(i), module)
+    def __init__(self, *layers: Module) -> None:
+        self.layers = layers
+        for i, layer in enumerate(layers):
+            setattr(self, str(i), layer)
 
-    def forward(self, x, *others):
-        """others: what the first module takes beside x."""
-        for module in self.layers:
-            x, others = module(x, *others), ()
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
         return x

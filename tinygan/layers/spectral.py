@@ -1,24 +1,25 @@
-"""Spectral normalisation: a layer's weights divided by their largest singular value (Miyato et al. 2018).
+"""Spectral normalisation: divide a layer's weights by their largest singular value (Miyato et al. 2018).
 
-sigma(W) = max |W v| / |v| is how much the layer can enlarge a difference between two inputs. With W / sigma(W) in
-every layer, D's slope is bounded (by 1 in a linear layer; in a convolution times the overlap of its patches, as in the
-paper), and G always has a direction to follow.
+sigma(W) = max |W v| / |v| is the most by which the layer can enlarge a difference between two inputs. With W / sigma(W)
+in every layer the gradient of D is bounded: by 1 in linear layers, and in convolutions by the overlap of patches, as
+in the paper. A bounded gradient of D means that G always gets a useful direction.
 """
 
 from .. import backend
 from ..autograd import Tensor
+from ..backend import Array
 from .module import Module
 
 
 class SpectralNorm(Module):
-    """weight -> weight / (u^T W v), W the weight as a matrix (inputs, outputs), u and v its first singular vectors.
+    """weight -> weight / (u^T W v), with W the weight as an (inputs, outputs) matrix, u, v its first singular vectors.
 
-    The vectors are found by power iteration, v <- W^T u / |.|, u <- W v / |.|, one round a training step since W moves
-    slowly. They are constants to the derivative (paper, appendix A), and all passes of a step see the same ones: so
-    the round is not part of forward.
+    Power iteration finds the vectors: v <- W^T u / |W^T u|, u <- W v / |W v|. One round before each update of D is
+    enough, because W changes slowly. u and v are constants to the derivative (paper, appendix A). They must not change
+    between D(real) and D(fake), whose graphs share them, so the iteration is not part of forward.
     """
 
-    def __init__(self, weight, rng, rounds=10):
+    def __init__(self, weight: Tensor, rng, rounds: int = 10) -> None:
         rows, columns = weight.size // weight.shape[-1], weight.shape[-1]
         self.u, self.v = rng.normal((rows,)), backend.xp.zeros(columns, "float32")
         for _ in range(rounds):
@@ -27,24 +28,22 @@ class SpectralNorm(Module):
     def matrix(self, weight):
         return weight.reshape(len(self.u), len(self.v))
 
-    def iterate(self, weight):
-        """One round of power iteration, in place. Sums of products: a captured step may not call CuPy's matmul."""
+    def iterate(self, weight: Tensor) -> None:
+        """Do one round of power iteration, in place."""
         w = self.matrix(weight.data)
-        self.v[...] = (w * self.u[:, None]).sum(0)
-        self.v /= _norm(self.v)
-        self.u[...] = (w * self.v).sum(1)
-        self.u /= _norm(self.u)
+        self.v[...] = normalised((w * self.u[:, None]).sum(0))
+        self.u[...] = normalised((w * self.v).sum(1))
 
-    def forward(self, weight):
+    def forward(self, weight: Tensor) -> Tensor:
         sigma = (self.matrix(weight) * Tensor(self.u[:, None] * self.v)).sum()
         return weight / sigma
 
 
-def _norm(x):
-    return backend.xp.sqrt((x * x).sum()) + 1e-12
+def normalised(x: Array) -> Array:
+    return x / (backend.xp.sqrt((x * x).sum()) + 1e-12)
 
 
-def spectral_norm(network, rng):
+def spectral_norm(network: Module, rng) -> Module:
     """Put spectral normalisation on every layer of a network that has a weight. Returns the network."""
     for layer in network.modules():
         if hasattr(layer, "weight"):
@@ -52,8 +51,8 @@ def spectral_norm(network, rng):
     return network
 
 
-def power_iteration(network):
-    """One round for every normalised layer of a network; nothing where there is none."""
+def power_iteration(network: Module) -> None:
+    """Do one round for every normalised layer of a network; without such layers, nothing."""
     for layer in network.modules():
         if getattr(layer, "spectral", None) is not None:
             layer.spectral.iterate(layer.weight)

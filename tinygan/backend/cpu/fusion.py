@@ -12,7 +12,7 @@ BLOCK = 1 << 17  # elements of a block, 512 KiB in float32: smaller ones wait fo
 ROW = 1 << 13  # elements of a row, where rows can be joined
 
 
-def fuse_here(function):
+def fuse(function):
     """See backend.fuse."""
 
     def fused(*args, out=None):
@@ -61,7 +61,7 @@ def _sums(function, args):
     return [numpy.stack(part).sum(0).reshape(-1, columns).sum(0) for part in zip(*threads.run(partial, blocks))]
 
 
-def moments(x):
+def mean_and_variance(x):
     """Mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
 
     Centred before squaring, for E[x^2] - mean^2 cancels in float32: each block by its own mean, while it is in the

@@ -19,15 +19,10 @@ except ImportError as error:
 
 from ..patches import patch_grid
 from .blas import matmul, tf32
-from .fusion import centred_sums, column_sums, fuse_here, moments
+from .fusion import centred_sums, column_sums, fuse, mean_and_variance
 from .graph import capture
 from .kernels import col2im, im2col
 from .random import RNG
-
-__all__ = [
-    "RNG", "AsyncCopy", "capture", "centred_sums", "column_sums", "conv2d", "conv2d_weight_grad", "conv_transpose2d",
-    "fuse_here", "im2col", "matmul", "moments", "start", "tf32", "to_device", "to_host", "xp",
-]  # fmt: skip
 
 
 def start(index):

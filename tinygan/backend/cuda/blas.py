@@ -1,10 +1,10 @@
-"""Matrix products that a graph can hold: cuBLAS through ctypes, on a handle of our own.
+"""Matrix products that a graph can capture: cuBLAS through ctypes, on a handle of our own.
 
-CuPy refuses its own cuBLAS calls while a stream captures. cuBLAS allows them if the memory it works in is there
-already: it takes that from us, 32 MiB, as NVIDIA advises for Hopper.
+CuPy refuses its own cuBLAS calls while a stream is captured. cuBLAS allows them if its workspace is allocated before;
+we give it 32 MiB, as NVIDIA advises for Hopper.
 
-cuBLAS counts columns first: what is (m, k) by rows to us is (k, m) by columns to it. So it is asked for the transposed
-product, out^T = b^T a^T, whose operands are our arrays as they lie in memory; a transposed view is a flag, no copy.
+cuBLAS is column-major: our (m, k) array in row-major order is a (k, m) matrix to it. So we ask for the transposed
+product, out^T = b^T a^T, whose operands are our arrays as they lie in memory. A transposed view is a flag, not a copy.
 """
 
 import ctypes
@@ -25,55 +25,44 @@ _tf32 = False
 
 
 def tf32(on):
-    """Whether products of float32 may round their factors to TensorFloat-32: 10 bits after the point instead of 23,
-    several times as fast; sums stay float32. Off to begin with, and never for float64. A graph keeps what was set when
-    it was captured. On the CPU it does nothing."""
+    """See backend.tf32. Factors are rounded to TensorFloat-32, sums stay float32; float64 is never rounded. A captured
+    graph keeps the setting it was captured with."""
     global _tf32
     _tf32 = on
 
 
 def matmul(a, b):
-    """a: (m, k), b: (k, n) -> (m, n)."""
-    return gemm(a, b)
+    """See backend.matmul. a and b may be views of any kind; those whose rows and columns have gaps are copied.
 
-
-def gemm(a, b, out=None, alpha=1.0, beta=0.0):
-    """out <- alpha a b + beta out        a: (m, k), b: (k, n), out: (m, n), rows without gaps in them, or a new one.
-
-    Operands are views of any kind; those whose rows or columns have gaps in them are copied. Raises TypeError for
-    dtypes that differ or are no real numbers, ValueError for shapes that do not fit.
+    Raises TypeError for dtypes that differ or are not real, ValueError for shapes that do not fit.
     """
     (m, k), n = a.shape, b.shape[1]
-    out = xp.empty((m, n), a.dtype) if out is None else out
-    if not a.dtype == b.dtype == out.dtype or a.dtype.name not in KINDS:
-        raise TypeError(f"a product needs float32 or float64 throughout; got {a.dtype} and {b.dtype} into {out.dtype}")
-    if len(b) != k or out.shape != (m, n):
-        raise ValueError(f"shapes do not fit: {a.shape} times {b.shape} into {out.shape}")
-    if not (m and k and n):  # a sum of nothing
-        out[...] = beta * out if beta else 0.0
-        return out
-    rows = layout(out)
-    if rows is None or rows.transposed:
-        raise ValueError(f"the result needs rows without gaps; got strides {out.strides}")
-    handle().gemm(operand(b), operand(a), (n, m, k), out, rows.leading, alpha, beta)
+    if a.dtype != b.dtype or a.dtype.name not in KINDS:
+        raise TypeError(f"a product needs float32 or float64 throughout; got {a.dtype} and {b.dtype}")
+    if len(b) != k:
+        raise ValueError(f"shapes do not fit: {a.shape} times {b.shape}")
+    if not (m and k and n):  # a sum over nothing
+        return xp.zeros((m, n), a.dtype)
+    out = xp.empty((m, n), a.dtype)
+    handle().gemm(operand(b), operand(a), (n, m, k), out)
     return out
 
 
 class Layout(NamedTuple):
-    """How a matrix lies in memory."""
+    """Layout of a matrix with contiguous rows, or (transposed) contiguous columns."""
 
     array: "xp.ndarray"
     transposed: int
-    leading: int  # elements from a row, or of a transposed one a column, to the next
+    leading: int  # elements from the start of a row (transposed: of a column) to the start of the next
 
 
 def layout(x):
-    """The Layout of a matrix with whole rows, or whole columns; None for any other."""
+    """Return the Layout of a matrix with contiguous rows or columns; None for any other matrix."""
     for transposed, matrix in enumerate((x, x.T)):
         (rows, columns), (down, across) = matrix.shape, matrix.strides
-        whole = columns <= 1 or across == x.itemsize
+        contiguous = columns <= 1 or across == x.itemsize
         apart = rows <= 1 or (down >= columns * x.itemsize and down > 0 and down % x.itemsize == 0)
-        if whole and apart:  # the stride of an axis of one element says nothing
+        if contiguous and apart:  # the stride of an axis of one element has no meaning
             return Layout(x, transposed, max(1, columns, down // x.itemsize if rows > 1 else 0))
     return None
 
@@ -90,19 +79,19 @@ class Handle:
         self.call("cublasCreate_v2", ctypes.byref(self.handle))
         self.workspace = xp.empty(WORKSPACE, "uint8")
 
-    def gemm(self, a, b, shape, out, leading, alpha, beta):
-        """out <- alpha a b + beta out, all of it counted by columns. a, b: Lies; shape: (m, n, k)."""
-        self.follow(xp.cuda.get_current_stream().ptr)
+    def gemm(self, a, b, shape, out):
+        """out = a b in column-major order. a, b: Layouts; shape: (m, n, k); out: an array of n rows of m."""
+        self.use_stream(xp.cuda.get_current_stream().ptr)
         kind, number = KINDS[out.dtype.name]
         compute = COMPUTE_64 if kind == REAL_64 else COMPUTE_TF32 if _tf32 else COMPUTE_32
         self.call(
             "cublasGemmEx", self.handle, a.transposed, b.transposed, *shape,
-            ctypes.byref(number(alpha)), pointer(a.array), kind, a.leading, pointer(b.array), kind, b.leading,
-            ctypes.byref(number(beta)), pointer(out), kind, leading, compute, ANY_ALGORITHM,
+            ctypes.byref(number(1.0)), pointer(a.array), kind, a.leading, pointer(b.array), kind, b.leading,
+            ctypes.byref(number(0.0)), pointer(out), kind, shape[0], compute, ANY_ALGORITHM,
         )  # fmt: skip
 
-    def follow(self, stream):
-        """Work on this stream. To set the stream takes the workspace away, so it comes first."""
+    def use_stream(self, stream):
+        """Work on this stream. Setting the stream resets the workspace, so the workspace is set after it."""
         if stream != self.stream:
             self.call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream))
             self.call("cublasSetWorkspace_v2", self.handle, pointer(self.workspace), ctypes.c_size_t(WORKSPACE))
@@ -116,7 +105,7 @@ class Handle:
 
 @functools.cache
 def handle():
-    """One for the process, as there is one device."""
+    """Return the one handle of the process, which has one device."""
     return Handle()
 
 

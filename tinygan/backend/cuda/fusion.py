@@ -7,7 +7,7 @@ import cupy as xp
 from . import kernels
 
 
-def fuse_here(function):
+def fuse(function):
     """See backend.fuse. One kernel, that writes its results where they are to be."""
     returning, writing = xp.fuse(kernel_name=function.__name__)(function), {}
 
@@ -40,10 +40,10 @@ def column_sums(function, *args):
     return kernels.column_sums(function(*args) if len(args) == 1 else _fused(function)(*args))
 
 
-_fused = functools.cache(fuse_here)
+_fused = functools.cache(fuse)
 
 
-def moments(x):
+def mean_and_variance(x):
     """See the CPU's. Two passes: the mean, then the squares of what is centred by it."""
     rows = x.size // x.shape[-1]
     mean = kernels.column_sums(x) / rows
