@@ -1,7 +1,5 @@
 """Adam, on all parameters of a network at once."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -23,8 +21,7 @@ class Adam:
     and old gradients mislead.
 
     All state is arrays updated in place: a captured step can replay the update, and a schedule can set lr and b2.
-    b2 is stored as 1 - b2, because float32 has few digits near 1. Raises ValueError for a learning rate that is not
-    a positive number.
+    b2 is stored as 1 - b2, because float32 has few digits near 1. Raises ValueError unless lr is a positive number.
     """
 
     def __init__(

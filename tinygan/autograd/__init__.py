@@ -1,7 +1,7 @@
 """Reverse-mode differentiation: tensors, primitives with their derivatives, the backward walk, and its proof."""
 
-from .activations import dropout, leaky_relu, leaky_relu_grad, relu, sigmoid, softplus, tanh
-from .arithmetic import absolute, add, divide, exp, log, matmul, maximum, multiply, negative, power, sqrt, subtract
+from .activations import leaky_relu, leaky_relu_grad, relu, sigmoid, softplus, tanh
+from .arithmetic import add, divide, exp, log, matmul, maximum, multiply, negative, power, sqrt, subtract
 from .backward import grad
 from .check import GradientError, check_grads
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d

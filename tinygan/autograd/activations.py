@@ -1,11 +1,10 @@
-"""Activation functions, and dropout."""
-
-from __future__ import annotations
+"""Activation functions."""
 
 from .. import backend
-from .tensor import Tensor, primitive
+from .tensor import primitive
 
-# fmt: off  (an operation and its derivative stand together)
+# fmt: off
+# An operation and its derivative stand together.
 
 
 @backend.fuse
@@ -27,8 +26,6 @@ def _leaky_relu_grad(x, y, slope):
 def tanh(x):
     """y = tanh x        dL/dx = g (1 - y^2)"""
     return backend.xp.tanh(x)
-
-
 tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
 
 
@@ -37,8 +34,6 @@ def sigmoid(x):
     """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        computed without overflow for large |x|"""
     xp = backend.xp
     return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
-
-
 sigmoid.defvjp(lambda g, y, x: g * y * (1.0 - y))
 
 
@@ -47,8 +42,6 @@ def softplus(x):
     """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)        dL/dx = g sigmoid(x)"""
     xp = backend.xp
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
-
-
 softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 
@@ -56,8 +49,6 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 def relu(x):
     """y = max(x, 0)        dL/dx = g where y > 0, else 0"""
     return _relu(x)
-
-
 relu.defvjp(lambda g, y, x: leaky_relu_grad(g, y.data, slope=0.0))
 
 
@@ -67,8 +58,6 @@ def leaky_relu(x, slope):
     if not 0 <= slope <= 1:
         raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
     return _leaky_relu(x, slope)
-
-
 leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
 
@@ -76,12 +65,4 @@ leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope)
 def leaky_relu_grad(x, y, slope):
     """z = x where y > 0, else a x; y is a constant array        dL/dx = g where y > 0, else a g"""
     return _leaky_relu_grad(x, y, slope)
-
-
 leaky_relu_grad.defvjp(lambda g, z, x, y, slope: leaky_relu_grad(g, y, slope=slope))
-
-
-def dropout(x: Tensor, p: float, rng) -> Tensor:
-    """y = x m / (1 - p), where each element of m is 0 with probability p, else 1        (Srivastava et al. 2014)"""
-    mask = (rng.uniform(x.shape, x.dtype) >= p).astype(x.dtype)
-    return x * (mask * (1.0 / (1.0 - p)))

@@ -1,12 +1,11 @@
 """Elementwise arithmetic with broadcasting, and the matrix product."""
 
-from __future__ import annotations
-
 from .. import backend
 from .shapes import sum_to
 from .tensor import Tensor, primitive
 
-# fmt: off  (an operation and its derivative stand together)
+# fmt: off
+# An operation and its derivative stand together.
 
 
 def unbroadcast(g: Tensor, x: Tensor) -> Tensor:
@@ -18,8 +17,6 @@ def unbroadcast(g: Tensor, x: Tensor) -> Tensor:
 def add(a, b):
     """y = a + b        dL/da = g, dL/db = g"""
     return a + b
-
-
 add.defvjp(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(g, b))
 
 
@@ -27,8 +24,6 @@ add.defvjp(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(
 def subtract(a, b):
     """y = a - b        dL/da = g, dL/db = -g"""
     return a - b
-
-
 subtract.defvjp(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroadcast(-g, b))
 
 
@@ -36,8 +31,6 @@ subtract.defvjp(lambda g, y, a, b: unbroadcast(g, a), lambda g, y, a, b: unbroad
 def multiply(a, b):
     """y = a b        dL/da = g b, dL/db = g a"""
     return a * b
-
-
 multiply.defvjp(lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unbroadcast(g * a, b))
 
 
@@ -45,8 +38,6 @@ multiply.defvjp(lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unb
 def divide(a, b):
     """y = a / b        dL/da = g / b, dL/db = -g y / b"""
     return a / b
-
-
 divide.defvjp(lambda g, y, a, b: unbroadcast(g / b, a), lambda g, y, a, b: unbroadcast(-g * y / b, b))
 
 
@@ -54,8 +45,6 @@ divide.defvjp(lambda g, y, a, b: unbroadcast(g / b, a), lambda g, y, a, b: unbro
 def negative(x):
     """y = -x        dL/dx = -g"""
     return -x
-
-
 negative.defvjp(lambda g, y, x: -g)
 
 
@@ -63,23 +52,14 @@ negative.defvjp(lambda g, y, x: -g)
 def power(x, exponent):
     """y = x^p, p a number        dL/dx = g p x^(p - 1)"""
     return x**exponent
-
-
-power.defvjp(
-    lambda g, y, x, exponent: (
-        g * float(exponent)
-        if exponent in (0, 1)  # x^(p - 1) is infinite at 0 for p = 0, and not needed for p = 1
-        else g * (exponent * x ** (exponent - 1))
-    )
-)
+# For p = 0, x^(p - 1) is infinite at 0; for p = 1 it is not needed.
+power.defvjp(lambda g, y, x, exponent: g * float(exponent) * (1.0 if exponent in (0, 1) else x ** (exponent - 1)))
 
 
 @primitive
 def exp(x):
     """y = e^x        dL/dx = g y"""
     return backend.xp.exp(x)
-
-
 exp.defvjp(lambda g, y, x: g * y)
 
 
@@ -87,8 +67,6 @@ exp.defvjp(lambda g, y, x: g * y)
 def log(x):
     """y = ln x        dL/dx = g / x"""
     return backend.xp.log(x)
-
-
 log.defvjp(lambda g, y, x: g / x)
 
 
@@ -96,26 +74,13 @@ log.defvjp(lambda g, y, x: g / x)
 def sqrt(x):
     """y = sqrt(x)        dL/dx = g / (2 y)        infinite at 0: add an epsilon inside the root"""
     return backend.xp.sqrt(x)
-
-
 sqrt.defvjp(lambda g, y, x: g / (2.0 * y))
-
-
-@primitive
-def absolute(x):
-    """y = |x|        dL/dx = g sign(x)"""
-    return backend.xp.abs(x)
-
-
-absolute.defvjp(lambda g, y, x: g * backend.xp.sign(x.data))
 
 
 @primitive
 def maximum(a, b):
     """y = max(a, b)        dL/da = g [a >= b], dL/db = g [a < b]"""
     return backend.xp.maximum(a, b)
-
-
 maximum.defvjp(
     lambda g, y, a, b: unbroadcast(g * (array(a) >= array(b)).astype(g.dtype), a),
     lambda g, y, a, b: unbroadcast(g * (array(a) < array(b)).astype(g.dtype), b),
@@ -132,6 +97,4 @@ def matmul(a, b):
     if a.ndim != 2 or b.ndim != 2:
         raise ValueError(f"matmul multiplies two matrices; got shapes {a.shape} and {b.shape}")
     return backend.matmul(a, b)
-
-
 matmul.defvjp(lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g)

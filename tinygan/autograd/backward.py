@@ -1,7 +1,5 @@
 """The backward walk: the chain rule, from an output back to the inputs asked for, and nowhere else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from .. import backend
@@ -51,16 +49,13 @@ def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -
 
     With it, the derivative of a primitive that is fused for speed can be taken through the formula that it computes.
     """
-    differentiable_again = is_recording()
+    again = is_recording()  # whether the results must be differentiable: then the inputs stay part of the outer graph
     with record(True):
-        if differentiable_again:
-            args = [x.reshape(x.shape) for x in args]  # the walk stops at these, and they stay part of the outer graph
-        else:
-            args = [x.detach() for x in args]
+        args = [x.reshape(x.shape) if again else x.detach() for x in args]  # the walk stops at these
         for x in args:
             x.requires_grad = True
         y = function(*args)
-    return grad(y, args, create_graph=differentiable_again, grad_output=g, allow_unused=True)
+    return grad(y, args, create_graph=again, grad_output=g, allow_unused=True)
 
 
 def _graph(output: Tensor) -> list[Tensor]:

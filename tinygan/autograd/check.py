@@ -5,8 +5,6 @@ computes it, must be the central difference (S(x + h) - S(x - h)) / 2h. The deri
 inputs and of u, and is checked in the same way: orders 2, 3, ...
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -49,10 +47,8 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
     computed = grad(function(*tensors), tensors, grad_output=u, allow_unused=True)
     for i, (x, d) in enumerate(zip(arrays, computed)):
         where = f"{name}: derivative of order {level}, argument {i}"
-        if d.shape != x.shape:
-            raise GradientError(f"{where}: shape {d.shape}, but the argument has shape {x.shape}")
-        if d.dtype != x.dtype:
-            raise GradientError(f"{where}: dtype {d.dtype}, but the argument has {x.dtype}")
+        if (d.shape, d.dtype) != (x.shape, x.dtype):
+            raise GradientError(f"{where}: {d.dtype} of shape {d.shape}; the argument is {x.dtype} of shape {x.shape}")
         _compare(lambda: (function(*(Tensor(a) for a in arrays)).data * u).sum(), x, d.numpy(), step, tolerance, where)
 
     if level < order:
@@ -85,9 +81,6 @@ def _derivative(function, count, directions):
             args = [a if a.requires_grad else Tensor(a.data, requires_grad=True) for a in args]
             xs, u = args[:count], args[count]
             gradients = grad(function(*xs), xs, create_graph=again, grad_output=u, allow_unused=True)
-        total = (gradients[0] * directions[0]).sum()
-        for gradient, direction in zip(gradients[1:], directions[1:]):
-            total = total + (gradient * direction).sum()
-        return total
+        return sum((gradient * direction).sum() for gradient, direction in zip(gradients, directions))
 
     return derivative

@@ -4,12 +4,11 @@ All of these are linear, so each derivative is the adjoint: copied elements are 
 the gradient of a slice is placed among zeros.
 """
 
-from __future__ import annotations
-
 from .. import backend
 from .tensor import primitive
 
-# fmt: off  (an operation and its derivative stand together)
+# fmt: off
+# An operation and its derivative stand together.
 
 
 @primitive
@@ -20,8 +19,6 @@ def sum_to(x, shape):
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)
-
-
 sum_to.defvjp(lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
 
 
@@ -33,8 +30,6 @@ def identity(x):
 def broadcast_to(x, shape):
     """y = x repeated to `shape`        dL/dx = sum of g over the repetitions"""
     return backend.xp.broadcast_to(x, shape)
-
-
 broadcast_to.defvjp(lambda g, y, x, shape: sum_to(g, shape=x.shape))
 
 
@@ -42,8 +37,6 @@ broadcast_to.defvjp(lambda g, y, x, shape: sum_to(g, shape=x.shape))
 def sum_axes(x, axis, keepdims):
     """y = sum of x over `axis` (None: all, an int, or a tuple)        dL/dx = g, broadcast"""
     return x.sum(axis=axis, keepdims=keepdims)
-
-
 sum_axes.defvjp(lambda g, y, x, axis, keepdims: broadcast_to(g.reshape(kept_shape(x, axis)), shape=x.shape))
 
 
@@ -57,8 +50,6 @@ def kept_shape(x, axis) -> tuple[int, ...]:
 def reshape(x, shape):
     """y = the elements of x in another shape        dL/dx = g in the shape of x"""
     return x.reshape(shape)
-
-
 reshape.defvjp(lambda g, y, x, shape: reshape(g, shape=x.shape))
 
 
@@ -66,8 +57,6 @@ reshape.defvjp(lambda g, y, x, shape: reshape(g, shape=x.shape))
 def transpose(x, axes):
     """y = x with its axes in another order        dL/dx = g with the axes in the inverse order"""
     return x.transpose(axes)
-
-
 transpose.defvjp(lambda g, y, x, axes: transpose(g, axes=tuple(axes.index(i) for i in range(len(axes)))))
 
 
@@ -75,8 +64,6 @@ transpose.defvjp(lambda g, y, x, axes: transpose(g, axes=tuple(axes.index(i) for
 def getitem(x, index):
     """y = x[index]        dL/dx = g at index, zeros elsewhere"""
     return x[index]
-
-
 getitem.defvjp(lambda g, y, x, index: scatter(g, index=index, shape=x.shape))
 
 
@@ -86,8 +73,6 @@ def scatter(x, index, shape):
     y = backend.xp.zeros(shape, x.dtype)
     y[index] = x
     return y
-
-
 scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
 
@@ -98,13 +83,8 @@ def concatenate(*xs, axis):
 
 
 def _concatenate_vjp(g, needs_grad, y, *xs, axis):
-    parts, start = [], 0
-    for x, needed in zip(xs, needs_grad):
-        stop = start + x.shape[axis]
-        index = (slice(None),) * (axis % g.ndim) + (slice(start, stop),)
-        parts.append(getitem(g, index=index) if needed else None)
-        start = stop
-    return parts
-
-
+    axes_before, start = (slice(None),) * (axis % g.ndim), 0
+    for x in xs:
+        yield getitem(g, index=(*axes_before, slice(start, start + x.shape[axis])))
+        start += x.shape[axis]
 concatenate.def_joint_vjp(_concatenate_vjp)

@@ -84,10 +84,8 @@ class Tensor:
 
     def __init__(self, data: Array | float | list | tuple, requires_grad: bool = False) -> None:
         xp = backend.xp
-        if isinstance(data, xp.generic):  # what NumPy's sums return; first, because numpy.float64 is a float too
-            data = xp.asarray(data)
-        elif isinstance(data, (int, float, list, tuple)):
-            data = xp.asarray(data, dtype="float32")
+        if isinstance(data, (int, float, list, tuple, xp.generic)):  # xp.generic: what NumPy's sums return
+            data = xp.asarray(data, dtype=None if isinstance(data, xp.generic) else "float32")
         elif not isinstance(data, xp.ndarray):
             kind = f"{type(data).__module__}.{type(data).__name__}"
             raise TypeError(
@@ -144,7 +142,6 @@ class Tensor:
     def __rmatmul__(self, other) -> Tensor: return arithmetic.matmul(other, self)
     def __pow__(self, exponent: float) -> Tensor: return arithmetic.power(self, exponent=exponent)
     def __neg__(self) -> Tensor: return arithmetic.negative(self)
-    def __abs__(self) -> Tensor: return arithmetic.absolute(self)
     # fmt: on
 
     def __getitem__(self, index) -> Tensor:

@@ -9,8 +9,6 @@ A training step updates D (n_critic times), then G once. All presets play this g
 two losses (losses.py), and in how the gradient of D is kept bounded (penalties.py, layers/spectral.py).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from ..autograd import Tensor, grad, no_grad

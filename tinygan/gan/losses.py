@@ -50,10 +50,7 @@ def bce_generator(real_logits, fake_logits):
 
 
 def bce_generator_saturating(real_logits, fake_logits):
-    """min_G  E[log(1 - D(G(z)))]  = min  -E softplus(fake)        the original minimax loss (eq. 1)
-
-    Its gradient vanishes when D is confident that an image is fake.
-    """
+    """min_G  E[log(1 - D(G(z)))]  = min  -E softplus(fake)        eq. 1; the gradient vanishes when D is confident"""
     return -softplus(fake_logits).mean()
 
 

@@ -1,28 +1,16 @@
 """The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
 G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
-LeakyReLU in D passes a gradient back to G on both sides of zero. There is no bias before BatchNorm: it would be
-subtracted with the mean.
+LeakyReLU in D passes a gradient back to G on both sides of zero. There is no bias before BatchNorm, which removes it.
 """
 
-import itertools
+import itertools  # noqa: I001
 import math
 
 from .. import backend
 from ..autograd import Tensor, broadcast_to, concatenate, conv2d
 from ..layers import (
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Dropout,
-    Flatten,
-    LeakyReLU,
-    Linear,
-    Module,
-    ReLU,
-    Reshape,
-    Sequential,
-    Tanh,
+    BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, LeakyReLU, Linear, Module, ReLU, Reshape, Sequential, Tanh,
 )  # fmt: skip
 from ..layers.initial import he_normal, normal
 
@@ -114,10 +102,7 @@ def quarter(shape: Shape) -> tuple[int, int]:
     """Return the size of the smallest image inside a convolutional network: (H / 4, W / 4)."""
     h, w, _ = shape
     if h % 4 or w % 4:
-        raise ValueError(
-            f"convolutional networks halve the image twice, so its sides must be multiples of 4; got {h} x {w}. "
-            "The preset vanilla takes any size"
-        )
+        raise ValueError(f"image sides must be multiples of 4; got {h} x {w}. For other sizes, use the preset vanilla")
     return h // 4, w // 4
 
 

@@ -33,8 +33,7 @@ def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
 def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
     """E[(|dD/dx| - 1)^2] at random points between real and fake images        (Gulrajani et al. 2017, eq. 3)
 
-    Each pair of images has one random weight. The epsilon inside the root keeps its derivative finite where the
-    gradient is 0.
+    Each pair of images has one random t. The epsilon keeps the derivative of the root finite where the gradient is 0.
     """
     t = rng.uniform((len(real), *[1] * (real.ndim - 1)), real.dtype)
     interpolates = Tensor(fake.data + t * (real.data - fake.data), requires_grad=True)
@@ -55,8 +54,4 @@ def r1r2(D, real, fake, real_logits, fake_logits, rng, *labels):
     return 0.5 * (squared_gradient_norm(real_logits, real).mean() + squared_gradient_norm(fake_logits, fake).mean())
 
 
-PENALTIES = {
-    "gp": Penalty(gradient_penalty, 10.0),
-    "r1": Penalty(r1, 1.0),
-    "r1r2": Penalty(r1r2, 1.0),
-}
+PENALTIES = {"gp": Penalty(gradient_penalty, 10.0), "r1": Penalty(r1, 1.0), "r1r2": Penalty(r1r2, 1.0)}

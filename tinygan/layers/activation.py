@@ -1,4 +1,4 @@
-"""Activations and dropout as layers; the formulas are in autograd/activations.py."""
+"""Activations as layers (their formulas are in autograd/activations.py), and dropout."""
 
 from .. import autograd
 from ..autograd import Tensor
@@ -30,7 +30,10 @@ class Tanh(Module):
 
 
 class Dropout(Module):
-    """In training mode, set each element to 0 with probability p and scale the others by 1 / (1 - p); else identity."""
+    """y = x m / (1 - p), where each element of m is 0 with probability p, else 1        (Srivastava et al. 2014)
+
+    In evaluation mode, and for p = 0, y = x. Raises ValueError for p below 0, or 1 and above.
+    """
 
     def __init__(self, p: float, rng) -> None:
         if not 0 <= p < 1:
@@ -38,4 +41,7 @@ class Dropout(Module):
         self.p, self.rng = p, rng
 
     def forward(self, x: Tensor) -> Tensor:
-        return autograd.dropout(x, self.p, self.rng) if self.training and self.p else x
+        if not self.training or not self.p:
+            return x
+        mask = (self.rng.uniform(x.shape, x.dtype) >= self.p).astype(x.dtype)
+        return x * (mask * (1.0 / (1.0 - self.p)))

@@ -50,9 +50,8 @@ class Conv2d(_Conv):
         init=normal,
     ) -> None:  # fmt: skip
         kernel = pair(kernel)
-        super().__init__(
-            n_in, n_out, kernel, rng, stride, padding, bias, init, (n_in, n_out), fan_in=math.prod(kernel) * n_in
-        )
+        fan_in = n_in * math.prod(kernel)
+        super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_in, n_out), fan_in)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

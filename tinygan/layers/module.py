@@ -6,7 +6,7 @@ the running statistics of BatchNorm. Both are named by their path with dots: "3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .. import backend
 from ..autograd import Tensor
@@ -20,11 +20,10 @@ class Module:
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
 
-    def __call__(self, *inputs):
-        return self.forward(*inputs)
+    forward: Callable[..., Tensor]
 
-    def forward(self, *inputs):
-        raise TypeError(f"{type(self).__name__} defines no forward")
+    def __call__(self, *inputs) -> Tensor:
+        return self.forward(*inputs)
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all modules inside it."""

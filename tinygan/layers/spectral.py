@@ -25,18 +25,15 @@ class SpectralNorm(Module):
         for _ in range(rounds):
             self.iterate(weight)
 
-    def matrix(self, weight):
-        return weight.reshape(len(self.u), len(self.v))
-
     def iterate(self, weight: Tensor) -> None:
         """Do one round of power iteration, in place."""
-        w = self.matrix(weight.data)
+        w = weight.data.reshape(len(self.u), len(self.v))
         self.v[...] = normalised((w * self.u[:, None]).sum(0))
         self.u[...] = normalised((w * self.v).sum(1))
 
     def forward(self, weight: Tensor) -> Tensor:
-        sigma = (self.matrix(weight) * Tensor(self.u[:, None] * self.v)).sum()
-        return weight / sigma
+        uv = Tensor(self.u[:, None] * self.v)
+        return weight / (weight.reshape(*uv.shape) * uv).sum()
 
 
 def normalised(x: Array) -> Array:
