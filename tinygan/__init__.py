@@ -1,7 +1,10 @@
 """tinygan: a reverse-mode autograd engine on NumPy or CuPy, and the GANs it trains."""
 
-from . import autograd, backend
+from . import autograd, backend, data, layers
+from .app.plots import save_grid
 from .autograd import Tensor, check_grads, grad, no_grad, primitive
 from .backend import tune, use
+from .gan import losses
+from .optim import Adam
 
-__all__ = ["Tensor", "autograd", "backend", "check_grads", "grad", "no_grad", "primitive", "tune", "use"]
+__version__ = "0.1.0"
