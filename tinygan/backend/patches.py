@@ -6,7 +6,7 @@ A patch is the (kh, kw, C) block of pixels that a filter sees at one position, l
 
 
 def patch_grid(size, kernel, stride, padding):
-    """How many patches fit: (OH, OW) for an image of `size` (H, W). Raises ValueError when there are none."""
+    """Return how many patches fit, (OH, OW), for an image of `size` (H, W). Raises ValueError if none do."""
     fits = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding))
     if min(fits) < 1:
         raise ValueError(f"a {kernel} filter does not fit into an image of {size} with padding {padding}")

@@ -9,7 +9,7 @@ from .random import RNG
 
 
 def start(index):
-    """There is one CPU, and it needs no preparation."""
+    """Do nothing: there is one CPU, and it needs no preparation."""
 
 
 def to_host(array):
@@ -21,26 +21,24 @@ def to_device(array):
 
 
 class AsyncCopy:
-    """A copy of an array, as it is now, on its way to the host; here it is there at once."""
+    """See backend.AsyncCopy. On the CPU the copy is finished at once."""
 
     def __init__(self, array):
         self.array = array.copy()
 
     def ready(self):
-        """Whether it has arrived."""
+        """Whether the copy is finished."""
         return True
 
     def get(self):
-        """The numpy.ndarray; waits until it has arrived."""
+        """Return the copy as a numpy.ndarray; wait for it if necessary."""
         return self.array
 
 
 def capture(function):
-    """A step, a function of no arguments that changes arrays in place, as a function to be called for each step: here
-    itself, on CUDA one graph of kernels after its first calls. All that a step changes must be arrays: what it counts
-    in Python stays as it was."""
+    """See backend.capture. On the CPU there is nothing to capture: return the function itself."""
     return function
 
 
 def tf32(on):
-    """On CUDA, whether products of float32 may be rounded for speed. Here they are what they are."""
+    """See backend.tf32. The CPU never rounds the factors of a product."""

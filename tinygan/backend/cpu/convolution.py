@@ -8,7 +8,7 @@ from ..patches import patch_grid
 from . import threads
 
 PATCHES = 1 << 18  # elements of a block of patches, 1 MiB
-LANES = 4  # partial sums of a filter gradient
+PARTIAL_SUMS = 4  # of a weight gradient; each is computed by one thread
 
 
 def im2col(x, kernel, stride, padding):
@@ -22,14 +22,14 @@ def im2col(x, kernel, stride, padding):
 
 
 def windows(padded, kernel, stride):
-    """What filters see of images (N, H, W, C), a view: (N, OH, OW, kh, kw, C), elements in it several times."""
+    """Return all patches of images (N, H, W, C) as a view, without a copy: (N, OH, OW, kh, kw, C)"""
     (n_, h_, w_, c_), (sh, sw) = padded.strides, stride
     shape = len(padded), *patch_grid(padded.shape[1:3], kernel, stride, (0, 0)), *kernel, padded.shape[3]
     return xp.ndarray(shape, padded.dtype, padded, strides=(n_, h_ * sh, w_ * sw, h_, w_, c_))
 
 
 def conv2d(x, w, stride, padding):
-    """See autograd/convolution.py. A block of images at a time: its patches never leave the cache."""
+    """y = patches(x) w, for a block of images at a time, so that the patches of a block stay in the cache."""
     y = xp.empty((len(x), *patch_grid(x.shape[1:3], w.shape[:2], stride, padding), w.shape[3]), x.dtype)
     filters = w.reshape(-1, w.shape[3])
 
@@ -42,12 +42,16 @@ def conv2d(x, w, stride, padding):
 
 
 def conv_transpose2d(g, w, size, stride, padding):
-    """See autograd/convolution.py. No adding up of overlaps: every cell of `stride` pixels is painted by one patch of
-    g, response t - r by the filters' rows stride r + (0 ... stride - 1); so this is a convolution of g, to cells.
+    """x = patches^T(g w^T): the sum of overlapping filters, each scaled by its response.
+
+    Computed from the side of the result. Divide the image into cells of stride x stride pixels. In one direction, with
+    filters of k pixels, the responses t, t - 1, ..., t - q + 1 with q = ceil(k / stride) overlap cell t: response t - r
+    adds rows stride r, ..., stride (r + 1) - 1 of its filter. So a cell is a weighted sum over a q x q patch of g, and
+    all cells together are one ordinary convolution of g with rearranged filters.
     """
     (kh, kw, c, depth), (sh, sw), (n, *grid, _) = w.shape, stride, g.shape
     (qh, top, rows), (qw, left, columns) = map(_cells, size, (kh, kw), stride, padding)
-    y0, x0 = padding[0] - top * sh, padding[1] - left * sw  # where the image begins in the first cell
+    y0, x0 = padding[0] - top * sh, padding[1] - left * sw  # the first pixel of the image in the first computed cell
     filters = xp.zeros((qh * sh, qw * sw, c, depth), w.dtype)
     filters[:kh, :kw] = w
     filters = filters.reshape(qh, sh, qw, sw, c, depth)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
@@ -67,29 +71,29 @@ def conv_transpose2d(g, w, size, stride, padding):
 
 
 def _cells(size, k, stride, padding):
-    """In one direction: responses that paint a cell, cells left out since they lie in the padding, cells computed."""
-    painters = -(-k // stride)
-    left_out = min(padding // stride, painters - 1)
-    return painters, left_out, -(-(size + padding) // stride) - left_out
+    """Return, for one direction: responses per cell, skipped cells (they lie in the padding), cells to compute."""
+    responses = -(-k // stride)
+    skipped = min(padding // stride, responses - 1)
+    return responses, skipped, -(-(size + padding) // stride) - skipped
 
 
 def conv2d_weight_grad(x, g, kernel, stride, padding):
-    """See autograd/convolution.py. Each lane adds up its share of the blocks, then the lanes are added up."""
+    """w = patches(x)^T g. Each of a few partial sums adds up its share of the blocks; the sum of them is the result."""
     w = xp.zeros((*kernel, x.shape[3], g.shape[3]), x.dtype)
     blocks = _images(g, w)
 
-    def compute(lane):
+    def compute(first):
         total = xp.zeros((w.size // g.shape[3], g.shape[3]), x.dtype)
-        for images in blocks[lane::LANES]:
+        for images in blocks[first::PARTIAL_SUMS]:
             total += im2col(x[images], kernel, stride, padding).T @ g[images].reshape(-1, g.shape[3])
         return total
 
-    for total in threads.run(compute, range(min(LANES, len(blocks)))):
+    for total in threads.run(compute, range(min(PARTIAL_SUMS, len(blocks)))):
         w += total.reshape(w.shape)
     return w
 
 
 def _images(responses, w):
-    """Blocks of images (N, OH, OW, _) whose patches under the filters w are at most about PATCHES elements."""
+    """Return slices of the batch. The patches of each slice have about PATCHES elements at most."""
     n, patches = len(responses), math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
     return threads.cut_evenly(n, n * patches, PATCHES)

@@ -1,5 +1,7 @@
-"""Elementwise functions, and the sums of their columns, block by block on all cores: what is computed along the way
-stays in the cache, and memory is read once."""
+"""Elementwise functions and sums over columns, block by block on all cores.
+
+The intermediate results of a block stay in the cache, so that memory is read once.
+"""
 
 import functools
 import math
@@ -8,7 +10,7 @@ import numpy
 
 from . import threads
 
-BLOCK = 1 << 17  # elements of a block, 512 KiB in float32: smaller ones wait for Python's lock
+BLOCK = 1 << 17  # elements of a block, 512 KiB in float32. Smaller blocks would compete for Python's lock
 ROW = 1 << 13  # elements of a row, where rows can be joined
 
 
@@ -38,18 +40,17 @@ def fuse(function):
 
 
 def column_sums(function, *args):
-    """The sum of function(*args), arguments as for `fuse`, over all axes but the last: (..., C) -> (C,)."""
+    """Return the sum of function(*args), arguments as for `fuse`, over all axes but the last: (..., C) -> (C,)."""
     return _sums(lambda *block: (function(*block),), args)[0]
 
 
 def centred_sums(g, x, mean):
-    """What the gradients of BatchNorm share: sum g and sum g (x - mean) over all axes but the last, (C,) each."""
+    """Return sum g and sum g (x - mean) over all axes but the last, (C,) each, for the gradients of BatchNorm."""
     return _sums(lambda g, x, mean: (g, (x - mean) * g), (g, x, mean))
 
 
 def _sums(function, args):
-    """The sums of all arrays that a function gives. A product with ones for each block: two to three times as fast as
-    `x.sum(0)`."""
+    """Return the column sums of all arrays that a function returns. A product with ones is faster than `x.sum(0)`."""
     shape, blocks, take = _cut(args)
 
     def partial(block):
@@ -62,10 +63,10 @@ def _sums(function, args):
 
 
 def mean_and_variance(x):
-    """Mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
+    """Return mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
 
-    Centred before squaring, for E[x^2] - mean^2 cancels in float32: each block by its own mean, while it is in the
-    cache. With n numbers in each group (Chan, Golub & LeVeque 1983, equation 1.5, for many groups):
+    E[x^2] - mean^2 would lose digits in float32, so x is centred before it is squared. Each block is centred by its own
+    mean while it is in the cache. For groups of n numbers (Chan, Golub & LeVeque 1983, equation 1.5):
         sum (x - mean)^2 = sum of (x - its group's mean)^2 + sum of n (its mean - mean)^2
     """
     shape, blocks, take = _cut((x,))
@@ -86,9 +87,10 @@ def mean_and_variance(x):
 
 
 def _cut(args):
-    """(shape of the large arguments, the blocks of their rows, block -> the arguments for it).
+    """Return (shape of the large arguments, blocks of their rows, function from a block to the arguments for it).
 
-    Rows are joined to at least ROW elements, and arguments (C,) repeated as often: NumPy starts anew in each row.
+    Rows are joined to at least ROW elements, because NumPy pays a start-up cost per row. Arguments (C,) are repeated to
+    match.
     """
     shape = max((a.shape for a in args if isinstance(a, numpy.ndarray)), key=math.prod)
     columns, joined, blocks = _layout(shape)
@@ -106,7 +108,7 @@ def _cut(args):
 
 @functools.lru_cache(1024)
 def _layout(shape):
-    """(elements in a row of an array of this shape, how many rows are joined to one, blocks of joined rows)"""
+    """Return (elements in a row of an array of this shape, number of rows joined to one, blocks of joined rows)."""
     columns = max(1, shape[-1]) if len(shape) > 1 else 1
     size = math.prod(shape)
     rows = size // columns

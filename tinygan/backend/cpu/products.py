@@ -4,16 +4,16 @@ import numpy as xp
 
 from . import threads
 
-PRODUCT = 1 << 22  # multiplications under which a product is not worth a second thread
-PIECE = 1 << 26  # multiplications in a piece of a larger one; two pieces at least, each a multiple of 64 wide
+PRODUCT = 1 << 22  # multiplications; a smaller product is computed by one thread
+PIECE = 1 << 26  # multiplications in a piece of a larger product; at least two pieces, their widths multiples of 64
 
 
 def matmul(a, b):
-    """a: (m, k), b: (k, n) -> (m, n), cut along the longer side of the result."""
+    """y = a b, cut along the longer side of y: a: (m, k), b: (k, n) -> (m, n)"""
     (m, k), n = a.shape, b.shape[1]
     if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
-    pieces = max(2, m * k * n // PIECE)  # by the size alone: how a product is cut decides its last bits
+    pieces = max(2, m * k * n // PIECE)  # depends on the size only, because the cut decides the last bits
     y = xp.empty((m, n), xp.result_type(a, b))
 
     def compute(block):

@@ -19,11 +19,11 @@ from threading import Thread
 
 import numpy
 
-THREADS = 1  # how many compute; `tune` sets it
+THREADS = 1  # the number of threads that compute; `tune` sets it
 
 
 def default():
-    """How many threads to use: what OMP_NUM_THREADS or its relatives say, else the number of cores we may use."""
+    """Return OMP_NUM_THREADS (or its OpenBLAS and MKL forms) if it is set, else the number of cores of this process."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         if os.environ.get(name, "").isdigit():
             return max(1, int(os.environ[name]))

@@ -1,8 +1,8 @@
-"""CUDA: CuPy. The same names as cpu.py; nothing here waits for the device except to_host and AsyncCopy.get.
+"""CUDA, through CuPy. The same functions as cpu/. Only to_host and AsyncCopy.get wait for the device.
 
-A training step is a few hundred kernels of a few microseconds, and to launch one from Python takes longer than that.
-So all of it can be captured once and replayed (graph.py), which CuPy's own matrix products cannot: ours are in blas.py.
-kernels.py has what CuPy lacks or does slowly, fusion.py elementwise functions, random.py noise that differs by replay.
+A training step is a few hundred kernels of a few microseconds each. Launching one from Python takes longer than that,
+so a step is captured once and replayed as one graph (graph.py). CuPy's matrix products cannot be captured; ours can
+(blas.py). kernels.py: patches and sums. fusion.py: elementwise functions. random.py: noise that changes at each replay.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ from .random import RNG
 
 
 def start(index):
-    """Make GPU number `index` the one in use. Raises DeviceError when there is none of that number."""
+    """Use the GPU of this number. Raises DeviceError if there is none."""
     try:
         count = xp.cuda.runtime.getDeviceCount()
     except xp.cuda.runtime.CUDARuntimeError as error:
@@ -47,10 +47,10 @@ def to_device(array):
 
 
 class AsyncCopy:
-    """See cpu.py. The copy is queued behind the work that makes the array, and the host goes on."""
+    """See backend.AsyncCopy. The copy is queued after the work that computes the array; the host does not wait."""
 
     def __init__(self, array):
-        pinned = xp.cuda.alloc_pinned_memory(array.nbytes)  # a copy to memory that can be paged out would wait
+        pinned = xp.cuda.alloc_pinned_memory(array.nbytes)  # a copy to pageable memory would make the host wait
         self.array = np.frombuffer(pinned, array.dtype, array.size).reshape(array.shape)
         array.get(out=self.array, blocking=False)
         self.arrival = xp.cuda.get_current_stream().record()
@@ -64,19 +64,19 @@ class AsyncCopy:
 
 
 def conv2d(x, w, stride, padding):
-    """See autograd/convolution.py."""
+    """y = patches(x) w"""
     grid = patch_grid(x.shape[1:3], w.shape[:2], stride, padding)
     patches = im2col(x, w.shape[:2], stride, padding)
     return matmul(patches, w.reshape(-1, w.shape[3])).reshape(len(x), *grid, w.shape[3])
 
 
 def conv_transpose2d(g, w, size, stride, padding):
-    """See autograd/convolution.py."""
+    """x = patches^T(g w^T): one product, then overlapping patches are added up"""
     columns = matmul(g.reshape(-1, g.shape[3]), w.reshape(-1, w.shape[3]).T)
     return col2im(columns, (len(g), *size, w.shape[2]), w.shape[:2], stride, padding)
 
 
 def conv2d_weight_grad(x, g, kernel, stride, padding):
-    """See autograd/convolution.py."""
+    """w = patches(x)^T g"""
     patches = im2col(x, kernel, stride, padding)
     return matmul(patches.T, g.reshape(-1, g.shape[3])).reshape(*kernel, x.shape[3], g.shape[3])

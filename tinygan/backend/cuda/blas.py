@@ -25,8 +25,10 @@ _tf32 = False
 
 
 def tf32(on):
-    """See backend.tf32. Factors are rounded to TensorFloat-32, sums stay float32; float64 is never rounded. A captured
-    graph keeps the setting it was captured with."""
+    """See backend.tf32. Factors are rounded to TensorFloat-32; sums stay float32; float64 is never rounded.
+
+    A captured graph keeps the setting it was captured with.
+    """
     global _tf32
     _tf32 = on
 
@@ -110,7 +112,7 @@ def handle():
 
 
 def library():
-    """cuBLAS, from where CuPy takes it too: NVIDIA's wheels, conda, or the system's toolkit. Raises DeviceError."""
+    """Load cuBLAS as CuPy does: from NVIDIA's wheels, conda, or the system's toolkit. Raises DeviceError."""
     from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib  # a dependency of CuPy
 
     try:

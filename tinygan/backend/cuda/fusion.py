@@ -8,7 +8,7 @@ from . import kernels
 
 
 def fuse(function):
-    """See backend.fuse. One kernel, that writes its results where they are to be."""
+    """See backend.fuse. One kernel, which writes its results directly to `out`."""
     returning, writing = xp.fuse(kernel_name=function.__name__)(function), {}
 
     def fused(*args, out=None):
@@ -24,8 +24,10 @@ def fuse(function):
 
 
 def into(function, count):
-    """The function as one whose first `count` arguments are where its results go. Nothing is written before all is
-    computed, so these may be arguments of the function too."""
+    """Return the function with `count` arguments in front, to which its results are written.
+
+    Everything is computed before anything is written, so the same arrays may also be inputs.
+    """
 
     def write(*args):
         results = function(*args[count:])
@@ -36,7 +38,7 @@ def into(function, count):
 
 
 def column_sums(function, *args):
-    """See cpu.py. The function is one kernel, its sums one or two more; of a single array, the identity costs none."""
+    """See backend.column_sums. The function is one kernel, the sums one or two more."""
     return kernels.column_sums(function(*args) if len(args) == 1 else _fused(function)(*args))
 
 
@@ -44,14 +46,14 @@ _fused = functools.cache(fuse)
 
 
 def mean_and_variance(x):
-    """See the CPU's. Two passes: the mean, then the squares of what is centred by it."""
+    """See backend.mean_and_variance. Two passes: the mean, then the squared deviations from it."""
     rows = x.size // x.shape[-1]
     mean = kernels.column_sums(x) / rows
     return mean, column_sums(_squared_deviation, x, mean) / rows
 
 
 def centred_sums(g, x, mean):
-    """See the CPU's."""
+    """See backend.centred_sums."""
     return kernels.column_sums(g), column_sums(_product_of_centred, g, x, mean)
 
 

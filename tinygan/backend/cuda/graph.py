@@ -1,7 +1,7 @@
-"""A whole training step as one CUDA graph: its kernels are noted once, and then launched together, without Python.
+"""A whole training step as one CUDA graph: its kernels are recorded once, and then launched together, without Python.
 
-A graph does the same operations on the same memory each time. So what changes between steps must be arrays changed in
-place, and the memory of everything that the step computes along the way must belong to the graph for good.
+A graph repeats the same operations on the same memory. So what changes between steps must live in arrays that are
+updated in place, and the memory of all intermediate results must belong to the graph as long as it lives.
 
 What this relies on, in CuPy 14.2 and CUDA:
 - A pool keeps the blocks of each stream apart. So the calls before the capture run under the same pool, on the same
@@ -9,9 +9,9 @@ What this relies on, in CuPy 14.2 and CUDA:
 - Blocks freed while capturing go back to the pool and serve the rest of the step. Afterwards they are still written to
   at each replay: nobody else may be given them, so the pool is private and lives as long as the graph.
 - begin_capture is in relaxed mode unless told otherwise: there the pool may still call cudaMalloc.
-- A graph can be launched on any stream. It is launched on the caller's, so that it runs after what the caller did
-  before (the new order of an epoch) and before what comes next: to_host waits for the caller's stream, and that is it.
-- A non-blocking stream does not wait for the default one, nor is waited for: events order the calls before the replays.
+- A graph can be launched on any stream. It is launched on the caller's stream, so it runs after the caller's earlier
+  work (the new order of an epoch) and before its later work. to_host waits for that one stream.
+- A non-blocking stream and the default stream do not wait for each other: events order the warm-up calls.
 """
 
 from contextlib import contextmanager, suppress
@@ -22,7 +22,7 @@ WARM_UP = 2  # calls before the capture: the first compiles kernels, the second 
 
 
 class Captured:
-    """A function of no arguments, as it is at first, then as a graph."""
+    """A function of no arguments. The first calls run it; later calls replay a graph of it."""
 
     def __init__(self, function):
         self.function, self.calls, self.graph = function, 0, None
@@ -40,7 +40,7 @@ class Captured:
 
     @contextmanager
     def aside(self):
-        """On the private stream and pool: after what the caller's stream was given, before what it will be given."""
+        """Run the block on the private stream and memory pool, in order with the work on the caller's stream."""
         callers = xp.cuda.get_current_stream()
         self.stream.wait_event(callers.record())
         with self.stream, xp.cuda.using_allocator(self.pool.malloc):
@@ -48,7 +48,7 @@ class Captured:
         callers.wait_event(self.stream.record())
 
     def record(self):
-        """The graph of one call. It computes nothing yet."""
+        """Return the graph of one call. Capturing it computes nothing."""
         with self.aside():
             self.stream.begin_capture()
             try:
@@ -61,10 +61,9 @@ class Captured:
 
 
 def capture(function):
-    """function(), done anew at each call, and soon without Python: see backend.capture in cpu.py.
+    """See backend.capture. WARM_UP calls run the function, the next captures and launches it, later ones replay it.
 
-    The first WARM_UP calls are ordinary ones, the next is captured and launched, the rest are replays: each of them is
-    one real call. What Python itself does in the function, it does until the capture and never again; the function's
-    result is dropped.
+    Each call is one real call of the function. Python code in it no longer runs after the capture, and its result is
+    dropped.
     """
     return Captured(function)

@@ -1,7 +1,7 @@
-"""Kernels of our own: patches of images and back (see patches.py), and sums of columns.
+"""Our own kernels: images to patches and back (see patches.py), and sums of columns.
 
-Every thread computes one thing and writes it: nothing is added up by several in whatever order they come, so the same
-step gives the same bits. Sizes are constants of the source, for a division by a constant is a multiplication.
+Each output is computed and written by one thread. There are no atomic additions, whose order varies, so a step gives
+the same bits each time. Sizes are constants in the source, because dividing by a constant is fast.
 """
 
 import functools
@@ -82,7 +82,7 @@ CODE = {"im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM, "column_sums": COL
 
 
 def source(name, dtype, index, **constants):
-    """The text of a kernel. index: the type that counts elements."""
+    """Return the source of a kernel. index: the integer type of element numbers."""
     numbers = "".join(f"constexpr int {key} = {value};\n" for key, value in constants.items())
     real = {"float32": "float", "float64": "double"}[str(dtype)]
     return f"typedef {real} Real;\ntypedef {index} Index;\n{numbers}{CODE[name]}"
@@ -108,7 +108,7 @@ def col2im(columns, shape, kernel, stride, padding):
 
 
 def move(name, source, target, shape, grid, size, stride, padding):
-    """Fill `target` by one of the two kernels above. Where the channels can be moved 16 bytes at a time, they are."""
+    """Fill `target` by one of the two kernels above, 16 bytes at a time if the channels allow it."""
     source = xp.ascontiguousarray(source)
     lanes = 16 // source.itemsize
     if shape[3] % lanes or source.data.ptr % 16 or target.data.ptr % 16:
@@ -125,9 +125,9 @@ def move(name, source, target, shape, grid, size, stride, padding):
 
 
 def column_sums(x):
-    """The sum over all axes but the last: (..., C) -> (C,), and (n,) -> (1,), in float32 or float64.
+    """Return the sum over all axes but the last: (..., C) -> (C,), and (n,) -> (1,), in float32 or float64.
 
-    CuPy's own sum gives a whole column to one block or less: of 64 columns it keeps two multiprocessors busy.
+    CuPy's own sum gives each column to at most one block, so with few columns most of the GPU would be idle.
     """
     x = xp.ascontiguousarray(x).reshape(-1, x.shape[-1] if x.ndim > 1 else 1)
     (rows, columns), across = x.shape, 1

@@ -1,4 +1,4 @@
-"""Random numbers that a replay draws anew: a function of a key and a count, and the count lies on the device."""
+"""Random numbers as a function of a key and a counter. The counter is on the device, so each replay draws new ones."""
 
 import functools
 
