@@ -3,6 +3,8 @@
 --device standin: on the CUDA path, with NumPy in CuPy's clothes instead of a GPU (cupy_standin.py).
 """
 
+import importlib.util
+
 import cupy_standin
 import pytest
 from commands import labelled, tiny, trained  # noqa: F401  (fixtures, which any test can ask for)
@@ -46,7 +48,25 @@ def pytest_unconfigure(config):
 
 
 def pytest_report_header():
-    return f"device: {backend.device}"
+    return f"device: {backend.device}, computed by {backend.kernels()}"
+
+
+@pytest.fixture(scope="module", params=["numpy", "numba"])
+def kernels(request):
+    """Run the tests of a module twice on the CPU: computed by NumPy, and by loops that Numba compiled."""
+    if backend.device != "cpu":
+        if request.param == "numba":
+            pytest.skip("about the CPU")
+        yield
+        return
+    if request.param == "numba" and importlib.util.find_spec("numba") is None:
+        pytest.skip("needs the extra `fast`")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(backend.KERNELS, request.param)
+        backend.tune()
+        assert backend.kernels() == request.param
+        yield
+    backend.tune()
 
 
 @pytest.fixture

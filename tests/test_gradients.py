@@ -7,6 +7,7 @@ from cases import CASES, batch_norm, batch_norm_grad, r
 from tinygan import backend, check_grads, grad
 from tinygan.autograd import PRIMITIVES, GradientError, Primitive, Tensor
 
+pytestmark = pytest.mark.usefixtures("kernels")
 ALL = [pytest.param(fn, xs, id=f"{name}-{i}") for name in CASES for i, (fn, xs) in enumerate(CASES[name])]
 TO_THIRD_ORDER = ("conv2d", "conv_transpose2d", "conv2d_weight_grad", "batch_norm", "batch_norm_grad")
 

@@ -87,7 +87,7 @@ class Run:
         """config.json from the settings, and what runs them."""
         versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
         versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # numpy again, or cupy
-        settings = {**self.settings, "versions": versions, "commit": commit()}
+        settings = {**self.settings, "versions": versions, "kernels": backend.kernels(), "commit": commit()}
         files.write_text(self.config, json.dumps(settings, indent=2) + "\n")
 
     @classmethod

@@ -12,6 +12,7 @@ from .. import backend
 from ..backend.cpu import threads
 from ..gan.health import METRICS
 
+KERNELS = {"numba": "Numba", "numpy": "NumPy (faster with Numba: pip install -e '.[fast]')", "cupy": "CuPy"}
 BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
@@ -43,7 +44,7 @@ class Terminal:
         images = f"{len(dataset.images)} of {' x '.join(map(str, s['shape']))}"
         self.say(f"preset   {s['preset']}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
         self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s['seed']}")
-        self.say(f"device   {backend.device}; threads of the CPU: {threads.THREADS}")
+        self.say(f"device   {backend.device}, computed by {KERNELS[backend.kernels()]}; CPU threads: {threads.THREADS}")
         self.say(f"steps    {steps}")
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")
 

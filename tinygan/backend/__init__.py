@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
+import os
 import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -23,6 +25,8 @@ xp = np  # the array namespace: numpy, or cupy after use("cuda")
 device = "cpu"  # the name that `use` was called with
 RNG = cpu.RNG  # seeded random numbers: normal(shape), uniform(shape), and a state that can be saved
 AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host; ready() says if it is done, get() waits for it
+KERNELS = "TINYGAN_KERNELS"  # the environment variable that chooses numpy or numba for the CPU
+_cpu: ModuleType = cpu  # what computes on the CPU: cpu (NumPy), or compiled (Numba) after `tune`
 _device: ModuleType = cpu
 
 
@@ -45,7 +49,7 @@ def use(name: str = "auto") -> str:
     known = re.fullmatch(r"(cpu)|(cuda)(?::(\d+))?", name)
     if not known:
         raise ValueError(f"no device is called {name!r}: use auto, cpu, cuda or cuda:N (N = 0, 1, ...)")
-    chosen = importlib.import_module(f".{known[1] or known[2]}", __name__)
+    chosen = _cpu if known[1] else importlib.import_module(".cuda", __name__)
     chosen.start(int(known[3] or 0))
     _device, device, xp, RNG, AsyncCopy = chosen, name, chosen.xp, chosen.RNG, chosen.AsyncCopy
     return name
@@ -54,11 +58,50 @@ def use(name: str = "auto") -> str:
 def tune(threads: int | None = None) -> int:
     """Prepare this process for training on the CPU; return the number of threads that compute.
 
-    Blocks of large operations then go to a pool of `threads` (default: OMP_NUM_THREADS, or the number of cores),
-    OpenBLAS computes each product on one thread, and glibc keeps freed memory. Importing tinygan changes nothing in the
-    process, so programs that train call this once. Without it the engine computes on the calling thread.
+    Large operations are then computed on `threads` cores (default: OMP_NUM_THREADS, or all cores): by loops that Numba
+    compiles, if it is installed (the extra `fast`), else by NumPy. OpenBLAS computes each product on one thread, and
+    glibc keeps freed memory. The environment variable TINYGAN_KERNELS, numpy or numba, chooses one of the two; raises
+    ValueError for another value, and for numba where it does not run. Importing tinygan changes nothing in the process,
+    so programs that train call this once. Without it NumPy computes on the calling thread.
     """
-    return cpu.threads.tune(threads)
+    global _cpu, _device
+    count, before = cpu.threads.tune(threads), _cpu
+    _cpu = _choose_kernels(count)
+    if _device is before:
+        _device = _cpu
+    return count
+
+
+def kernels() -> str:
+    """Return what computes: "numpy", "numba" (compiled loops on the CPU, see tune), or "cupy"."""
+    return "cupy" if device != "cpu" else "numpy" if _device is cpu else "numba"
+
+
+def _choose_kernels(threads: int) -> ModuleType:
+    """Return the module whose functions compute on the CPU, compiled or cpu; see tune."""
+    name = os.environ.get(KERNELS, "")
+    if name not in ("", "numpy", "numba"):
+        raise ValueError(f"{KERNELS} is {name!r}: set it to numpy or numba, or not at all")
+    if name == "numpy" or (not name and importlib.util.find_spec("numba") is None):
+        return cpu
+    try:
+        compiled = importlib.import_module(".compiled", __name__)
+        compiled.tune(threads)
+    except (ImportError, ValueError) as error:  # no Numba, or no OpenMP for it
+        if name:
+            raise ValueError(f"{KERNELS} asks for Numba, which cannot be used ({error})") from None
+        return cpu
+    return compiled
+
+
+def _after_fork() -> None:
+    """A forked child has none of OpenMP's threads, so NumPy computes there."""
+    global _cpu, _device
+    _cpu, _device = cpu, cpu if _device is _cpu else _device
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def to_host(array: Array) -> np.ndarray:

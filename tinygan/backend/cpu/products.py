@@ -11,6 +11,8 @@ PIECE = 1 << 26  # multiplications in a piece of a larger product; at least two 
 def matmul(a, b):
     """y = a b, cut along the longer side of y: a: (m, k), b: (k, n) -> (m, n)"""
     (m, k), n = a.shape, b.shape[1]
+    if k == 1:
+        return a * b  # OpenBLAS is many times slower
     if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
     pieces = max(2, m * k * n // PIECE)  # depends on the size only, because the cut decides the last bits

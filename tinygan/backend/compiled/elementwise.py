@@ -1,0 +1,186 @@
+"""Elementwise functions and sums over columns, as one compiled loop each.
+
+The source of a loop is made from a template. Its body calls the elementwise function, which Numba compiles too.
+"""
+
+import functools
+import inspect
+import math
+from pathlib import Path
+
+import numba
+import numpy as np
+from numba import types
+
+from .. import cpu
+from .tile import OPTIONS
+
+BLOCK = 1 << 14  # numbers (or more) for one thread at a time
+COLUMNS = 1 << 13  # numbers in a row, where rows can be joined: a long inner loop is faster
+SUMS = 1 << 10  # the same for sums, which must stay in the cache
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+FLAT = """
+def {name}({parameters}):
+    for block in prange(-(-len({first}) // BLOCK)):
+        start, stop = block * BLOCK, (block + 1) * BLOCK
+        {slices}
+        for i in range(len({first}_)):
+            {results} = function({elements})
+            {stores}
+"""
+ROWS = """
+def {name}({parameters}):
+    for i in prange({first}.shape[0]):
+        for j in range({first}.shape[1]):
+            {results} = function({elements})
+            {stores}
+"""
+SUM = """
+def {name}({parameters}):
+    blocks, rows = len(y0), len({first})
+    for block in prange(blocks):
+        for i in range(block * rows // blocks, (block + 1) * rows // blocks):
+            for j in range({first}.shape[1]):
+                {results} = function({elements})
+                {stores}
+"""
+
+
+def fuse(function):
+    """See backend.fuse. Arrays that are not of one dtype, float32 or float64, are left to NumPy."""
+    by_numpy = cpu.fuse(function)
+
+    def fused(*args, out=None):
+        arrays = [a for a in args if isinstance(a, np.ndarray)]
+        if not _can_compile(arrays):
+            return by_numpy(*args, out=out)
+        if out is None:
+            out = np.empty(_largest(arrays), arrays[0].dtype)
+        targets = out if isinstance(out, tuple) else (out,)
+        if not all(target.flags.c_contiguous for target in targets):
+            raise ValueError("a fused function writes to arrays without gaps")
+        aliases = tuple(next((i for i, a in enumerate(args) if a is target), None) for target in targets)
+        views, kinds = _arrange(args, COLUMNS)
+        matrices = [target.reshape(views[kinds.index("m")].shape) for target in targets]
+        run = _loop(function, ROWS if "r" in kinds else FLAT, kinds, arrays[0].dtype, aliases)
+        run(*views, *(y for y, alias in zip(matrices, aliases) if alias is None))
+        return out
+
+    return fused
+
+
+def column_sums(function, *args):
+    """See backend.column_sums."""
+    return _sums(function, args, 1)[0]
+
+
+def centred_sums(g, x, mean):
+    """See backend.centred_sums."""
+    return _sums(_centred_product, (g, x, mean), 2)
+
+
+def mean_and_variance(x):
+    """See backend.mean_and_variance. Two passes: the mean, then the squared deviations from it."""
+    rows = x.dtype.type(x.size // x.shape[-1])
+    mean = column_sums(_identity, x) / rows
+    return mean, column_sums(_squared_deviation, x, mean) / rows
+
+
+def _identity(x):
+    return x
+
+
+def _squared_deviation(x, mean):
+    return (x - mean) * (x - mean)
+
+
+def _centred_product(g, x, mean):
+    return g, g * (x - mean)
+
+
+def _sums(function, args, count):
+    """Return the column sums of each of the `count` results of a function. Each block of rows has sums of its own."""
+    arrays = [a for a in args if isinstance(a, np.ndarray)]
+    if not _can_compile(arrays):
+        return [cpu.column_sums(lambda *block, k=k: _tuple(function(*block))[k], *args) for k in range(count)]
+    views, kinds = _arrange(args, SUMS, flat=False)
+    matrix, shape = views[kinds.index("m")], _largest(arrays)
+    blocks = max(1, min(len(matrix), matrix.size // BLOCK, 64))
+    sums = [np.zeros((blocks, matrix.shape[1]), matrix.dtype) for _ in range(count)]
+    _loop(function, SUM, kinds, matrix.dtype, (None,) * count)(*views, *sums)
+    columns = shape[-1] if len(shape) > 1 else 1
+    return [array.sum(0).reshape(-1, columns).sum(0) for array in sums]
+
+
+def _tuple(results):
+    return results if isinstance(results, tuple) else (results,)
+
+
+def _can_compile(arrays):
+    return all(a.dtype == arrays[0].dtype for a in arrays) and arrays[0].dtype in FLOATS and _largest(arrays) != ()
+
+
+def _largest(arrays):
+    return max((a.shape for a in arrays), key=math.prod)
+
+
+def _arrange(args, most, flat=True):
+    """Return the arguments as a loop takes them, and a letter for each.
+
+    m: an array of the largest shape, as a matrix whose rows have about `most` numbers (flat, where there is no r).
+    r: an array (C,), repeated to match these rows. n: a number.
+    """
+    shape = _largest([a for a in args if isinstance(a, np.ndarray)])
+    columns = max(1, shape[-1]) if len(shape) > 1 else 1
+    kinds = "".join(_kind(a, shape, columns) for a in args)
+    joined = math.gcd(math.prod(shape) // columns, 1 << max(0, (most // columns).bit_length() - 1)) or 1
+    size = (-1,) if flat and "r" not in kinds else (-1, columns * joined)
+    views = {
+        "m": lambda a: np.ascontiguousarray(a).reshape(size),
+        "r": lambda a: np.broadcast_to(a, (joined, columns)).reshape(-1),
+        "n": lambda a: a.item() if isinstance(a, np.ndarray) else float(a),
+    }
+    return [views[kind](a) for a, kind in zip(args, kinds)], kinds
+
+
+def _kind(a, shape, columns):
+    if not isinstance(a, np.ndarray) or (a.size == 1 and a.shape != shape):
+        return "n"
+    return "m" if a.shape == shape else "r"
+
+
+@functools.cache
+def _loop(function, template, kinds, dtype, aliases):
+    """Compile a loop. kinds: see _arrange. aliases: for each result None, or the argument that it is written to.
+
+    The code is named after the file of the function, so that Numba discards what it stored when that file changes.
+    """
+    function, real = inspect.unwrap(function), numba.from_dtype(dtype)
+    args, dimensions = [f"a{i}" for i in range(len(kinds))], 1 if template is FLAT else 2
+    outs = [f"y{k}" if alias is None else f"a{alias}" for k, alias in enumerate(aliases)]
+    new = [y for y in outs if y not in args]
+    element = {"m": "_[i]" if template is FLAT else "[i, j]", "r": "[j]", "n": ""}
+    store = "[block, j] +=" if template is SUM else f"{element['m']} ="
+    matrices = [a for a, kind in zip(args, kinds) if kind == "m"] + new
+    code, kind_of_loop = function.__code__, {FLAT: "flat", ROWS: "rows", SUM: "sum"}[template]
+    name = f"{function.__name__}_{code.co_firstlineno}_{kind_of_loop}".replace("<lambda>", "anonymous")
+    source = template.format(
+        name=name,
+        parameters=", ".join(args + new),
+        first=args[kinds.index("m")],
+        results=", ".join(f"r{k}" for k in range(len(outs))),
+        elements=", ".join(a + element[kind] for a, kind in zip(args, kinds)),
+        slices="; ".join(f"{a}_ = {a}[start:stop]" for a in matrices),
+        stores="; ".join(f"{y}{store} r{k}" for k, y in enumerate(outs)),
+    )
+    names = dict(function=numba.njit(**OPTIONS)(function), prange=numba.prange, BLOCK=BLOCK)
+    namespace = {**names, "__name__": function.__module__}
+    exec(compile(source, code.co_filename, "exec"), namespace)
+    signature = [
+        real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)
+        for a, kind in zip(args, kinds)
+    ]
+    signature += [types.Array(real, dimensions, "C")] * len(new)
+    stored = function.__closure__ is None and Path(code.co_filename).exists()
+    return numba.njit(types.void(*signature), cache=stored, parallel=True, **OPTIONS)(namespace[name])

@@ -1,0 +1,80 @@
+"""Matrix products as tiles. Unlike the products of a convolution, their second factor may be too wide for the cache."""
+
+import numba
+import numpy as np
+
+from .. import cpu
+from .tile import OPTIONS, TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
+
+PRODUCT = 1 << 20  # multiplications; a smaller product is left to NumPy
+BLOCK = 16  # rows of the second factor that are copied at a time
+DEPTH = 512  # rows of it that are multiplied at a time: so many stay in the cache
+TASKS = 16  # parts of a product, at least
+
+
+def matmul(a, b):
+    """y = a b        a: (m, k), b: (k, n) -> (m, n)"""
+    (m, k), n = a.shape, b.shape[1]
+    if m * k * n < PRODUCT or min(m, n, k) < 8 or a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        return cpu.matmul(a, b)
+    if not b.flags.c_contiguous and b.size > 4 * a.size:  # to copy columns is slow: copy those of the smaller factor
+        return np.ascontiguousarray(matmul(b.T, a.T).T)
+    lanes = VECTOR // a.itemsize
+    width = -(-n // lanes) * lanes  # whole vectors
+    y = np.empty((m, width), a.dtype)
+    a, *a_offsets = _first(a)
+    panels = _panels(*_second(b), k, n, lanes)
+    _matmul(y.reshape(-1), matrix_rows(m, width), a, *a_offsets, panels, width, lanes)
+    return y if width == n else np.ascontiguousarray(y[:, :n])
+
+
+def _first(a):
+    """Return the first factor as a flat array, with the offsets of its rows and columns."""
+    m, k = a.shape
+    if a.flags.f_contiguous and not a.flags.c_contiguous:
+        return a.T.reshape(-1), offsets(np.arange(m)), np.arange(k) * m
+    return np.ascontiguousarray(a).reshape(-1), matrix_rows(m, k), np.arange(k)
+
+
+def _second(b):
+    """Return the second factor as a flat array, with the distance of its rows and of its columns."""
+    k, n = b.shape
+    if b.flags.f_contiguous and not b.flags.c_contiguous:
+        return b.T.reshape(-1), 1, k
+    return np.ascontiguousarray(b).reshape(-1), n, 1
+
+
+@numba.njit(cache=True, parallel=True, **OPTIONS)
+def _panels(b, row, column, k, n, lanes):
+    """Return b cut into panels as wide as a tile, each without gaps: (panels, k, width of a tile)."""
+    width = WIDEST * lanes
+    panels = np.empty((-(-n // width), k, width), b.dtype)
+    for block in numba.prange(-(-k // BLOCK)):
+        first, last = block * BLOCK, min(k, (block + 1) * BLOCK)
+        for panel in range(len(panels)):
+            j, used = panel * width, min(width, n - panel * width)
+            if used < width:
+                panels[panel, first:last, used:] = 0
+            if column == 1:
+                for i in range(first, last):
+                    for x in range(used):
+                        panels[panel, i, x] = b[i * row + j + x]
+            else:
+                for x in range(used):
+                    for i in range(first, last):
+                        panels[panel, i, x] = b[i + (j + x) * column]
+    return panels
+
+
+@numba.njit(cache=True, parallel=True, **OPTIONS)
+def _matmul(y, y_rows, a, rows, columns, panels, n, lanes):
+    """Each task computes some rows of one panel of y."""
+    width, depth, tiles = panels.shape[2], len(columns), len(rows) // TILE
+    parts = -(-TASKS // len(panels))
+    for task in numba.prange(len(panels) * parts):
+        panel, part = task // parts, task % parts
+        j = panel * width
+        for k in range(0, depth, DEPTH):
+            columns_k, b = columns[k : k + DEPTH], panels[panel, k : k + DEPTH]
+            for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
+                row_of_tiles(y[j:], y_rows, tile * TILE, a, rows, columns_k, b, min(width, n - j), lanes, k > 0)
