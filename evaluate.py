@@ -52,10 +52,10 @@ def main():
 
 def measure(run, n):
     """What metrics.json holds: the numbers of samples, of real images in their place, and what they rest on."""
-    shape, source = tuple(run.settings["shape"]), run.settings["data"]
+    shape, source = run.settings.shape, run.settings.data
     if len(shape) == 1:
         raise ValueError(f"{run.folder} is a run on a toy world: train.py says at its end how good it is")
-    training = run.build()
+    training = run.settings.training()
     step = run.load_generator(training)
     with tqdm(total=5, desc="looking at test images", leave=False, disable=None) as bar:
 
@@ -76,7 +76,7 @@ def measure(run, n):
         samples["memorisation"], real["memorisation"] = evaluator.memorisation(images), None
         bar.update()
     return {
-        "preset": run.settings["preset"],
+        "preset": run.settings.name,
         "step": step,
         "data": evaluator.train.name,
         "note": evaluator.note,

@@ -59,12 +59,12 @@ def main(args):
     backend.use(args.device)
     backend.tune()
     run = Run.open(args.run)
-    shape, classes = run.settings["shape"], run.settings["classes"] if run.preset.conditional else 0
+    shape, classes = run.settings.shape, run.settings.classes if run.settings.preset.conditional else 0
     if len(shape) == 1:
         raise ValueError(f"{args.run} is a run on a toy world: its pictures are in {run.samples}")
     if args.digit is not None and not 0 <= args.digit < classes:
         raise ValueError(f"{args.run} can be asked for " + (f"digits 0 to {classes - 1}" if classes else "no digit"))
-    training = run.build()
+    training = run.settings.training()
     run.load_generator(training)
     draw = ways if args.interpolate else pairs if args.nearest else grid
     in_turn = classes if args.digit is None else 0  # classes that are drawn one after the other
@@ -89,8 +89,8 @@ def grid(args, run, training, in_turn):
 def pairs(args, run, training, in_turn):
     """Images, each beside the training image that is nearest to it."""
     n = args.n or 20
-    dataset = data.load(run.settings["data"])
-    if dataset.images.shape[1:] != tuple(run.settings["shape"]):
+    dataset = data.load(run.settings.data)
+    if dataset.images.shape[1:] != run.settings.shape:
         raise ValueError(f"{dataset.name} has images of {dataset.images.shape[1:]}; {args.run} was trained on others")
     labels = chosen(args, in_turn, np.arange(n))
     images = sample(args, training, n, labels)

@@ -64,15 +64,16 @@ def trained(out, preset, seed, epochs):
 
 def known(run):
     """What the tables and presets.json say of a run."""
-    training, batches = run.build(), run.batches(data.load())
+    training, batches = run.settings.training(), run.settings.batches(data.load())
     run.load(training=training)
+    about = json.loads(run.config.read_text())
     steps = int(training.steps[0])
     epochs, seconds = steps / batches.steps_per_epoch, seconds_per_epoch(training, batches)
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
-        "preset": run.settings["preset"], "seed": run.settings["seed"], "steps": steps,
-        "batch": run.preset.batch_size, "epochs": round(epochs, 1), "epoch": round(seconds),
-        "G": sizes[0], "D": sizes[1], "versions": run.settings["versions"], "commit": run.settings["commit"],
+        "preset": run.settings.name, "seed": run.settings.seed, "steps": steps,
+        "batch": run.settings.preset.batch_size, "epochs": round(epochs, 1), "epoch": round(seconds),
+        "G": sizes[0], "D": sizes[1], "versions": about["versions"], "commit": about["commit"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
 
@@ -91,12 +92,12 @@ def seconds_per_epoch(training, batches):
 
 def save_strip(run):
     """Ten samples side by side; one of each class where they are chosen."""
-    training = run.build()
+    training = run.settings.training()
     run.load_generator(training)
-    latent = backend.RNG(0).normal((STRIP, run.preset.latent_size))
-    classes = backend.xp.arange(STRIP) if run.preset.conditional else None
+    latent = backend.RNG(0).normal((STRIP, run.settings.preset.latent_size))
+    classes = backend.xp.arange(STRIP) if run.settings.preset.conditional else None
     images = data.to_pixels(backend.to_host(training.sample(latent, classes)))
-    plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings['preset']}.png", images, STRIP)
+    plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings.name}.png", images, STRIP)
 
 
 def by_default(row):

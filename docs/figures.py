@@ -234,10 +234,10 @@ def through_epochs(run, columns=10, rows=8):
     """One latent point a row, one epoch a column, out of the sample grids that the run left."""
     files = sorted(run.samples.glob("epoch_*.png"))
     files = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(columns, len(files)))]
-    h, w, _ = run.settings["shape"]
-    count = 10 * run.settings["classes"] if run.preset.conditional else 64
-    across = 10 if run.preset.conditional else math.isqrt(count)
-    chosen = range(0, count, across)[:rows] if run.preset.conditional else range(rows)
+    h, w, _ = run.settings.shape
+    count = 10 * run.settings.classes if run.settings.preset.conditional else 64
+    across = 10 if run.settings.preset.conditional else math.isqrt(count)
+    chosen = range(0, count, across)[:rows] if run.settings.preset.conditional else range(rows)
     images = []
     for picture in [matplotlib.image.imread(file)[..., :3] for file in files]:
         scale = picture.shape[1] // (across * (w + plots.GAP) + plots.GAP)
@@ -252,13 +252,13 @@ def through_epochs(run, columns=10, rows=8):
 
 def interpolation(run, columns=10, rows=6):
     """From one latent point to another along the quarter circle between them: a sum that is N(0, 1) all the way."""
-    training = run.build()
+    training = run.settings.training()
     run.load(training=training)
-    ends = backend.RNG((run.settings["seed"], 3)).normal((2, rows, 1, run.preset.latent_size))
+    ends = backend.RNG((run.settings.seed, 3)).normal((2, rows, 1, run.settings.preset.latent_size))
     angle = backend.to_device(np.linspace(0, np.pi / 2, columns, dtype=np.float32)[:, None])
     xp = backend.xp
     latent = (xp.cos(angle) * ends[0] + xp.sin(angle) * ends[1]).reshape(rows * columns, -1)
-    images = training.sample(latent, xp.arange(rows * columns) // columns if run.preset.conditional else None)
+    images = training.sample(latent, xp.arange(rows * columns) // columns if run.settings.preset.conditional else None)
     plots.save_grid(HERE / "interpolation.png", data.to_pixels(backend.to_host(images)), columns)
     print(HERE / "interpolation.png")
 
@@ -275,7 +275,7 @@ def main():
     backend.tune()
     if args.run:
         run = Run.open(args.run)
-        if len(run.settings["shape"]) == 1:
+        if len(run.settings.shape) == 1:
             sys.exit(f"figures.py: {args.run} is a run on a toy world; --run wants one on images")
         through_epochs(run)
         interpolation(run)

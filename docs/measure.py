@@ -1,7 +1,7 @@
-"""How much there is to read: lines by room, the longest file, the longest function.
+"""Count the lines of each part of the code, the longest file and the longest function.
 
 python docs/measure.py              print the table
-python docs/measure.py --write      and put it into docs/tour.md, which quotes it
+python docs/measure.py --write      also write it into docs/tour.md
 """
 
 import ast
@@ -15,6 +15,7 @@ BEGIN, END = "<!-- by docs/measure.py -->\n", "<!-- end -->"
 ROOMS = {
     "backend/: what both devices share": ["tinygan/backend"],
     "backend/cpu/: NumPy": ["tinygan/backend/cpu"],
+    "backend/compiled/: Numba": ["tinygan/backend/compiled"],
     "backend/cuda/: CuPy": ["tinygan/backend/cuda"],
     "autograd/: the engine": ["tinygan/autograd"],
     "layers/": ["tinygan/layers"],
@@ -77,7 +78,7 @@ def table():
     core = sum(sizes[room][1] for room in CORE)
     return "\n".join([
         "| | files | lines |", "| --- | --- | --- |", *rows, "",
-        f"The core, which is the first five rows: {core:,} lines. Files of at most 300 lines: {short:.0%}; the longest",
+        f"The core (autograd, layers, optim and the four files of the game): {core:,} lines. Files of at most 300 lines: {short:.0%}; the longest",
         f"has {longest} ({where}). The longest function has {most} lines ({function}).",
     ]) + "\n"  # fmt: skip
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers_runs import new_run
 
 from tinygan import backend
-from tinygan.app.runs import OPTIONS, Run
+from tinygan.app import pictures
 from tinygan.autograd import PRIMITIVES
-from tinygan.gan import presets
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "docs"))
@@ -145,14 +145,11 @@ def test_the_script_still_draws_its_figures(drawn, monkeypatch):
 
 
 def test_a_finished_run_is_drawn_through_its_epochs_and_between_latent_points(drawn):
-    preset = presets.PRESETS["vanilla"]
-    options = {key: getattr(preset, key) for key in OPTIONS}
-    settings = {"preset": "vanilla", "data": None, "shape": (28, 28, 1), "classes": 10, "seed": 0, **options}
-    run = Run.create(settings, drawn / "run")
-    training = run.build()
+    run = new_run(drawn / "run", shape=(28, 28, 1), classes=10)
+    training = run.settings.training()
     run.save(training=training)
     for epoch in (1, 2):
-        run.save_pictures(training, run.fixed_inputs(), [], [], epoch)
+        pictures.save(run, training, [], [], epoch)
     figures.through_epochs(run)
     figures.interpolation(run)
     assert {path.name for path in drawn.glob("*.png")} == {"epochs.png", "interpolation.png"}

@@ -1,5 +1,6 @@
 """evaluate.py as people type it, on a tiny run: what it says, what it writes, what it leaves alone."""
 
+import dataclasses
 import json
 import math
 import os
@@ -81,11 +82,12 @@ def test_a_folder_that_is_no_run_is_one_sentence(measured):
 
 @pytest.mark.parametrize(
     "changes, message",
-    [({"data": "ring", "shape": [2]}, "is a run on a toy world"), ({"data": "tiny"}, "has no labels of two classes")],
+    [({"data": "ring", "shape": (2,)}, "is a run on a toy world"), ({"data": "tiny"}, "has no labels of two classes")],
 )
 def test_runs_that_cannot_be_measured_are_refused(changes, message, measured, tiny):
     opened = Run.open(measured[0] / "r")
-    opened.settings.update({key: str(tiny) if value == "tiny" else value for key, value in changes.items()})
+    changes = {key: str(tiny) if value == "tiny" else value for key, value in changes.items()}
+    opened.settings = dataclasses.replace(opened.settings, **changes)
     with pytest.raises(ValueError, match=message):
         script.measure(opened, 20)
 

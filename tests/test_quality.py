@@ -1,5 +1,6 @@
 """Quality along the way: the best checkpoint is kept, and what was measured is on the record."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -31,8 +32,8 @@ def parts(trained, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     shutil.copytree(trained[0], folder)
     run = Run.open(folder)
-    run.settings["evaluate_every"] = 2
-    training = run.build()
+    run.settings = dataclasses.replace(run.settings, evaluate_every=2)
+    training = run.settings.training()
     run.load(training=training)
     return run, training
 
@@ -52,7 +53,7 @@ def test_the_best_checkpoint_is_the_one_nearest_to_real_images(parts):
     Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
     for epoch in range(1, 7):
         training.steps[...] = epoch * 10
-        said = measured.see(epoch * 10, epoch, training=training)
+        said = measured.update(epoch * 10, epoch, training=training)
         assert bool(said) == (epoch % 2 == 0)
     assert "15.0 times the floor" in said
     assert steps_of(run, "best") == 40
@@ -65,16 +66,16 @@ def test_a_resumed_run_measures_again_what_came_after_the_checkpoint(parts):
     run, training = parts
     Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
     for epoch in (2, 4):
-        measured.see(epoch * 10, epoch, training=training)
+        measured.update(epoch * 10, epoch, training=training)
     again = measure(run, 30)
     assert [row[0] for row in again.rows] == [20] == [int(row[0]) for row in lines(run.folder / "quality.csv")[1:]]
     training.steps[...] = 45
-    again.see(40, 4, training=training)  # 30, where 50 was best
+    again.update(40, 4, training=training)  # 30, where 50 was best
     assert steps_of(run, "best") == 45
 
 
 def test_a_toy_world_has_no_distance(parts):
     run, _ = parts
-    run.settings["shape"] = [2]
-    with pytest.raises(ValueError, match="judged at its end"):
+    run.settings = dataclasses.replace(run.settings, shape=(2,))
+    with pytest.raises(ValueError, match="measured at its end"):
         quality.Quality(run.settings, None)

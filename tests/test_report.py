@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from test_sample import new_run
+from helpers_runs import new_run, settings
 
 from tinygan.app import plots, report
 from tinygan.app.runs import LOG_COLUMNS, Run
@@ -25,9 +25,7 @@ def rows(n, per_epoch=10):
 
 
 def make(folder, epochs=3, log=30, preset="vanilla", **settings):
-    run = new_run(folder, preset)
-    run.settings.update(settings)
-    run.write_config()
+    run = new_run(folder, preset, **settings)
     run.write_rows(rows(log), [(10 * log, epochs, 1.0)] if log else [])
     for epoch in range(1, epochs + 1):
         plots.save_grid(run.samples / f"epoch_{epoch:04d}.png", np.full((4, 8, 8, 1), epoch, np.uint8))
@@ -191,5 +189,5 @@ def test_quality_along_the_way_has_a_curve(tmp_path):
 
 
 def test_a_toy_world_is_not_told_to_draw_images(tmp_path):
-    config = {"shape": [2], "conditional": False}
-    assert len(report.commands(Run(tmp_path, config), config)) == 1
+    world = settings(data="ring", shape=(2,))
+    assert len(report.commands(Run(tmp_path, world), world.to_json())) == 1

@@ -95,7 +95,7 @@ def test_ctrl_c_does_too(tiny, tmp_path):
 
 
 def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
-    code = "import sys, train; train.stop_when_asked = lambda: [2]; sys.exit(train.main())"
+    code = "import sys, train; train.stop_on_signals = lambda: [2]; sys.exit(train.main())"
     options = ("--device", "cpu", "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
     done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 130, done.stderr
@@ -161,7 +161,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(copy):
     assert full.returncode == 1
     assert full.stderr == (
         f"train.py: {copy}/checkpoint/last.npz: File too large. "
-        "What was saved before is whole: make room, and go on with --resume\n"
+        "The last checkpoint is whole: make room, then use --resume\n"
     )
     assert {path.name: path.read_bytes() for path in (copy / "checkpoint").iterdir()} == before
 
@@ -197,7 +197,7 @@ def test_what_cannot_go_on_is_one_sentence(copy, labelled):
 @pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
 def test_a_run_that_is_being_trained_is_left_alone(copy):
     here = Run.open(copy)
-    here.claim()
+    here.lock()
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     done = train("--resume", copy, "--quiet")
     assert done.returncode == 1 and "is being trained by another process" in done.stderr

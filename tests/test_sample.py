@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_runs import new_run
 from matplotlib.image import imread
 from PIL import Image
 from test_data import idx
 
 from tinygan import backend, data
 from tinygan.app import interpolation
-from tinygan.app.runs import OPTIONS, Run
-from tinygan.gan import presets
+from tinygan.app.runs import Run
 
 sys.path.append(str(Path(__file__).parent.parent))
 
@@ -20,13 +20,6 @@ import sample
 
 if backend.device != "cpu":
     pytest.skip("scripts are tried on the CPU", allow_module_level=True)
-
-
-def new_run(folder, name, source=None, shape=(8, 8, 1), classes=3):
-    options = {key: getattr(presets.for_data(presets.PRESETS[name], shape), key) for key in OPTIONS}
-    settings = {"preset": name, "data": source, "shape": shape, "classes": classes, "seed": 0, **options}
-    run = Run(folder, settings)
-    return Run.create(settings, folder, training=run.build())
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +143,7 @@ def test_where_there_is_no_arc_the_way_is_a_line(b):
 def test_a_run_keeps_a_picture_of_ways(runs):
     for kind, height in (("grey", 6), ("classes", 3)):
         run = Run.open(runs / kind)
-        training = run.build()
+        training = run.settings.training()
         run.load_generator(training)
         interpolation.save(run, training)
         assert imread(run.folder / "interpolation.png").shape[:2] == (size(height), size(10))

@@ -1,7 +1,7 @@
-"""Ways between latent points, as images: what lies between two digits shows whether G has learned more than points.
+"""Interpolation between latent vectors: images on the way show whether G has learned more than single examples.
 
-On a straight line the middle is a place that G has never seen: points of N(0, 1) in d dimensions have a length near
-sqrt(d), and halfway between two of them it is near sqrt(d / 2). So the way is the arc (Shoemake 1985, "slerp"):
+A vector from N(0, 1) in d dimensions has a length near sqrt(d), but the midpoint of two of them only sqrt(d / 2): G has
+not been trained on such short vectors. So the path is an arc (Shoemake 1985, "slerp"):
     (sin((1 - t) w) a + sin(t w) b) / sin w        t from 0 to 1; w the angle between a and b
 """
 
@@ -15,11 +15,11 @@ CORNERS = 3
 
 
 def slerp(a, b, t):
-    """The point at t from 0 to 1 on the arc from a to b, each (..., d)."""
+    """Return the point at t, from 0 to 1, on the arc from a to b, each (..., d)."""
     xp = backend.xp
     cosine = (a * b).sum(-1, keepdims=True) / xp.sqrt((a * a).sum(-1, keepdims=True) * (b * b).sum(-1, keepdims=True))
     angle = xp.arccos(xp.clip(cosine, -1.0, 1.0))
-    straight = xp.sin(angle) < 1e-3  # no arc leads there, as in one dimension: a line does
+    straight = xp.sin(angle) < 1e-3  # on one line with 0 there is no arc, so take the line
     sine = xp.where(straight, 1.0, xp.sin(angle))
     from_a = xp.where(straight, 1.0 - t, xp.sin((1.0 - t) * angle) / sine)
     from_b = xp.where(straight, t, xp.sin(t * angle) / sine)
@@ -27,27 +27,27 @@ def slerp(a, b, t):
 
 
 def way(points, count):
-    """(count, ..., d): from the first of points (K, ..., d) by way of each to the last, in even steps of t."""
+    """Return `count` points (count, ..., d) from the first to the last of `points` (K, ..., d), in even steps of t."""
     places = [leg * (len(points) - 1) / (count - 1) for leg in range(count)]
     legs = [min(int(place), len(points) - 2) for place in places]
     return backend.xp.stack([slerp(points[i], points[i + 1], place - i) for i, place in zip(legs, places)])
 
 
 def strips(training, rng, n, classes=None):
-    """n ways from one random point to another: uint8 (n, COLUMNS, H, W, C). classes: an array of n integers."""
+    """Return n paths between random points as images: uint8 (n, COLUMNS, H, W, C). classes: n integers, or None."""
     latent = way(rng.normal((2, n, training.gan.latent_size)), COLUMNS)
     return drawn(training, latent, classes).swapaxes(0, 1)
 
 
 def loops(training, rng, n, classes=None):
-    """n ways around random corners and back: uint8 (CORNERS * FRAMES, n, H, W, C), in the order of time."""
+    """Return n closed paths through random corners, as frames: uint8 (CORNERS * FRAMES, n, H, W, C)."""
     corners = rng.normal((CORNERS, n, training.gan.latent_size))
-    latent = way(backend.xp.concatenate([corners, corners[:1]]), CORNERS * FRAMES + 1)[:-1]  # its end is its beginning
+    latent = way(backend.xp.concatenate([corners, corners[:1]]), CORNERS * FRAMES + 1)[:-1]  # it ends where it began
     return drawn(training, latent, classes)
 
 
 def drawn(training, latent, classes):
-    """Images, uint8 (count, n, H, W, C), of latent points (count, n, d) and their classes (n,), or None."""
+    """Return the images, uint8 (count, n, H, W, C), of latent points (count, n, d) and classes (n,), or None."""
     count, n, size = latent.shape
     if classes is not None:
         classes = classes.take(backend.xp.arange(count * n) % n)
@@ -56,8 +56,8 @@ def drawn(training, latent, classes):
 
 
 def save(run, training):
-    """interpolation.png of a run on images: always the same ways, one within each class up to ten."""
-    classes = backend.xp.arange(min(run.settings["classes"], 10)) if run.preset.conditional else None
+    """Write interpolation.png of a run: the same paths at each call, one for each class up to ten."""
+    classes = backend.xp.arange(min(run.settings.classes, 10)) if run.settings.preset.conditional else None
     n = 6 if classes is None else len(classes)
-    images = strips(training, backend.RNG((run.settings["seed"], 3)), n, classes)
+    images = strips(training, backend.RNG((run.settings.seed, 3)), n, classes)
     plots.save_grid(run.folder / "interpolation.png", images.reshape(-1, *images.shape[2:]), COLUMNS)

@@ -1,4 +1,4 @@
-"""What can be typed behind train.py: each option with its unit and its default, and what is refused at once."""
+"""The options of train.py, each with its unit and default."""
 
 import argparse
 import math
@@ -23,33 +23,33 @@ WITH_RESUME = {
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """The description as it stands, and each option on one line where there is room."""
+    """Keeps the line breaks of the description; puts each option on one line if there is room."""
 
     def __init__(self, prog):
         super().__init__(prog, max_help_position=26)
 
 
 def parse(description):
-    """The arguments of the program. Ends it, in a sentence, for one that makes no sense."""
+    """Return the arguments of the program. A wrong one ends the program with a sentence."""
     parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="python train.py [options]")
     run = parser.add_argument_group("the run").add_argument
     names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} where there are no labels)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)
     run("--data", metavar="DIR", help="a folder of images or IDX files, or ring, grid, spiral (default: MNIST)")
     run("--epochs", type=between(1, 100_000, int), metavar="N", help="passes over the data (default: the preset's)")
-    run("--max-steps", type=positive(int), metavar="N", help="stop after so many steps in all (default: do not)")
+    run("--max-steps", type=positive(int), metavar="N", help="stop after this many steps in all (default: no)")
     run("--seed", type=between(0, 2**32 - 1, int), metavar="N", help="of weights, noise and order (default: 0)")
     run(
         "--evaluate-every",
         type=positive(int),
         metavar="N",
-        help="epochs from one measurement to the next (default: none)",
+        help="epochs between measurements of quality (default: none)",
     )
     run("--out", metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
-    run("--resume", metavar="RUN", help="go on with the run in this folder (default: begin a new one)")
+    run("--resume", metavar="RUN", help="go on with the run in this folder (default: a new run)")
     machine = parser.add_argument_group("machine and terminal").add_argument
     machine("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:N (default: auto, cuda if it works)")
-    machine("--threads", type=positive(int), metavar="N", help="of the CPU (default: OMP_NUM_THREADS, or its cores)")
+    machine("--threads", type=positive(int), metavar="N", help="of the CPU (default: OMP_NUM_THREADS, or all cores)")
     machine(
         "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
     )
@@ -57,9 +57,9 @@ def parse(description):
         "--quiet",
         action="store_true",
         default=None,
-        help="print the folder of the run, and what goes wrong (default: no)",
+        help="print only the folder of the run, and warnings (default: no)",
     )
-    machine("--debug", action="store_true", default=None, help="with an error, where it came from (default: no)")
+    machine("--debug", action="store_true", default=None, help="print the traceback of an error (default: no)")
     add_parts(parser.add_argument_group(f"parts of the preset (default: its own; here that of {DEFAULT})").add_argument)
     args = parser.parse_args()
     given = [key for key, value in vars(args).items() if value is not None and key not in WITH_RESUME]
@@ -70,24 +70,24 @@ def parse(description):
 
 
 def add_parts(part):
-    """The options that change a field of the preset."""
+    """Add the options that replace a field of the preset."""
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
-    part("--batch-size", type=positive(int), metavar="N", help=f"images a step ({own.batch_size})")
+    part("--batch-size", type=positive(int), metavar="N", help=f"images in a step ({own.batch_size})")
     part("--lr", type=positive(float), metavar="X", help=f"learning rate of Adam ({own.lr})")
-    part("--latent", type=positive(int), metavar="N", dest="latent_size", help=f"numbers a point ({own.latent_size})")
+    part("--latent", type=positive(int), metavar="N", dest="latent_size", help=f"length of the latent vector ({own.latent_size})")
     part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
-    part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), as first written (no)")
+    part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), the first form (no)")
     smoothing = f"D's target for real images; 0.9 is one-sided label smoothing ({own.real_label:g})"
     part("--real-label", type=between(0.5, 1.0), metavar="P", help=smoothing)
     part("--dropout", type=between(0.0, 0.99), metavar="P", help=f"in D, a probability ({own.dropout:g})")
     part("--spectral-norm", action=flag, help="on every layer of D (no)")
-    part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's slope: none, {', '.join(PENALTIES)} (none)")
+    part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's gradient: none, {', '.join(PENALTIES)} (none)")
     part("--n-critic", type=positive(int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
     part("--ema", type=between(0.0, 1e12), metavar="N", help=f"half-life of G's average, images; 0: none ({own.ema:g})")
 
 
 def chosen_preset(args, dataset):
-    """(its name, the preset with what was chosen in its place) for this data."""
+    """Return the name of the preset for this data, and the preset with the chosen options."""
     name, shape = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED), dataset.images.shape[1:]
     fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
     if args.penalty:

@@ -1,4 +1,4 @@
-"""Quality along the way: how far the samples are from real images every few epochs, and the best checkpoint by that."""
+"""Quality during training: the distance of samples from real images every few epochs, and the best checkpoint."""
 
 import math
 from functools import cached_property
@@ -8,12 +8,12 @@ from tqdm import tqdm
 from ..metrics import Evaluator
 from .runs import read_table, write_table
 
-COLUMNS = ("step", "epoch", "distance", "multiple")  # the Frechet distance of evaluate.py, and in units of its floor
-SAMPLES = 5_000  # half of what evaluate.py takes: this is for comparing epochs with each other
+COLUMNS = ("step", "epoch", "distance", "multiple")  # multiple: the distance / that of real images
+SAMPLES = 5_000  # half as many as evaluate.py: enough to compare epochs
 
 
 def read(run, until=math.inf):
-    """The rows of quality.csv up to step `until`; none where nothing was measured."""
+    """Return the rows of quality.csv up to step `until`; none if nothing was measured."""
     return read_table(place(run), COLUMNS, until) if place(run).exists() else []
 
 
@@ -22,20 +22,20 @@ def place(run):
 
 
 class Quality:
-    """What is measured of a run with these settings on this Dataset: quality.csv, and its checkpoint "best".
+    """Measures a run with these settings every few epochs. It writes quality.csv and the checkpoint "best".
 
-    Raises ValueError (DataError, MetricsError), in a sentence, for data on which nothing can be measured.
+    train: the Dataset. Raises ValueError (DataError, MetricsError) for data on which nothing can be measured.
     """
 
     def __init__(self, settings, train):
-        self.every = settings["evaluate_every"]
-        if self.every and len(settings["shape"]) == 1:
-            raise ValueError("a toy world is judged at its end: --evaluate-every is for images")
+        self.every = settings.evaluate_every
+        if self.every and settings.points:
+            raise ValueError("a toy world is measured at its end: --evaluate-every is for images")
         if self.every:
-            self.evaluator = Evaluator(settings["data"], SAMPLES, progress=tqdm, train=train)
+            self.evaluator = Evaluator(settings.data, SAMPLES, progress=tqdm, train=train)
 
     def start(self, run, step):
-        """rows: what was measured up to this step. What came after the checkpoint is measured again."""
+        """Read the rows up to this step. Later ones, after the checkpoint, are dropped and measured again."""
         self.run, self.rows = run, read(run, until=step)
         if self.rows or self.every:
             write_table(place(run), COLUMNS, self.rows)
@@ -44,9 +44,8 @@ class Quality:
     def floor(self):
         return self.evaluator.distance(self.evaluator.real.images)
 
-    def see(self, step, epoch, **parts):
-        """After an epoch: measure, where one is due, and keep `parts`, a training among them, if it is the best yet.
-        Returns what to say of it."""
+    def update(self, step, epoch, **parts):
+        """If due, measure, save the best checkpoint, and return a status line. parts: of the checkpoint."""
         if not self.every or epoch % self.every:
             return ""
         images, _ = self.evaluator.draw(parts["training"])

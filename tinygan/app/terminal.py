@@ -1,6 +1,6 @@
-"""What a run says: a header, one bar for the epoch under way, a line for each that is done, and what to do next.
+"""What a run prints: a header, a bar for the current epoch, a line for each finished epoch, and what to do next.
 
-Where nobody watches (stderr is not a terminal) there is no bar, and what is said is whole lines.
+If stderr is not a terminal there is no bar.
 """
 
 import shlex
@@ -17,7 +17,7 @@ BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
 class Terminal:
-    """quiet: say where the run is, for a script to read, and what goes wrong, on stderr; nothing else."""
+    """Prints to stdout; warnings and the bar go to stderr. quiet: only the folder of the run, and warnings."""
 
     def __init__(self, quiet=False):
         self.quiet = quiet
@@ -30,20 +30,20 @@ class Terminal:
         tqdm.write(text, file=sys.stderr)
 
     def bar(self, title, done, steps):
-        """A bar from step `done` of an epoch on; `steps` is where it ends."""
+        """Return a bar for an epoch of `steps`, of which `done` are done already."""
         hide = True if self.quiet else None  # None: unless it is a terminal
         options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
         return tqdm(desc=title, initial=done, total=steps, disable=hide, **options)
 
     def start(self, run, training, dataset, steps):
-        """What will run, on what, and where it goes."""
+        """Print what is trained, on what, and where the run is written."""
         if self.quiet:
             print(run.folder, flush=True)
-        s, p, gan = run.settings, run.preset, training.gan
+        s, p, gan = run.settings, run.settings.preset, training.gan
         G, D = (sum(w.size for w in network.parameters()) / 1e6 for network in (gan.G, gan.D))
-        images = f"{len(dataset.images)} of {' x '.join(map(str, s['shape']))}"
-        self.say(f"preset   {s['preset']}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
-        self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s['seed']}")
+        images = f"{len(dataset.images)} of {' x '.join(map(str, s.shape))}"
+        self.say(f"preset   {s.name}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
+        self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s.seed}")
         self.say(f"device   {backend.device}, computed by {KERNELS[backend.kernels()]}; CPU threads: {threads.THREADS}")
         self.say(f"steps    {steps}")
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")
@@ -58,13 +58,13 @@ class Terminal:
 
 
 def short(row):
-    """The numbers of a log row that matter while it runs, D's beside G's; the rest is in log.csv."""
+    """Return the most useful numbers of a log row; the rest is in log.csv."""
     m = dict(zip(METRICS, row[2:], strict=True))
     return f"loss D {m['d_loss']:.2f} G {m['g_loss']:.2f}, D(x) {m['d_real']:.2f}, D(G(z)) {m['d_fake']:.2f}"
 
 
 def summary(log, timings, epoch):
-    """The means of an epoch, from the rows of both tables."""
+    """Return the means of an epoch, from the rows of both tables."""
     rows = [row for row in log if row[1] == epoch]
     means = [sum(column) / len(rows) for column in zip(*rows)]
     before = max((step for step, of, _ in timings if of < epoch), default=0)

@@ -1,0 +1,153 @@
+"""The settings of a run: everything that repeats it. They are the content of config.json, and are checked when read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import data
+from ..gan import presets
+from ..gan.losses import LOSSES
+from ..gan.penalties import PENALTIES
+from ..gan.presets import PRESETS, Preset
+from ..gan.training import Training
+
+OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
+
+
+class SettingsError(ValueError):
+    """Settings that no run can have; the message names the field, what it must be, and what was found."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """name: of the preset. preset: its record, with the options of this run in place of its own.
+
+    shape: of one image (H, W, C), or of a point (2,). classes: of the data, 0 without labels. data: a folder, a toy
+    world, or None for MNIST. max_steps: where to stop before the budget, or None. evaluate_every: epochs between two
+    measurements of quality, or None. arguments: the words after train.py.
+    """
+
+    name: str
+    preset: Preset
+    shape: tuple[int, ...]
+    classes: int
+    seed: int = 0
+    data: str | None = None
+    device: str = "cpu"
+    max_steps: int | None = None
+    evaluate_every: int | None = None
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> bool:
+        """Whether the data are points in the plane, and not images."""
+        return len(self.shape) == 1
+
+    @property
+    def last_step(self) -> int:
+        """The step after which the run ends."""
+        return min(self.preset.steps, self.max_steps or self.preset.steps)
+
+    def training(self) -> Training:
+        """Build the training as it is before the first step. Raises ValueError for parts that do not fit together."""
+        return presets.build(self.preset, self.shape, self.seed, self.classes)
+
+    def batches(self, dataset: data.Dataset) -> data.Batches:
+        """Build the source of batches of this run."""
+        p = self.preset
+        return data.Batches(dataset, p.batch_size, self.seed, p.n_critic, p.conditional)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as one flat dict of JSON values."""
+        own = {key: getattr(self, key) for key in FIELDS if key != "preset"}
+        return {"preset": self.name, **own, **{key: getattr(self.preset, key) for key in OPTIONS}}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Settings:
+        """Read what `to_json` wrote; other keys are ignored. Raises SettingsError for the first field that is wrong.
+
+        Runs before version 0.1 had no max_steps and evaluate_every, and called real_label label_smoothing.
+        """
+        if not isinstance(values, dict):
+            raise SettingsError(f"settings are a JSON object; got {type(values).__name__}")
+        values = {"max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], **values}
+        if "label_smoothing" in values:
+            values.setdefault("real_label", values["label_smoothing"])
+        own, options = _checked(values, FIELDS), _checked(values, OPTION_FIELDS)
+        name = own.pop("preset")
+        return cls(name, PRESETS[name]._replace(**options), **own)
+
+
+def _checked(values: Mapping, fields: Mapping[str, tuple[Callable, str]]) -> dict[str, Any]:
+    """Return the fields of `values`, lists as tuples. Raises SettingsError for one that is missing or wrong."""
+    for key, (is_valid, expected) in fields.items():
+        if key not in values:
+            raise SettingsError(f"{key!r} is missing: {expected}")
+        if not is_valid(values[key]):
+            raise SettingsError(f"{key!r} must be {expected}; got {values[key]!r}")
+    return {key: tuple(values[key]) if isinstance(values[key], list) else values[key] for key in fields}
+
+
+def _whole(least: int, most: float = math.inf) -> tuple[Callable, str]:
+    expected = f"a whole number of at least {least}" if most == math.inf else f"a whole number from {least} to {most}"
+    return lambda x: type(x) is int and least <= x <= most, expected
+
+
+def _number(least: float, most: float = math.inf, above: bool = False) -> tuple[Callable, str]:
+    def is_valid(x):
+        return type(x) in (int, float) and math.isfinite(x) and least <= x <= most and not (above and x == least)
+
+    bound = f"above {least:g}" if above else f"of at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
+    return is_valid, f"a number {bound}"
+
+
+def _one_of(names) -> tuple[Callable, str]:
+    return lambda x: isinstance(x, str) and x in names, f"one of {', '.join(names)}"
+
+
+def _or_none(field: tuple[Callable, str]) -> tuple[Callable, str]:
+    return lambda x: x is None or field[0](x), f"{field[1]}, or null"
+
+
+def _list_of(field: tuple[Callable, str], lengths, expected: str) -> tuple[Callable, str]:
+    def is_valid(x):
+        return isinstance(x, (list, tuple)) and (lengths is None or len(x) in lengths) and all(map(field[0], x))
+
+    return is_valid, expected
+
+
+_text = (lambda x: isinstance(x, str), "text")
+_truth = (lambda x: isinstance(x, bool), "true or false")
+
+FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
+    "preset": _one_of(PRESETS),
+    "arguments": _list_of(_text, None, "a list of words"),
+    "device": _text,
+    "data": _or_none(_text),
+    "shape": _list_of(_whole(1), (1, 3), "[H, W, C] of an image, or [2]"),
+    "classes": _whole(0),
+    "seed": _whole(0, 2**32 - 1),
+    "max_steps": _or_none(_whole(1)),
+    "evaluate_every": _or_none(_whole(1)),
+}
+OPTION_FIELDS = {  # the same for the options of a preset
+    "loss": _one_of(LOSSES),
+    "penalty": _one_of(("none", *PENALTIES)),
+    "penalty_weight": _number(0),
+    "saturating": _truth,
+    "real_label": _number(0, 1),
+    "dropout": _number(0, 1),
+    "spectral_norm": _truth,
+    "n_critic": _whole(1),
+    "conditional": _truth,
+    "latent_size": _whole(1),
+    "lr": _number(0, above=True),
+    "betas": _list_of(_number(0, 1), (2,), "two numbers from 0 to 1"),
+    "cosine": _truth,
+    "ema": _number(0),
+    "batch_size": _whole(1),
+    "steps": _whole(1),
+}

@@ -1,0 +1,68 @@
+"""Begin a run, or go on with one."""
+
+import sys
+from dataclasses import replace
+from typing import NamedTuple
+
+from .. import backend, data
+from ..gan.training import Training
+from .options import chosen_preset
+from .quality import Quality
+from .runs import Run, RunError
+from .settings import Settings
+
+
+class Start(NamedTuple):
+    """What a training loop needs."""
+
+    run: Run
+    dataset: data.Dataset
+    training: Training
+    batches: data.Batches
+    quality: Quality
+
+
+def new_run(args) -> Start:
+    """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
+    dataset = data.load(args.data)
+    name, preset = chosen_preset(args, dataset)
+    settings = Settings(
+        name, preset, dataset.images.shape[1:], dataset.classes, args.seed or 0, args.data, backend.device,
+        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]),
+    )  # fmt: skip
+    batches = settings.batches(dataset)
+    settings = with_epochs(settings, args.epochs, batches)
+    training, quality = settings.training(), Quality(settings, dataset)
+    run = Run.create(settings, args.out, training=training, batches=batches)
+    quality.start(run, 0)
+    return Start(run, dataset, training, batches, quality)
+
+
+def resumed_run(args) -> Start:
+    """Open the run of --resume and load its last checkpoint. config.json then has the settings that changed.
+
+    Raises RunError if the data are no longer of the shape, or have no longer the classes, of this run.
+    """
+    run = Run.open(args.resume)
+    dataset = data.load(run.settings.data)
+    run.lock()
+    if (dataset.images.shape[1:], dataset.classes) != (run.settings.shape, run.settings.classes):
+        raise RunError(f"{run.folder} was trained on data of another shape, or with other classes, than {dataset.name}")
+    batches = run.settings.batches(dataset)
+    every = args.evaluate_every or run.settings.evaluate_every
+    settings = replace(run.settings, max_steps=args.max_steps, evaluate_every=every, device=backend.device)
+    run.settings = with_epochs(settings, args.epochs, batches)
+    training, quality = run.settings.training(), Quality(run.settings, dataset)
+    run.load(training=training, batches=batches)
+    if run.kernels not in (None, backend.kernels()):
+        print(f"{run.kernels} computed this run so far; {backend.kernels()} differs in the last bits", file=sys.stderr)
+    quality.start(run, int(training.steps[0]))
+    run.write_config()
+    return Start(run, dataset, training, batches, quality)
+
+
+def with_epochs(settings: Settings, epochs: int | None, batches: data.Batches) -> Settings:
+    """Return the settings with a budget of `epochs` passes over the data; None keeps the budget."""
+    if not epochs:
+        return settings
+    return replace(settings, preset=settings.preset._replace(steps=epochs * batches.steps_per_epoch))
