@@ -78,7 +78,8 @@ def table():
     core = sum(sizes[room][1] for room in CORE)
     return "\n".join([
         "| | files | lines |", "| --- | --- | --- |", *rows, "",
-        f"The core (autograd, layers, optim and the four files of the game): {core:,} lines. Files of at most 300 lines: {short:.0%}; the longest",
+        f"The core (autograd, layers, optim and the four files of the game): {core:,} lines. Files of at most 300",
+        f"lines: {short:.0%}; the longest",
         f"has {longest} ({where}). The longest function has {most} lines ({function}).",
     ]) + "\n"  # fmt: skip
 

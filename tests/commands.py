@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import idx
+from idx_files import idx
 
 ROOT = Path(__file__).parent.parent
 

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import struct
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from idx_files import idx, pictures, write
 
 from tinygan import backend, data
 from tinygan.data import Batches, DataError, Dataset, to_float, to_pixels
@@ -21,23 +21,6 @@ MD5 = {  # of the uncompressed files
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-
-
-def idx(array):
-    array = np.asarray(array, np.uint8)
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-def pictures(n=6, h=8, w=8, c=None):
-    shape = (n, h, w) if c is None else (n, h, w, c)
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-
-
-def write(folder, **files):
-    """write(tmp_path, train_images=...) -> train-images"""
-    for name, content in files.items():
-        (folder / name.replace("_", "-")).write_bytes(content)
-    return folder
 
 
 @pytest.mark.parametrize("name", MD5)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers_runs import new_run
+from runs import new_run
 
 from tinygan import backend
 from tinygan.app import pictures

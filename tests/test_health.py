@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_gan import build, steps
+from games import build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from test_data import idx, write
+from idx_files import idx, write
 
 from tinygan import Tensor, backend, check_grads, data
 from tinygan.metrics import Evaluator, MetricsError, classifier, cross_entropy, store

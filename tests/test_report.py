@@ -8,7 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from helpers_runs import new_run, settings
+from runs import new_run, settings
 
 from tinygan.app import plots, report
 from tinygan.app.runs import LOG_COLUMNS, Run

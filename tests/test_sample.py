@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_runs import new_run
+from idx_files import idx
 from matplotlib.image import imread
 from PIL import Image
-from test_data import idx
+from runs import new_run
 
 from tinygan import backend, data
 from tinygan.app import interpolation

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers_runs import settings
+from runs import settings
 
 from tinygan.app.settings import FIELDS, OPTION_FIELDS, OPTIONS, Settings, SettingsError
 from tinygan.gan.presets import PRESETS

@@ -1,6 +1,8 @@
 """The three floors: imports go down only, and only the backend knows NumPy from CuPy."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,54 @@ def test_imports_go_down_only_and_only_the_backend_knows_its_arrays(path):
 
 def test_every_module_has_a_rank():
     assert {room(path.relative_to(ROOT).parts) for path in FILES} == set(RANKS)
+
+
+CORE = ("autograd", "layers", "optim.py", "gan/gan.py", "gan/losses.py", "gan/penalties.py", "gan/models.py")
+
+
+def test_the_core_has_at_most_1700_lines():
+    places = [ROOT / "tinygan" / name for name in CORE]
+    files = [file for place in places for file in (place.glob("*.py") if place.is_dir() else [place])]
+    assert 1000 < sum(len(file.read_text().splitlines()) for file in files) <= 1700
+
+
+def functions(*paths):
+    """{name: names of the arguments} of the functions in these files."""
+    nodes = [node for path in paths for node in ast.parse(path.read_text()).body]
+    return {
+        node.name: [a.arg for a in (*node.args.posonlyargs, *node.args.args)] + ["*"] * bool(node.args.vararg)
+        for node in nodes
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+OWN = {"use", "load_arrays", "kernels"}  # of backend/__init__.py itself
+BACKEND = ROOT / "tinygan" / "backend"
+
+
+@pytest.mark.parametrize("device", ["cpu", "compiled", "cuda"])
+def test_every_device_has_the_functions_of_the_backend(device):
+    interface = {name: args for name, args in functions(BACKEND / "__init__.py").items() if name not in OWN}
+    interface = {name: args for name, args in interface.items() if not name.startswith("_") and name != "tune"}
+    nodes = list(ast.walk(ast.parse((BACKEND / device / "__init__.py").read_text())))
+    imports = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    offered = {alias.asname or alias.name for alias in imports}
+    offered |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert {*interface, "RNG", "AsyncCopy", "xp", "start"} <= offered
+    files = [*(BACKEND / "cpu").glob("*.py")] if device == "compiled" else []  # what compiled takes from NumPy's
+    defined = functions(*files, *sorted((BACKEND / device).glob("*.py")))
+    for name, args in interface.items():
+        assert defined[name] == args, f"{device}: {name}{defined[name]}, where the backend has {args}"
+
+
+def test_importing_tinygan_changes_nothing_in_the_process():
+    code = (
+        "import os, threading, numpy\n"
+        "before = dict(os.environ), threading.active_count(), numpy.geterr()\n"
+        "import tinygan\n"
+        "from tinygan.backend.cpu import threads\n"
+        "assert (dict(os.environ), threading.active_count(), numpy.geterr()) == before and threads.THREADS == 1\n"
+        "assert 'numba' not in sys.modules and 'matplotlib' not in sys.modules and 'cupy' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", "import sys\n" + code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from tinygan import backend, layers
 
-torch = pytest.importorskip("torch", reason="parity is checked where PyTorch is: pip install -e '.[parity]'")
+torch = pytest.importorskip("torch", reason="parity is checked where PyTorch is: pip install -e '.[bench]'")
 functional = torch.nn.functional
 
 

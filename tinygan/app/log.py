@@ -19,7 +19,8 @@ class Log:
         self.run, self.training, self.terminal = run, training, terminal
         self.rows, self.timings = run.read_rows(until=int(training.steps[0]))
         run.write_rows(self.rows, self.timings)
-        self.requested, self.finite, self.started = [], True, time.perf_counter()
+        self.requested: list[tuple] = []  # (step, epoch, AsyncCopy)
+        self.finite, self.started = True, time.perf_counter()
         self.monitor = FailureMonitor(training.gan.loss)
         for row in self.rows:
             self.monitor.update(row[2:])  # a resumed run does not repeat its warnings

@@ -74,7 +74,8 @@ def add_parts(part):
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
     part("--batch-size", type=positive(int), metavar="N", help=f"images in a step ({own.batch_size})")
     part("--lr", type=positive(float), metavar="X", help=f"learning rate of Adam ({own.lr})")
-    part("--latent", type=positive(int), metavar="N", dest="latent_size", help=f"length of the latent vector ({own.latent_size})")
+    latent = f"length of the latent vector ({own.latent_size})"
+    part("--latent", type=positive(int), metavar="N", dest="latent_size", help=latent)
     part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
     part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), the first form (no)")
     smoothing = f"D's target for real images; 0.9 is one-sided label smoothing ({own.real_label:g})"

@@ -28,7 +28,7 @@ from .settings import Settings
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOG_COLUMNS = ("step", "epoch", *METRICS)
 TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # seconds: of the steps since the row before

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import data
+from ..data import Batches, Dataset
 from ..gan import presets
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
@@ -55,10 +55,10 @@ class Settings:
         """Build the training as it is before the first step. Raises ValueError for parts that do not fit together."""
         return presets.build(self.preset, self.shape, self.seed, self.classes)
 
-    def batches(self, dataset: data.Dataset) -> data.Batches:
+    def batches(self, dataset: Dataset) -> Batches:
         """Build the source of batches of this run."""
         p = self.preset
-        return data.Batches(dataset, p.batch_size, self.seed, p.n_critic, p.conditional)
+        return Batches(dataset, p.batch_size, self.seed, p.n_critic, p.conditional)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as one flat dict of JSON values."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import backend
 from ..backend import Array
-from ..layers import BatchNorm, Module, spectral_norm
+from ..layers import BatchNorm, Module, Sequential, spectral_norm
 from ..layers.initial import he_normal
 from ..optim import Adam
 from . import losses, models
@@ -25,8 +25,8 @@ WITHOUT_NORM = "Take a preset without BatchNorm in D (vanilla, lsgan, sngan, wga
 class Preset(NamedTuple):
     """A GAN: its networks, its objective, and how it is trained. Options of train.py set most fields."""
 
-    generator: Callable[..., Module]
-    discriminator: Callable[..., Module]
+    generator: Callable[..., Sequential]
+    discriminator: Callable[..., Sequential]
     loss: str = "bce"  # a name in LOSSES
     penalty: str = "none"  # a name in PENALTIES, or none
     penalty_weight: float = 0.0

@@ -44,7 +44,7 @@ def spectral_norm(network: Module, rng) -> Module:
     """Put spectral normalisation on every layer of a network that has a weight. Returns the network."""
     for layer in network.modules():
         if hasattr(layer, "weight"):
-            layer.spectral = SpectralNorm(layer.weight, rng)
+            layer.spectral = SpectralNorm(layer.weight, rng)  # type: ignore[attr-defined]
     return network
 
 
@@ -52,4 +52,4 @@ def power_iteration(network: Module) -> None:
     """Do one round for every normalised layer of a network; without such layers, nothing."""
     for layer in network.modules():
         if getattr(layer, "spectral", None) is not None:
-            layer.spectral.iterate(layer.weight)
+            layer.spectral.iterate(layer.weight)  # type: ignore[attr-defined]

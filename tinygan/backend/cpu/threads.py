@@ -13,6 +13,7 @@ import math
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -39,7 +40,8 @@ def tune(threads=None):
     return THREADS
 
 
-_jobs, _helpers = SimpleQueue(), []
+_jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+_helpers: list[Thread] = []
 
 
 def _forget_threads():

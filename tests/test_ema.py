@@ -1,0 +1,38 @@
+"""The average of G's weights (EMA), and the statistics of BatchNorm under it."""
+
+import numpy as np
+
+from tinygan import Tensor, backend
+from tinygan.gan.ema import EMA, update_bn_statistics
+from tinygan.layers import BatchNorm, Linear, Sequential
+
+
+def test_the_average_follows_the_weights_with_its_half_life(rng):
+    network, average = Linear(2, 1, rng).flatten(), Linear(2, 1, rng)
+    ema = EMA(network, average, half_life=100, images_per_step=50)
+    ema.images[...] = 1e6  # the ramp is over
+    network.flat.data[...] = 0.0
+    average.flat.data[...] = 1.0
+    for expected in (0.5**0.5, 0.5, 0.5**1.5):
+        ema.update()
+        np.testing.assert_allclose(average.weight.numpy(), expected, rtol=1e-5)
+
+
+def test_the_average_forgets_the_first_weights_quickly(rng):
+    network, average = Linear(2, 1, rng).flatten(), Linear(2, 1, rng)
+    ema = EMA(network, average, half_life=1e6, images_per_step=64)
+    network.flat.data[...] = 1.0
+    for _ in range(5):
+        ema.update()
+    assert abs(average.weight.numpy() - 1).max() < 1e-3
+
+
+def test_reestimated_statistics_are_the_means_over_the_batches(rng):
+    layer = BatchNorm(2)
+    batches = [rng.normal((50, 2)) + i for i in range(4)]
+    update_bn_statistics(Sequential(layer), [(Tensor(b),) for b in batches])
+    means = np.mean([backend.to_host(b).mean(0) for b in batches], axis=0)
+    variances = np.mean([backend.to_host(b).var(0, ddof=1) for b in batches], axis=0)
+    np.testing.assert_allclose(backend.to_host(layer.running_mean), means, rtol=1e-4)
+    np.testing.assert_allclose(backend.to_host(layer.running_var), variances, rtol=1e-4)
+    assert layer.momentum == 0.1

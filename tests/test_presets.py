@@ -1,0 +1,78 @@
+"""Presets: schedules, conditional networks, parts that fit together, and parts that are refused."""
+
+import numpy as np
+import pytest
+from games import CLASSES, SHAPE, build, images, snapshot, steps
+
+from tinygan import Tensor, backend
+from tinygan.gan import models, presets
+from tinygan.gan.presets import PRESETS
+
+
+def test_r3gan_falls_on_a_cosine(monkeypatch):
+    training = build("r3gan", steps=4)
+    values = []
+    for _ in range(6):
+        steps(training)
+        values.append([float(x[0]) for x in (
+            training.G_optimizer.lr, training.D_optimizer.lr, training.gan.penalty_weight,
+            training.D_optimizer.one_minus_beta2,
+        )])  # fmt: skip
+    lr, D_lr, weight, forget = np.array(values).T
+    start = PRESETS["r3gan"]
+    cosine = 0.5 * (1 + np.cos(np.pi * np.array([0, 1, 2, 3, 3, 3]) / 4))
+    np.testing.assert_allclose(lr, start.lr * (0.25 + 0.75 * cosine), rtol=1e-5)
+    np.testing.assert_allclose(weight, start.penalty_weight * (0.1 + 0.9 * cosine), rtol=1e-5)
+    np.testing.assert_allclose(forget, 0.01 + 0.09 * cosine, rtol=1e-5)
+    assert (lr == D_lr).all()
+
+
+def test_conditional_networks_depend_on_the_class():
+    training = build("cgan")
+    latent = backend.RNG(0).normal((2, training.gan.latent_size))
+    a, b = (backend.to_host(training.sample(latent, backend.to_device(np.array(c)))) for c in ([0, 0], [1, 1]))
+    assert (a != b).any()
+    x, zero, one = Tensor(images(1)), *(Tensor(backend.xp.eye(CLASSES, dtype="float32")[c : c + 1]) for c in (0, 1))
+    training.gan.D.eval()
+    assert (training.gan.D(x, zero).numpy() != training.gan.D(x, one).numpy()).any()
+
+
+NONSENSE = [
+    (dict(name="dcgan", penalty="gp", penalty_weight=10.0), "with BatchNorm the output of D for"),
+    (dict(name="cgan", penalty="r1"), "with BatchNorm the output of D for"),
+    (dict(name="dcgan", spectral_norm=True), "BatchNorm scales it up again"),
+    (dict(name="wgan-gp", real_label=0.9), "loss wasserstein has no target"),
+    (dict(name="lsgan", saturating=True), "not to loss lsgan"),
+]
+
+
+@pytest.mark.parametrize("what, reason", NONSENSE)
+def test_parts_that_make_no_sense_together_are_refused_with_the_reason(what, reason):
+    with pytest.raises(ValueError, match=reason):
+        build(**what)
+
+
+def test_any_network_can_be_conditional(rng):
+    D = models.Conditional(models.mlp_discriminator((8, 8, 3), rng))  # one channel, and one for each of two classes
+    labels = Tensor(backend.xp.eye(2, dtype="float32"))
+    assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
+
+
+def test_a_conditional_preset_needs_labels():
+    with pytest.raises(ValueError, match="no labels"):
+        presets.build(PRESETS["cgan"], SHAPE, 0, classes=0)
+
+
+PARTS = [
+    dict(loss="hinge", dropout=0.2, ema=1000.0),
+    dict(loss="relativistic", penalty="r1r2", penalty_weight=0.5, n_critic=2),
+    dict(loss="wasserstein", spectral_norm=True, latent_size=7),
+    dict(saturating=True, real_label=0.9),
+    dict(penalty="r1", penalty_weight=1.0, spectral_norm=True, dropout=0.1, cosine=True),
+]
+
+
+@pytest.mark.parametrize("parts", PARTS, ids=str)
+def test_parts_compose(parts):
+    training = steps(build("vanilla", **parts), 2)
+    assert all(np.isfinite(array).all() for array in snapshot(training).values())
