@@ -1,15 +1,17 @@
-"""A training step on the CPU, tinygan beside PyTorch eager, in one process and in turn.
+"""Time a training step on the CPU: tinygan with NumPy, tinygan with Numba, and PyTorch.
 
-    python bench/step.py                     the table: vanilla and dcgan, batches 32, 128, 512 (--one-thread too)
-    python bench/step.py --profile dcgan     where tinygan's step spends its time, by primitive
-    python bench/step.py --write             and put the table into bench/results/step.md and the README (a profile
+    python bench/step.py                     the table
+    python bench/step.py --profile dcgan     where the time of tinygan's step goes, by primitive
+    python bench/step.py --write             also write the table into bench/results/step.md and the README (a profile
                                              into bench/results/profile-PRESET.txt)
 
-Needs the extra `bench` (PyTorch). Figures are medians; on a shared machine look at the ratio.
+Needs the extras `bench` (PyTorch) and `fast` (Numba). Each side has a process of its own, and they take turns. Figures
+are medians; on a shared machine look at the ratio.
 """
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import platform
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import readme
+from tqdm import tqdm
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
@@ -30,18 +33,19 @@ from tinygan.autograd import PRIMITIVES  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
 
-TURN = 4  # steps in a row of one side; the first of them, in which its threads wake up, is not counted
-PAUSE = 0.02  # seconds between the sides, in which the threads of the other one stop spinning
+TURN = 4  # steps in a row of one side
+PAUSE = 0.02  # seconds between two sides in one process, in which the threads of the first stop spinning
 
 
 def tinygan_step(preset, batch_size):
-    """A function that makes one training step."""
-    training = presets.build(presets.PRESETS[preset]._replace(batch_size=batch_size, ema=0.0), (28, 28, 1), seed=0)
-    batches = data.Batches(data.load(), batch_size, seed=0)
+    """Return a function that makes one training step."""
+    chosen, dataset = presets.PRESETS[preset]._replace(batch_size=batch_size, ema=0.0), data.load()
+    training = presets.build(chosen, dataset.images.shape[1:], 0, dataset.classes)
+    batches = data.Batches(dataset, batch_size, 0, chosen.n_critic, chosen.conditional)
     batches.start_epoch(0)
 
     def step():
-        if int(batches.position[0]) + batch_size > batches.size:
+        if int(batches.position[0]) + batch_size * chosen.n_critic > batches.size:
             batches.start_epoch(0)
         training.step(batches)
 
@@ -53,45 +57,78 @@ def torch_step(preset, batch_size, channels_last):
     from torch_gans import TorchGAN
 
     torch.set_num_threads(threads.THREADS)
-    return TorchGAN(preset, data.load().images, batch_size, channels_last).step
+    dataset = data.load()
+    return TorchGAN(preset, dataset.images, batch_size, channels_last, labels=dataset.labels).step
 
 
 def in_turn(sides, rounds):
-    """{name: seconds of its counted steps}, the sides taking turns."""
+    """Return {name: seconds of its counted steps}; the sides, functions of this process, take turns."""
     seconds = {name: [] for name in sides}
     for step in sides.values():
         step()
     for _ in range(rounds):
         for name, step in sides.items():
             time.sleep(PAUSE)
-            for i in range(TURN):
-                started = time.perf_counter()
-                step()
-                if i:
-                    seconds[name].append(time.perf_counter() - started)
+            seconds[name] += timed(step)
     return seconds
 
 
-def measure(preset, batch_size, rounds):
-    """One row of the table: quartiles in milliseconds, and the ratio of medians to PyTorch's better format."""
-    sides = {
-        "tinygan": tinygan_step(preset, batch_size),
-        "torch": torch_step(preset, batch_size, False),
-        "torch channels last": torch_step(preset, batch_size, True),
-    }
-    if preset == "vanilla":
-        del sides["torch channels last"]  # no images in it
-    times = {name: [1000 * s for s in seconds] for name, seconds in in_turn(sides, rounds).items()}
-    row = {name: [round(q, 1) for q in statistics.quantiles(ms, n=4)] for name, ms in times.items()}
-    fastest = min(quartiles[1] for name, quartiles in row.items() if name != "tinygan")
-    return {
-        "preset": preset, "batch": batch_size, "threads": threads.THREADS, **row,
-        "ratio": round(fastest / row["tinygan"][1], 2),
-    }  # fmt: skip
+def timed(step):
+    """Return the seconds of each of TURN - 1 steps. The first step, in which the threads wake up, is not counted."""
+    seconds = []
+    for _ in range(TURN):
+        started = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - started)
+    return seconds[1:]
+
+
+class Side:
+    """A process that makes steps of one side when it is told to. Threads that spin in one process slow down another
+    library's in the same process; here each side has a process of its own, and the others sleep."""
+
+    def __init__(self, name, preset, batch_size, count):
+        words = [sys.executable, "-W", "ignore", __file__, "--side", name, preset, str(batch_size)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(count), **SIDES[name]}
+        pipe = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process, self.seconds = subprocess.Popen(words, **pipe), []
+        self.turn()
+
+    def turn(self):
+        """Make TURN steps, and return their seconds."""
+        print("go", file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve(name, preset, batch_size):
+    """Be the process of a Side."""
+    torch_side = name.startswith("PyTorch")
+    step = torch_step(preset, batch_size, "last" in name) if torch_side else tinygan_step(preset, batch_size)
+    for _ in sys.stdin:
+        print(json.dumps(timed(step)), flush=True)
+
+
+def measure(preset, batch_size, count, rounds):
+    """Return a row of the table: quartiles in milliseconds, and the ratio of medians to PyTorch's faster format."""
+    names = [name for name in SIDES if not (preset == "vanilla" and "last" in name)]  # vanilla has no images inside
+    sides = {name: Side(name, preset, batch_size, count) for name in names}
+    for _ in range(rounds):
+        for side in sides.values():
+            side.seconds += side.turn()
+    row = {name: [round(1000 * q, 1) for q in statistics.quantiles(side.seconds, n=4)] for name, side in sides.items()}
+    for side in sides.values():
+        side.close()
+    fastest = min(quartiles[1] for name, quartiles in row.items() if name.startswith("PyTorch"))
+    ratios = {name: round(fastest / row[name][1], 2) for name in SIDES if not name.startswith("PyTorch")}
+    return {"preset": preset, "batch": batch_size, "threads": count, **row, "ratios": ratios}
 
 
 def profile(preset, batch_size=128, steps=10):
-    """Calls, time, bytes and GFLOP/s of each primitive in a step, and what is left; as text."""
+    """Return the calls, time, bytes and GFLOP/s of each primitive in a step as text."""
     calls = collections.defaultdict(lambda: [0, 0.0, 0, 0])
 
     def watched(name, forward):
@@ -108,7 +145,7 @@ def profile(preset, batch_size=128, steps=10):
 
         return call
 
-    def timed():
+    def mean_times():
         started, used = time.perf_counter(), time.process_time()
         for _ in range(steps):
             step()
@@ -116,12 +153,12 @@ def profile(preset, batch_size=128, steps=10):
 
     step = tinygan_step(preset, batch_size)
     step()
-    whole, used = timed()
+    whole, used = mean_times()
     for name, primitive in PRIMITIVES.items():
         primitive.forward = watched(name, primitive.forward)
-    total, _ = timed()
+    total, _ = mean_times()
     lines = [
-        f"{preset}, batch {batch_size}, {threads.THREADS} threads: {1000 * whole:.1f} ms a step, "
+        f"{preset}, batch {batch_size}, {backend.kernels()}, {threads.THREADS} threads: {1000 * whole:.1f} ms a step, "
         f"{1000 * used:.1f} ms of the cores' time; one operation after the other {1000 * total:.1f} ms:",
         f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}",
     ]
@@ -134,7 +171,7 @@ def profile(preset, batch_size=128, steps=10):
 
 
 def torch_profile(preset, batch_size=128, steps=10, most=12):
-    """The same of PyTorch's step, in its default memory format: the operators that take most."""
+    """Return the same of PyTorch's step, in its default memory format: the operators that take most."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiled
 
@@ -152,7 +189,7 @@ def torch_profile(preset, batch_size=128, steps=10, most=12):
 
 
 def flops(name, args, y):
-    """Of the products only: two for each multiplication and addition."""
+    """Return the number of operations of a product (a multiplication and an addition are two), else 0."""
     if name == "matmul":
         return 2 * y.size * args[0].shape[1]
     if name == "conv2d":
@@ -163,19 +200,22 @@ def flops(name, args, y):
 
 
 def table(rows):
-    """The rows as Markdown."""
-    lines = [
-        "| preset | batch | threads | tinygan, ms | PyTorch, ms | channels last, ms | PyTorch / tinygan |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    """Return the rows as Markdown. A ratio over 1 means that tinygan is faster."""
+    heads = ["preset", "batch", "threads", *(f"{name}, ms" for name in SIDES), "PyTorch / NumPy", "PyTorch / Numba"]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for row in rows:
-        cells = [f"{row[k][1]} ({row[k][0]}-{row[k][2]})" if k in row else "-" for k in list(SIDES)]
-        words = [row["preset"], str(row["batch"]), str(row["threads"]), *cells, f"**{row['ratio']}**"]
-        lines.append(f"| {' | '.join(words)} |")
+        cells = [f"{row[k][1]} ({row[k][0]}-{row[k][2]})" if k in row else "-" for k in SIDES]
+        ratios = [f"**{ratio:.2f}**" for ratio in row["ratios"].values()]
+        lines.append(f"| {' | '.join([row['preset'], str(row['batch']), str(row['threads']), *cells, *ratios])} |")
     return "\n".join(lines)
 
 
-SIDES = ("tinygan", "torch", "torch channels last")
+SIDES = {  # name: the environment of its process
+    "NumPy": {backend.KERNELS: "numpy"},
+    "Numba": {backend.KERNELS: "numba"},
+    "PyTorch": {backend.KERNELS: "numpy"},  # Numba's OpenMP in the same process would slow PyTorch down
+    "PyTorch, channels last": {backend.KERNELS: "numpy"},
+}
 
 
 def machine():
@@ -189,29 +229,26 @@ def machine():
 
 
 def main():
-    backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--presets", nargs="+", default=["vanilla", "dcgan"], help="default: vanilla dcgan")
+    known = ["vanilla", "dcgan", "cgan", "wgan-gp"]
+    parser.add_argument("--presets", nargs="+", choices=known, default=known, help=f"default: {' '.join(known)}")
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512], help="default: 32 128 512")
+    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1], help="default: 2 1")
     parser.add_argument("--rounds", type=int, default=6, help=f"turns of {TURN} steps for each side (default: 6)")
-    parser.add_argument("--profile", metavar="PRESET", help="the time of each primitive, and nothing else")
-    parser.add_argument("--one-thread", action="store_true", help="measure with one thread too")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON, for this threads' share only")
+    parser.add_argument("--profile", metavar="PRESET", help="print the time of each primitive, and nothing else")
+    parser.add_argument("--side", nargs=3, metavar="WORD", help=argparse.SUPPRESS)  # the process of one side
     parser.add_argument("--write", action="store_true", help="write the table, or the profile, to bench/results")
     args = parser.parse_args()
+    backend.tune()
+    if args.side:
+        return serve(args.side[0], args.side[1], int(args.side[2]))
     if args.profile:
         text = f"{profile(args.profile)}\n\n{torch_profile(args.profile)}"
         if args.write:
             (ROOT / f"bench/results/profile-{args.profile}.txt").write_text(f"{text}\n\n{machine()}\n")
         return print(text)
-    rows = [measure(p, b, args.rounds) for p in args.presets for b in args.batches]
-    if args.one_thread:
-        words = ["--json", "--rounds", str(args.rounds), "--presets", *args.presets]
-        command = [sys.executable, __file__, *words, "--batches", *map(str, args.batches)]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=True)
-        rows += json.loads(done.stdout)
-    if args.json:
-        return print(json.dumps(rows))
+    places = itertools.product(args.threads, args.presets, args.batches)
+    rows = [measure(preset, batch, count, args.rounds) for count, preset, batch in tqdm(list(places))]
     text = f"{table(rows)}\n\n{machine()}; medians, quartiles in brackets\n"
     print(text)
     if args.write:

@@ -1,5 +1,4 @@
-"""The presets vanilla, dcgan and wgan-gp in PyTorch, as plainly as PyTorch lets one write them: the same networks and
-the same arithmetic, for comparison only."""
+"""The presets vanilla, dcgan, cgan and wgan-gp in plain PyTorch: the same networks and arithmetic, for comparison."""
 
 import torch
 from torch import nn
@@ -8,13 +7,15 @@ from torch.nn.functional import softplus
 ADAM = {
     "vanilla": dict(lr=2e-4, betas=(0.5, 0.999)),
     "dcgan": dict(lr=8e-4, betas=(0.5, 0.999)),
+    "cgan": dict(lr=8e-4, betas=(0.5, 0.999)),
     "wgan-gp": dict(lr=2e-4, betas=(0.5, 0.9)),
 }
 N_CRITIC = {"wgan-gp": 5}
+CLASSES = {"cgan": 10}  # of conditional presets
 
 
 def networks(preset, channels_last=False):
-    """(G, D, latent size) of a preset."""
+    """Return G, D and the latent size of a preset."""
     leaky = nn.LeakyReLU(0.2)
     if preset == "vanilla":
         G = nn.Sequential(
@@ -23,15 +24,15 @@ def networks(preset, channels_last=False):
         )  # fmt: skip
         D = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), leaky, nn.Linear(256, 256), leaky, nn.Linear(256, 1))
         return G, D, 96
-    norm = preset != "wgan-gp"  # in D: a penalty on D's slope does not allow it
-    latent = 32 if preset == "dcgan" else 100
+    norm = preset != "wgan-gp"  # in D; a gradient penalty does not allow it
+    latent, classes = (100 if preset == "wgan-gp" else 32), CLASSES.get(preset, 0)
     G = nn.Sequential(
-        nn.Linear(latent, 3136, bias=False), nn.Unflatten(1, (64, 7, 7)), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Linear(latent + classes, 3136, bias=False), nn.Unflatten(1, (64, 7, 7)), nn.BatchNorm2d(64), nn.ReLU(),
         nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
         nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
     D = nn.Sequential(
-        nn.Conv2d(1, 32, 4, 2, 1), leaky, nn.Conv2d(32, 64, 4, 2, 1, bias=not norm),
+        nn.Conv2d(1 + classes, 32, 4, 2, 1), leaky, nn.Conv2d(32, 64, 4, 2, 1, bias=not norm),
         *([nn.BatchNorm2d(64)] if norm else []), leaky,
         nn.Flatten(), nn.Linear(3136, 1),
     )  # fmt: skip
@@ -41,12 +42,13 @@ def networks(preset, channels_last=False):
 
 
 class TorchGAN:
-    """A training step like tinygan's: a batch from bytes, D on real and fake, then G, each with its Adam.
+    """A training step like tinygan's: a batch from bytes, D on real and fake images, then G, each with its Adam.
 
-    capturable: all that changes between steps is on the device, so that a CUDA graph can hold the step.
+    labels: the class of each image, for a conditional preset. capturable: keep the state of Adam on the device, so that
+    a CUDA graph can hold the step.
     """
 
-    def __init__(self, preset, images, batch_size, channels_last=False, device="cpu", capturable=False):
+    def __init__(self, preset, images, batch_size, channels_last=False, device="cpu", capturable=False, labels=None):
         self.G, self.D, self.latent = networks(preset, channels_last)
         options = ADAM[preset]
         self.G_optimizer, self.D_optimizer = (
@@ -54,6 +56,9 @@ class TorchGAN:
             for network in (self.G, self.D)
         )
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
+        self.classes, self.real_label = CLASSES.get(preset, 0), 0.9 if preset == "cgan" else 1.0
+        if self.classes:
+            self.one_hot = nn.functional.one_hot(torch.from_numpy(labels).long(), self.classes).float().to(device)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         self.device, self.batch_size, self.n_critic = device, batch_size, N_CRITIC.get(preset, 1)
         self.order = torch.randperm(len(images), device=device)
@@ -67,17 +72,31 @@ class TorchGAN:
         index = self.order[self.position + self.within_batch]
         self.position += self.batch_size
         self.position %= len(self.order) - self.batch_size
+        self.labels = self.one_hot[index] if self.classes else None
         return (self.images[index].float() / 127.5 - 1).contiguous(memory_format=self.format)
+
+    def generate(self, noise):
+        """Return G's images; a conditional G gets the labels as more numbers of the latent vector."""
+        return self.G(torch.cat([noise, self.labels], 1) if self.classes else noise)
+
+    def discriminate(self, images):
+        """Return D's logits; a conditional D gets the labels as more channels, each constant over the image."""
+        if self.classes:
+            maps = self.labels[:, :, None, None].expand(-1, -1, *images.shape[2:])
+            images = torch.cat([images, maps], 1).contiguous(memory_format=self.format)
+        return self.D(images)
 
     def noise(self):
         return torch.randn(self.batch_size, self.latent, device=self.device)
 
     def bce_loss(self, real, noise):
-        fake = self.G(noise).detach()
-        return softplus(-self.D(real)).mean() + softplus(self.D(fake)).mean()
+        fake = self.generate(noise).detach()
+        real_logits = self.discriminate(real)
+        loss = softplus(-real_logits).mean() + softplus(self.discriminate(fake)).mean()
+        return loss + (1 - self.real_label) * real_logits.mean() if self.real_label < 1 else loss
 
     def non_saturating_loss(self, noise):
-        return softplus(-self.D(self.G(noise))).mean()
+        return softplus(-self.discriminate(self.generate(noise))).mean()
 
     def critic_loss(self, real, noise):
         """The Wasserstein loss and 10 times the gradient penalty."""
