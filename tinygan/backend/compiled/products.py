@@ -8,7 +8,7 @@ from .tile import OPTIONS, TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_ti
 
 PRODUCT = 1 << 20  # multiplications; a smaller product is left to NumPy
 BLOCK = 16  # rows of the second factor that are copied at a time
-DEPTH = 512  # rows of it that are multiplied at a time: so many stay in the cache
+DEPTH = 2048  # rows of it that are multiplied at a time: so many stay in the cache
 TASKS = 16  # parts of a product, at least
 
 
