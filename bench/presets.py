@@ -34,10 +34,10 @@ STEPS = 30  # that are timed
 LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
     "lsgan": "a squared distance in place of a logarithm: D's gradient does not fade when it is sure",
-    "dcgan": "convolutions see strokes and not pixels, and BatchNorm keeps the game going",
-    "sngan": "a bound on D's slope, one division a layer, steadies the same game without BatchNorm in D",
-    "cgan": "told the class, both players learn what belongs to it: a row for each digit",
-    "wgan-gp": "a penalty on the slope of D makes its loss a distance; the second derivative is the price",
+    "dcgan": "convolutions see strokes instead of pixels, and BatchNorm keeps the game stable",
+    "sngan": "a bound on D's gradient, one division in each layer, replaces BatchNorm in D",
+    "cgan": "both networks get the class: a row for each digit",
+    "wgan-gp": "a penalty on D's gradient makes its loss a distance; it needs a second derivative",
     "r3gan": "compare real with fake in pairs and keep D flat at both: no normalisation is needed",
 }
 QUALITY = {  # heading: (metric of metrics.json, format)

@@ -78,6 +78,11 @@ def test_a_link_to_a_name_that_is_not_there_would_be_noticed():
     assert not any(defines(source, name) for name in ("f", "A.g", "x", "C", "A.B"))
 
 
+def test_the_first_code_of_the_readme_is_the_example_as_it_stands():
+    first = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert first[1] == (ROOT / "examples/dcgan.py").read_text()
+
+
 STOPS = re.split(r"^## ", TOUR.read_text(), flags=re.MULTILINE)[1:]
 
 
