@@ -1,10 +1,10 @@
-"""Say in numbers how good the samples of a run are.
+"""Measure how good the samples of a run are.
 
 python evaluate.py runs/dcgan-20260101-1            prints a table, and writes metrics.json into the run
 
-Samples are compared with test images, which nobody has trained on, through the features of a classifier. The one for
-MNIST comes with the package; for other data, which must have labels, one is trained once and kept in ~/.cache/tinygan.
-Beside the samples stand as many training images: what a perfect generator would get.
+Samples are compared with test images, which no network was trained on, by the features of a classifier. The classifier
+of MNIST comes with the package. For other data, which must have labels, one is trained once and kept in
+~/.cache/tinygan. The column "real" is the same for as many training images: the result of a perfect generator.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from tinygan.metrics import Evaluator
 
 MEANING = {
     "distance": "Frechet distance of features: {multiple:.3g} times that of real images",
-    "classifier_score": "how clear each image is, and how various all are: up to {classes}",
-    "precision": "share of samples that lie among test images",
-    "recall": "share of test images that lie among samples",
-    "density": "how densely test images lie around a sample",
-    "coverage": "share of test images with a sample near by",
+    "classifier_score": "how clear each image is, and how varied all are: up to {classes}",
+    "precision": "share of samples near a test image",
+    "recall": "share of test images near a sample",
+    "density": "how many test images are near a sample",
+    "coverage": "share of test images with a sample nearby",
     "label_divergence": "of the classes from those of the training set",
-    "modes": "classes that come, of {classes}",
-    "agreement": "share that is of the class asked for",
+    "modes": "classes that appear, of {classes}",
+    "agreement": "share of samples of the class asked for",
     "memorisation": "how far from training images: 1 like test images, 0 copies",
 }
 
@@ -51,13 +51,13 @@ def main():
 
 
 def measure(run, n):
-    """What metrics.json holds: the numbers of samples, of real images in their place, and what they rest on."""
+    """Return the content of metrics.json: metrics of samples and of real images, and how they were measured."""
     shape, source = run.settings.shape, run.settings.data
     if len(shape) == 1:
-        raise ValueError(f"{run.folder} is a run on a toy world: train.py says at its end how good it is")
+        raise ValueError(f"{run.folder} is a run on a toy world: train.py measures it at its end")
     training = run.settings.training()
     step = run.load_generator(training)
-    with tqdm(total=5, desc="looking at test images", leave=False, disable=None) as bar:
+    with tqdm(total=5, desc="features of test images", leave=False, disable=None) as bar:
 
         def now(title):
             bar.update()
@@ -68,11 +68,11 @@ def measure(run, n):
             raise ValueError(f"the images of {source} are no longer of shape {shape}, for which this run was made")
         now("drawing samples")
         images, asked = evaluator.draw(training)
-        now("judging samples")
+        now("measuring samples")
         samples = evaluator.judge(images, asked)
-        now("judging real images")
+        now("measuring real images")
         real = evaluator.judge(evaluator.real.images, None if asked is None else evaluator.real.labels)
-        now("looking for copies")
+        now("searching for copies")
         samples["memorisation"], real["memorisation"] = evaluator.memorisation(images), None
         bar.update()
     return {
@@ -91,15 +91,15 @@ def measure(run, n):
 
 
 def train_once(steps):
-    print("a network that measures this data is trained, once, and kept in ~/.cache/tinygan", file=sys.stderr)
+    print("a classifier of this data is trained, once, and kept in ~/.cache/tinygan", file=sys.stderr)
     return tqdm(steps, desc="training it", unit="step", leave=False, disable=None)
 
 
 def table(result):
-    """The numbers, as text."""
+    """Return the metrics as text."""
     r = result
     lines = [
-        f"{r['preset']}: {r['n']} samples against {r['test_images']} test images of {r['data']}, seen by a classifier "
+        f"{r['preset']}: {r['n']} samples against {r['test_images']} test images of {r['data']}, by a classifier "
         f"that is right on {r['classifier']['test_accuracy']:.2%} of them",
         *([r["note"]] if r["note"] else []),
         f"{'':17}{'samples':>10}{'real':>10}",
@@ -108,8 +108,8 @@ def table(result):
         pair = r["samples"][name], r["real"][name]
         if pair[0] is not None:
             cells = "".join(f"{'' if x is None else f'{x:.3g}':>10}" for x in pair)
-            said = meaning.format(multiple=r["multiple_of_floor"], classes=r["classes"])
-            lines.append(f"{name.replace('_', ' '):17}{cells}   {said}")
+            words = meaning.format(multiple=r["multiple_of_floor"], classes=r["classes"])
+            lines.append(f"{name.replace('_', ' '):17}{cells}   {words}")
     return "\n".join(lines)
 
 

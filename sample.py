@@ -4,8 +4,11 @@
     python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png
     python sample.py runs/dcgan-20260101-1 --interpolate                  from one image to another, six ways
     python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   the same in motion, around and back
-    python sample.py runs/dcgan-20260101-1 --nearest                      each beside the training image next to it
+    python sample.py runs/dcgan-20260101-1 --nearest                      each beside its nearest training image
     python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz
+
+Samples are drawn from the averaged weights of G (EMA) where the run has them: they give better images than the weights
+of the last step. --checkpoint best takes the best checkpoint of --evaluate-every instead of the last.
 
 Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), if the classes were chosen;
 of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,).
@@ -23,21 +26,23 @@ from tinygan.app import interpolation, plots
 from tinygan.app.runs import Run
 from tinygan.metrics.neighbours import nearest
 
-MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # images that a file of this kind can reasonably hold
+MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the most images in a file of this kind
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
-    parser.add_argument("--n", type=int, help="how many images, or ways, or pairs (default: a picture full)")
+    parser.add_argument("--n", type=int, help="how many images, paths or pairs (default: enough for a picture)")
     parser.add_argument("--digit", type=int, help="of this class only (a run of preset cgan; default: each in turn)")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--interpolate", action="store_true", help="ways from one latent point to another, on the sphere")
+    what.add_argument("--interpolate", action="store_true", help="paths between latent vectors, on the sphere")
     what.add_argument("--nearest", action="store_true", help="each image beside its nearest training image")
-    parser.add_argument("--seed", type=int, default=0, help="of the latent points (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the latent vectors (default: 0)")
     parser.add_argument(
         "--out", default="grid.png", help="a .png, .npz or (--interpolate) .gif file (default: grid.png)"
     )
+    checkpoints = parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
+    checkpoints.help = "which checkpoint of the run (default: last)"
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     args = parser.parse_args()
     args.out = Path(args.out)
@@ -65,9 +70,9 @@ def main(args):
     if args.digit is not None and not 0 <= args.digit < classes:
         raise ValueError(f"{args.run} can be asked for " + (f"digits 0 to {classes - 1}" if classes else "no digit"))
     training = run.settings.training()
-    run.load_generator(training)
+    run.load_generator(training, args.checkpoint)
     draw = ways if args.interpolate else pairs if args.nearest else grid
-    in_turn = classes if args.digit is None else 0  # classes that are drawn one after the other
+    in_turn = classes if args.digit is None else 0  # number of classes that are drawn one after the other
     pictures, columns, arrays = draw(args, run, training, in_turn)
     if args.out.suffix == ".png":
         plots.save_grid(args.out, pictures, columns)
@@ -79,7 +84,7 @@ def main(args):
 
 
 def grid(args, run, training, in_turn):
-    """Images one after the other; with classes a row of ten for each."""
+    """Draw images; with classes, a row of ten for each."""
     n = args.n or 10 * in_turn or 64
     labels = chosen(args, in_turn, np.arange(n) // 10)
     images = sample(args, training, n, labels)
@@ -87,7 +92,7 @@ def grid(args, run, training, in_turn):
 
 
 def pairs(args, run, training, in_turn):
-    """Images, each beside the training image that is nearest to it."""
+    """Draw images, each beside its nearest training image."""
     n = args.n or 20
     dataset = data.load(run.settings.data)
     if dataset.images.shape[1:] != run.settings.shape:
@@ -105,7 +110,7 @@ def pairs(args, run, training, in_turn):
 
 
 def nearest_in_blocks(images, among, block=8192):
-    """For each image its nearest among others, uint8: (where it is, how far, L2 over pixels from 0 to 1)."""
+    """Return the index of the nearest of `among` for each image, uint8, and its distance (L2, pixels from 0 to 1)."""
     found = []
     for start in tqdm(range(0, len(among), block), desc="nearest", leave=False, disable=None):
         where, distance = nearest(images, among[start : start + block])
@@ -116,34 +121,34 @@ def nearest_in_blocks(images, among, block=8192):
 
 
 def ways(args, run, training, in_turn):
-    """Strips from one latent point to another, or for a .gif frames of images that move around and back."""
+    """Draw paths between latent vectors: strips of images, or for a .gif the frames of closed paths."""
     moving = args.out.suffix == ".gif"
     n = args.n or in_turn or (25 if moving else 6)
     labels = chosen(args, in_turn, np.arange(n))
     rng = backend.RNG(args.seed)
-    told = None if labels is None else backend.to_device(labels)
+    classes = None if labels is None else backend.to_device(labels)
     if moving:
-        return interpolation.loops(training, rng, n, told), min(n, 10) if in_turn else None, {}
-    strips = interpolation.strips(training, rng, n, told)
+        return interpolation.loops(training, rng, n, classes), min(n, 10) if in_turn else None, {}
+    strips = interpolation.strips(training, rng, n, classes)
     return strips.reshape(-1, *strips.shape[2:]), strips.shape[1], named(images=strips, labels=labels)
 
 
 def chosen(args, in_turn, numbers):
-    """The class of each image, integers (N,): the one asked for, or those in turn; None where none can be chosen."""
+    """Return the class of each image, integers (N,): the one asked for, or all in turn; None without classes."""
     if args.digit is not None:
         return np.full(len(numbers), args.digit)
     return numbers % in_turn if in_turn else None
 
 
 def sample(args, training, n, labels):
-    """Images, uint8 (N, H, W, C)"""
+    """Draw images: uint8 (N, H, W, C)"""
     latent = backend.RNG(args.seed).normal((n, training.gan.latent_size))
-    told = None if labels is None else backend.to_device(labels)
-    return data.to_pixels(backend.to_host(training.sample(latent, told)))
+    classes = None if labels is None else backend.to_device(labels)
+    return data.to_pixels(backend.to_host(training.sample(latent, classes)))
 
 
 def named(labels, **arrays):
-    """What goes into an .npz: grey images without an axis for channels, labels as bytes, where there are any."""
+    """Return the arrays of an .npz: grey images without an axis for channels, and labels, if any, as bytes."""
     arrays = {name: a[..., 0] if a.ndim > 1 and a.shape[-1] == 1 else a for name, a in arrays.items()}
     return arrays if labels is None else {**arrays, "labels": labels.astype(np.uint8)}
 

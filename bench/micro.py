@@ -1,4 +1,4 @@
-"""The operations of a training step on the CPU one by one, tinygan beside PyTorch eager, in one process and in turn.
+"""Time the operations of a training step on the CPU: tinygan with NumPy, and PyTorch, in one process and in turn.
 
     python bench/micro.py             the table
     python bench/micro.py --write     and put it into bench/results/micro.md
@@ -8,6 +8,7 @@ The sizes are those of dcgan at 128 images: from 14 x 14 x 32 to 7 x 7 x 64, and
 """
 
 import argparse
+import os
 import statistics
 import sys
 from pathlib import Path
@@ -103,6 +104,7 @@ def adam():
 
 
 def main():
+    os.environ[backend.KERNELS] = "numpy"  # Numba's OpenMP in the same process would slow PyTorch down
     backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30, help="turns of a few calls for each side (default: 30)")

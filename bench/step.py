@@ -237,13 +237,19 @@ def main():
     parser.add_argument("--rounds", type=int, default=6, help=f"turns of {TURN} steps for each side (default: 6)")
     parser.add_argument("--profile", metavar="PRESET", help="print the time of each primitive, and nothing else")
     parser.add_argument("--side", nargs=3, metavar="WORD", help=argparse.SUPPRESS)  # the process of one side
+    parser.add_argument("--torch-profile", metavar="PRESET", help=argparse.SUPPRESS)  # in a process without Numba
     parser.add_argument("--write", action="store_true", help="write the table, or the profile, to bench/results")
     args = parser.parse_args()
     backend.tune()
     if args.side:
         return serve(args.side[0], args.side[1], int(args.side[2]))
+    if args.torch_profile:
+        return print(torch_profile(args.torch_profile))
     if args.profile:
-        text = f"{profile(args.profile)}\n\n{torch_profile(args.profile)}"
+        words = [sys.executable, "-W", "ignore", __file__, "--torch-profile", args.profile]
+        environment = {**os.environ, **SIDES["PyTorch"]}
+        other = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+        text = f"{profile(args.profile)}\n\n{other.strip()}"
         if args.write:
             (ROOT / f"bench/results/profile-{args.profile}.txt").write_text(f"{text}\n\n{machine()}\n")
         return print(text)

@@ -51,16 +51,18 @@ def tiny_graph():
     negative = -logit
     loss = softplus(negative)
     tensors = {"x": x, "w": w, "b": b, "x w": product, "x w + b": logit, "-(x w + b)": negative, "loss": loss}
-    slopes = grad(loss, list(tensors.values()), create_graph=True)  # keeps the history, so that it can be drawn
+    gradients = grad(loss, list(tensors.values()), create_graph=True)  # keeps the graph, so that it can be drawn
     places = layout(loss)
     figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     figure.set_size_inches(fit(axes, places.values(), above=0.2, below=0.3))
     draw(axes, loss, places, {id(t): t.node.primitive.__name__ if t.node else n for n, t in tensors.items()})
-    for (name, tensor), slope in zip(tensors.items(), slopes):
+    for (name, tensor), gradient in zip(tensors.items(), gradients):
         at_x, at_y = places[id(tensor)][0] * COLUMN, places[id(tensor)][1] * ROW
         axes.text(at_x, at_y + 0.24, f"{name} = {tensor.item():.2f}", ha="center", va="bottom", fontsize=7)
-        axes.text(at_x, at_y - 0.25, f"gradient {slope.item():.2f}", ha="center", va="top", fontsize=7, color="#b03030")
+        axes.text(
+            at_x, at_y - 0.25, f"gradient {gradient.item():.2f}", ha="center", va="top", fontsize=7, color="#b03030"
+        )
     save(figure, "graph_tiny.png", 150)
 
 

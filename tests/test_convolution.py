@@ -1,4 +1,4 @@
-"""The convolution triple against nested loops that nobody can get wrong, and the adjoints."""
+"""The three convolution operations against plain nested loops, and the adjoints."""
 
 import itertools
 

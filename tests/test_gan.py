@@ -68,7 +68,7 @@ def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls
     """dcgan, counted by hand. G has two transposed convolutions, D two convolutions; each step runs G twice (2 x 2
     conv_transpose2d), D three times (3 x 2 conv2d).
     D's phase: a filter gradient for each of D's convolutions on real and on fake (4); an image gradient (a transposed
-    convolution) for the second only, twice (2), since nobody wants that of the images.
+    convolution) for the second only, twice (2): the gradient of the images is not needed.
     G's phase: image gradients through both convolutions of D (2) and no filter gradient of theirs; in G two filter
     gradients (2), and image gradients of both, which are convolutions (2)."""
     steps(build())
@@ -193,7 +193,7 @@ def test_other_sizes_and_colours_work(name, shape):
     assert training.sample(backend.RNG(0).normal((2, training.gan.latent_size))).shape == (2, *shape)
 
 
-def test_a_discriminator_that_learns_from_a_fixed_forger_wins():
+def test_a_discriminator_that_learns_from_a_fixed_generator_wins():
     """Not a grey grid: D alone must come to tell bright images from the dark ones of an untrained G."""
     training = build("vanilla")
     gan, losses = training.gan, []

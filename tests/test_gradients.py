@@ -41,12 +41,12 @@ def planted():
 
 
 @pytest.mark.parametrize("function, inputs", ALL)
-def test_first_and_second_derivatives_are_the_slopes(function, inputs):
+def test_first_and_second_derivatives_match_finite_differences(function, inputs):
     check_grads(function, inputs, order=2)
 
 
 @pytest.mark.parametrize("name", TO_THIRD_ORDER)
-def test_third_derivatives_are_the_slopes(name):
+def test_third_derivatives_match_finite_differences(name):
     function, inputs = CASES[name][0]
     check_grads(function, inputs, order=3)
 

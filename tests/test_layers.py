@@ -49,7 +49,7 @@ def frozen(module):
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_derivatives_by_input_and_parameters_are_the_slopes(name, mode, rng):
+def test_derivatives_by_input_and_parameters_match_finite_differences(name, mode, rng):
     make, shape, _ = LAYERS[name]
     layer = make(rng).flatten("float64").train(mode == "train")
     host = np.random.default_rng(3)

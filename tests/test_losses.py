@@ -54,7 +54,7 @@ def test_the_gradients_are_those_by_hand(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("side", ["discriminator", "generator"])
-def test_the_derivatives_are_the_slopes(name, side):
+def test_the_derivatives_match_finite_differences(name, side):
     check_grads(getattr(LOSSES[name], side), [REAL, FAKE])
 
 

@@ -11,7 +11,7 @@ from tinygan.metrics import Evaluator, MetricsError, classifier, cross_entropy, 
 from tinygan.metrics import evaluator as evaluators
 
 
-def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_are_its_slopes():
+def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_match_finite_differences():
     logits, one_hot = 3 * np.random.default_rng(0).standard_normal((4, 3)), np.eye(3)[[0, 2, 1, 2]]
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     on_device = backend.to_device(one_hot)

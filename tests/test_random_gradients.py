@@ -1,4 +1,4 @@
-"""Derivatives at shapes and parameters that nobody thought of: hypothesis draws them, and shrinks what fails.
+"""Derivatives at shapes and parameters that hypothesis draws; it shrinks the ones that fail.
 
 A failure names op, argument, index, both values and the seed of the weights; hypothesis prints the shapes.
 """

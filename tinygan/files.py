@@ -11,9 +11,9 @@ def write_text(path, text):
 
 
 def replace(path, write, keep_as=None):
-    """write(file) makes the new content of `path`, which takes the place of the old when all of it is on the disk.
+    """Call write(file) for the new content of `path`, and replace the old file once all of it is on the disk.
 
-    keep_as: where the old one goes. Raises OSError, with the name, where it cannot be written; the old one stays.
+    keep_as: a new name for the old file. Raises OSError with the name if writing fails; the old file then stays.
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.tmp")

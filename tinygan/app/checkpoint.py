@@ -1,8 +1,9 @@
-"""A training on disk: plain arrays in one .npz, no pickle, written whole or not at all, believed if its hash fits.
+"""Checkpoints: arrays in one .npz without pickle, written whole or not at all, and checked by a hash.
 
-The members of the archive are stored, not packed: the arrays; "about", which is JSON; "sha256", over all the others.
-np.load opens it too. Here nothing in the file is taken at its word: a member is read within the size of the file, and
-its header is matched, never evaluated. Beside last.npz lies last.previous.npz, for when last.npz was damaged.
+The archive has uncompressed members: the arrays, "about" (JSON), and "sha256" over all others. np.load can open it.
+The reader here trusts nothing: it reads at most the size of the file, and matches the header of an array with a
+pattern. (numpy.lib.format parses the header as Python, and allocates whatever shape it claims.) last.previous.npz is
+the checkpoint before last.npz, and is used if last.npz is damaged.
 """
 
 import hashlib
@@ -20,11 +21,11 @@ from .. import backend
 from ..files import replace
 
 FORMAT = 1
-HEADER = re.compile(  # what np.save writes before an array of numbers: its dtype and its shape
+HEADER = re.compile(  # what np.save writes before an array of numbers: dtype and shape
     rb"\x93NUMPY\x01\0..\{'descr': '([<>|][bfiu][1248])', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n",
     re.DOTALL,
 )
-DAMAGE = (  # whatever zipfile, json and numpy say of bytes that make no sense
+DAMAGE = (  # what zipfile, json and numpy raise for damaged bytes
     OSError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error,
     zipfile.BadZipFile,
 )  # fmt: skip
@@ -50,11 +51,10 @@ def save(path, parts, about=None):
 
 
 def load(path, parts, about=None):
-    """Put what `save` wrote back into the same parts; names in the file that belong to no part are left alone.
-    Returns all its arrays, by name.
+    """Load what `save` wrote into the same parts; other names in the file are ignored. Returns all arrays by name.
 
-    Where the file is damaged, the previous one is used, and stderr hears of it. Raises CheckpointError when neither is
-    whole, and for a checkpoint that is about something else, or of other networks.
+    If the file is damaged, the previous one is used, with a message to stderr. Raises CheckpointError if neither is
+    whole, and for a checkpoint of another kind of run or of other networks.
     """
     try:
         found, arrays = read(path)
@@ -76,7 +76,7 @@ def load(path, parts, about=None):
 
 
 def read(path):
-    """(what it is about, {name: numpy.ndarray}). Raises CheckpointError unless every byte is as it was saved."""
+    """Return ("about", {name: numpy.ndarray}). Raises CheckpointError unless every byte is as it was saved."""
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -95,12 +95,12 @@ def read(path):
 
 
 def previous(path):
-    """Where the checkpoint lies that `path` replaced."""
+    """Return the path of the checkpoint that `path` replaced."""
     return Path(path).with_suffix(".previous.npz")
 
 
 def _sha256(arrays):
-    """Of names, kinds, shapes and contents: uint8 (32,)."""
+    """Return the hash of names, dtypes, shapes and contents: uint8 (32,)."""
     digest = hashlib.sha256()
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
@@ -109,7 +109,7 @@ def _sha256(arrays):
 
 
 def _array(content):
-    """The array in a member, which is the bytes of an .npy file."""
+    """Return the array of a member, which has the format .npy."""
     header = HEADER.match(content)
     if not header:
         raise ValueError("there is something in it that no checkpoint holds")
@@ -118,7 +118,7 @@ def _array(content):
 
 
 def _is_whole(path):
-    """Whether the file may push out the previous one: a damaged one must not."""
+    """Whether the file is whole. A damaged file must not replace the previous checkpoint."""
     try:
         return bool(read(path))
     except CheckpointError:

@@ -1,9 +1,9 @@
-"""Pictures of a run. matplotlib is imported where it is used, so that training starts without waiting for it."""
+"""Pictures of a run. matplotlib is imported where it is used, because that takes a second."""
 
 import numpy as np
 
 GAP = 2  # pixels between the images of a grid
-PANELS = (  # the curves of a run: what is drawn together, and how each metric of health.py is called there
+PANELS = (  # plots of a run: title, and the name of each metric of health.py in it
     ("loss", {"d_loss": "discriminator", "g_loss": "generator"}),
     ("output of D", {"d_real": "D(x)", "d_fake": "D(G(z))", "d_fake_after": "D(G(z)) after D's step"}),
     ("accuracy of D", {"accuracy_real": "on real", "accuracy_fake": "on generated"}),
@@ -16,8 +16,7 @@ LOGARITHMIC = ("norm of the gradient", "distance from real images")
 
 
 def grid(images, columns=None, scale=2):
-    """images: uint8 (N, H, W, C) -> one picture, uint8 (H', W', C), the images side by side on black, each pixel
-    `scale` pixels wide."""
+    """Return one picture, uint8 (H', W', C), of images, uint8 (N, H, W, C), in rows on black, enlarged by `scale`."""
     n, h, w, c = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
@@ -38,7 +37,7 @@ def save_grid(path, images, columns=None):
 
 def save_curves(path, log, quality=()):
     """Write the curves of a run as PNG. log: {column: array}, with "step" and the metrics of health.py; quality:
-    (step, multiple of the floor) wherever it was measured."""
+    (step, multiple of the floor) of each measurement."""
     from matplotlib.figure import Figure
 
     panels = [

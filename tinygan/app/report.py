@@ -1,7 +1,7 @@
-"""report.html: a run on one page, which opens from disk in any browser and asks nothing of any network.
+"""report.html: a run on one page, which any browser opens from disk, without a network.
 
-The page itself is the template beside this file. What a run has to show goes into it as JSON, in one place, and its
-script makes text of it: nothing that a run says, a folder's name for example, is ever read as HTML.
+The page is the template beside this file. The content of a run is inserted as JSON, and the script of the page shows it
+as text. So no text of a run, such as the name of a folder, is read as HTML.
 """
 
 import base64
@@ -21,13 +21,13 @@ POINTS = 300  # of a curve at most, each the mean of the rows of the log that it
 
 
 def save(run):
-    """Write report.html into the folder of a run, from what lies there."""
+    """Write report.html into the folder of a run, from its files."""
     content = json.dumps(shown(run), allow_nan=False).replace("<", "\\u003c")
     files.write_text(run.folder / "report.html", TEMPLATE.read_text("ascii").replace(PLACE, content))
 
 
 def shown(run):
-    """What the page shows of a run: a dict that survives JSON."""
+    """Return the content of the page: a dict of JSON values."""
     config = json.loads(run.config.read_text())
     (log, timings), measured = run.read_rows(), quality.read(run)
     done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
@@ -54,22 +54,24 @@ def shown(run):
 
 
 def some(frames):
-    """Of many pictures FRAMES, or fewer where they are large: the first, the last, and between them in even steps."""
+    """Return at most FRAMES of the pictures, fewer if they are large: the first, the last, and even steps between."""
     room = BYTES * len(frames) // max(1, sum(path.stat().st_size for path in frames))
     count = min(FRAMES, len(frames), max(2, room))
     return [frames[round(i * (len(frames) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def embedded(picture):
-    """A PNG file as the address of an image; None where there is no such file."""
+    """Return a PNG file as a data URL; None if there is no such file."""
     if not picture.exists():
         return None
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
 def curves(log, measured=()):
-    """{column: its numbers} of the rows of a log, at most POINTS of each; "multiple", of the rows of quality.csv, is
-    what was measured last."""
+    """Return {column: numbers} of the rows of a log, at most POINTS each.
+
+    "multiple", from the rows of quality.csv, is the latest value at each point.
+    """
     size = max(1, math.ceil(len(log) / POINTS))
     rows = []
     for part in (log[i : i + size] for i in range(0, len(log), size)):
@@ -84,20 +86,20 @@ def curves(log, measured=()):
 
 
 def mean(numbers):
-    """Five digits are enough for a curve; None, which leaves a gap, where one is not finite."""
+    """Round to five digits; None, a gap in the curve, if the number is not finite."""
     x = sum(numbers) / len(numbers)
     return float(f"{x:.5g}") if math.isfinite(x) else None
 
 
 def panel(title, lines, config):
-    """How the page draws some curves together, and what it says of them. share: of 1, or a probability."""
+    """Return the settings of one plot of the page. share: whether the values are probabilities or shares of 1."""
     meanings = {
         "loss": "What each side minimises. They play against each other: neither needs to fall.",
         "output of D": "Probability of being real. Both near 0.5: D cannot tell. 1 against 0 for long: D has won.",
         "accuracy of D": "Share of images that D places rightly. 1 for long: G learns little.",
         "norm of the gradient": "All parameters together. When G's vanishes, it has stopped learning.",
         "distance within a batch": "A fall to a fraction: G is collapsing, its images become alike.",
-        "penalty": "On the slope of D.",
+        "penalty": "On the gradient of D.",
         "distance from real images": "Of 5,000 samples, measured every few epochs: 1 would be as good as real ones.",
     }
     if config["loss"] != "bce":
@@ -109,8 +111,8 @@ def panel(title, lines, config):
 
 
 def metrics(path, step):
-    """What evaluate.py measured at this step: "compared", [[name, of samples, of real images]], and "rest", [[name,
-    value]]; or None, if nothing was: what came before the run went on is out of date."""
+    """Return what evaluate.py measured at this step: "compared", [[name, of samples, of real images]], and "rest",
+    [[name, value]]. None if it measured nothing, or at an earlier step."""
     try:
         found = json.loads(path.read_text())
         if found["step"] != step:
@@ -124,7 +126,7 @@ def metrics(path, step):
 
 
 def flat(values, before=""):
-    """[[name, text]] of a dict, with the dicts in it."""
+    """Return [[name, text]] of a dict and of the dicts in it."""
     rows = []
     for name, value in values.items():
         inner = isinstance(value, dict)
@@ -137,7 +139,7 @@ def spaced(name):
 
 
 def text(value):
-    """A value of JSON as people write it."""
+    """Return a JSON value as text."""
     if isinstance(value, list):
         return ", ".join(map(text, value))
     if isinstance(value, float):
@@ -146,7 +148,7 @@ def text(value):
 
 
 def commands(run, config):
-    """[[what it does, the command]] of what can be done with this run next."""
+    """Return [[what it does, the command]] for this run."""
     folder = shlex.quote(str(run.folder))
     if len(config["shape"]) == 1:
         return [["go on", f"python train.py --resume {folder} --epochs N"]]

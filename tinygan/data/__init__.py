@@ -1,4 +1,4 @@
-"""Things to learn from: MNIST, which comes with the package, a folder in the same form or of images, or a toy world."""
+"""Training data: MNIST, which comes with the package, a folder of IDX files or images, or a toy world."""
 
 from pathlib import Path
 

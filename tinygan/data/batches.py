@@ -13,7 +13,7 @@ from .pixels import to_float
 
 
 class Batches:
-    """Batches of a Dataset without end, epoch by epoch, each in an order of its own.
+    """Endless batches of a Dataset, shuffled anew for each epoch.
 
     per_step: how many batches a training step takes. with_labels: give the classes too.
     Raises DataError when a step takes more than the data set has.
@@ -33,17 +33,17 @@ class Batches:
             self.one_hot = backend.xp.eye(self.classes, dtype="float32")
         self.within_batch = backend.xp.arange(batch_size)
         self.order = backend.xp.zeros(self.size, "int64")
-        self.position = backend.xp.zeros(1, "int64")  # in `order`, of the next batch
+        self.position = backend.xp.zeros(1, "int64")  # of the next batch in `order`
 
     def start_epoch(self, epoch):
-        """Shuffle for epoch 0, 1, ... and go to its beginning."""
+        """Shuffle for epoch 0, 1, ... and start it."""
         order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
         self.order[...] = backend.to_device(order)
         self.position[...] = 0
 
     def next(self):
-        """The next batch of the epoch: (images (batch, H, W, C), float32 in [-1, 1]), or points (batch, 2) as they
-        are; with labels followed by their one-hot classes (batch, classes)."""
+        """Return the next batch: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
+        one-hot classes (batch, classes) follow."""
         index = self.order.take(self.position + self.within_batch)
         self.position += len(self.within_batch)
         images = self.images.take(index, axis=0)

@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its relatives, gzipped or not (yann.lecun.com/exdb/mnist, "The IDX file format").
+"""The IDX format of MNIST and similar data, gzipped or not (yann.lecun.com/exdb/mnist, "The IDX file format").
 
 A file is: two zero bytes; a type (8 for unsigned bytes); the number of dimensions; the size of each, 4 bytes, big
 end first; then the elements. Nothing in it is trusted: what it claims is held against what is there.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-DEFLATE_LIMIT = 1032  # a gzip stream cannot grow by more than this factor: a larger claim is a lie
+DEFLATE_LIMIT = 1032  # gzip expands data by this factor at most, so a header that claims more is wrong
 
 
 class DataError(ValueError):
@@ -30,12 +30,12 @@ class Dataset(NamedTuple):
 
     @property
     def classes(self):
-        """How many classes there are labels for."""
+        """The number of classes: the largest label plus 1, or 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
 
 
 def load_folder(folder, split):
-    """The one set of images in `folder` that is for `split`, with its labels if there are any."""
+    """Return the images in `folder` for `split`, with their labels if there are any, as a Dataset."""
     images_path = find(folder, split, "images")
     labels_path = find(folder, split, "labels", needed=False)
     images = read(images_path)
@@ -57,8 +57,10 @@ def load_folder(folder, split):
 
 
 def find(folder, split, kind, needed=True):
-    """The path of the file of that kind ("images" or "labels"), by its name. A folder of one's own need not say
-    "train"; more than one that fits is an error, and so is none when one is needed."""
+    """Return the path of the file of that kind ("images" or "labels"). A name need not contain "train".
+
+    Raises DataError if several files fit, or none where one is needed.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
     files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
@@ -66,7 +68,7 @@ def find(folder, split, kind, needed=True):
     fits = [path for path in files if re.search(of_split[split], path.name.lower())]
     if not fits and split == "train":
         fits = [path for path in files if not re.search(of_split["test"], path.name.lower())]
-    fits = [p for p in fits if not (p.suffix == ".gz" and p.with_suffix("") in fits)]  # beside its unpacked form
+    fits = [p for p in fits if not (p.suffix == ".gz" and p.with_suffix("") in fits)]  # the unpacked file is there too
     if len(fits) > 1:
         raise DataError(f"{folder}: {', '.join(p.name for p in fits)}: several files of {split} {kind}; keep one")
     if needed and not fits:
@@ -77,7 +79,7 @@ def find(folder, split, kind, needed=True):
 
 
 def read(path):
-    """The array of unsigned bytes in an IDX file."""
+    """Return the array of unsigned bytes in an IDX file."""
     path = Path(path)
     try:
         with open(path, "rb") as file:
@@ -91,7 +93,7 @@ def read(path):
 
 
 def _parse(file, path, most):
-    """most: bytes that the file can hold at the very most; nothing larger is ever allocated."""
+    """Read an array from a stream. most: the largest possible number of bytes; nothing larger is allocated."""
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or not 1 <= head[3] <= 4:
         raise DataError(f"{path}: not an IDX file: it begins with {head.hex(' ') or 'nothing'}")

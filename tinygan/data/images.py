@@ -1,4 +1,4 @@
-"""Plain images, PNG or JPEG: one folder, or a folder for each class; either may lie in folders train and test.
+"""Image files, PNG or JPEG, in one folder or in a folder for each class. Both may be inside folders train and test.
 
     DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
 All are brought to one square: cropped in the middle, then resized, to 28 pixels if none is larger, else to 32. They are
@@ -17,7 +17,7 @@ SPLITS = {"train": ("train", "training"), "test": ("test", "testing", "t10k"), "
 
 
 def has_images(folder):
-    """Whether plain images lie in a folder, or in its folders, and not beside an IDX file of images."""
+    """Whether a folder, or a folder in it, contains image files and no IDX file of images."""
     for path in folder.glob("*"):
         if "images" in path.name.lower() and path.suffix.lower() not in SUFFIXES and path.is_file():
             return False
@@ -25,7 +25,7 @@ def has_images(folder):
 
 
 def load_folder(folder, split):
-    """The images of a folder that are for `split`, and the classes that their folders say, as a Dataset."""
+    """Return the images of a folder for `split`, with their folders as classes, as a Dataset."""
     root, roots = find(folder, split)
     inner = {path.name for each in roots for path in folders(each) if images_in(path)}
     names = sorted(inner, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
@@ -38,11 +38,11 @@ def load_folder(folder, split):
     labels = np.repeat(np.arange(len(names)).astype(np.uint8), [len(paths) for paths in classes])
     name = folder.absolute().name
     images = read([*flat, *(path for paths in classes for path in paths)], name)
-    return Dataset(images, labels if len(names) > 1 else None, name)  # one class is none
+    return Dataset(images, labels if len(names) > 1 else None, name)  # a single class is no class
 
 
 def find(folder, split):
-    """(the folder of this split, [those of all splits], which number their classes alike): all may be `folder`."""
+    """Return the folder of this split, and the folders of all splits, which share the numbers of classes."""
     of_split = {name: kind for kind, names in SPLITS.items() for name in names}
     inner = folders(folder)
     if inner and all(path.name.lower() in of_split for path in inner):
@@ -55,18 +55,18 @@ def find(folder, split):
 
 
 def folders(folder):
-    """The folders in a folder, but for those that a system or an editor left there."""
+    """Return the folders in a folder, without hidden ones."""
     return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
 
 
 def images_in(folder):
-    """The PNG and JPEG files in a folder, by name; none where there is no such folder."""
+    """Return the PNG and JPEG files in a folder, sorted by name; none if there is no such folder."""
     found = (path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
     return sorted(path for path in found if path.is_file())
 
 
 def read(paths, name):
-    """The images of these files, uint8 (N, side, side, 1 or 3), under a progress bar of this name."""
+    """Return the images of these files, uint8 (N, side, side, 1 or 3). name: of the progress bar."""
     shorter = [opened(path, lambda image: min(image.size)) for path in bar(paths, f"{name}: sizes")]
     side = 28 if max(shorter) <= 28 else 32
     images = np.empty((len(paths), side, side, 3), np.uint8)
@@ -81,7 +81,7 @@ def bar(paths, title):
 
 
 def opened(path, use):
-    """use(the image in a file). Raises DataError when it cannot be read, or is so large that it must be a bomb."""
+    """Return use(image) for the image in a file. Raises DataError if it cannot be read, or is too large."""
     from PIL import Image
 
     try:
@@ -89,12 +89,12 @@ def opened(path, use):
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's, over MAX_IMAGE_PIXELS
             with Image.open(path, formats=("PNG", "JPEG")) as image:
                 return use(image)
-    except Exception as error:  # what Pillow raises over a damaged file may be anything
+    except Exception as error:  # Pillow raises many kinds of errors for damaged files
         raise DataError(f"{path}: not a PNG or JPEG image that can be read ({error})") from None
 
 
 def square(image, side):
-    """An open image as an array (side, side, 3): upright, its middle, on white where it is transparent."""
+    """Return the upright middle square of an open image as an array (side, side, 3); white where transparent."""
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)

@@ -1,4 +1,4 @@
-"""Worlds of two dimensions, where everything a GAN does can be seen: which modes it finds, and which it forgets.
+"""Worlds of points in the plane, in which one can see which modes a GAN finds and which it drops.
 
     ring: eight Gaussians on a circle        grid: twenty-five on a lattice        spiral: a curve of two arms
 Points lie within about [-2.5, 2.5]^2; each mode has a standard deviation of 0.05 in both directions.
@@ -10,11 +10,11 @@ from .idx import Dataset
 
 WORLDS = ("ring", "grid", "spiral")
 SIZE = 25_600  # points in a world
-SIGMA = 0.05  # standard deviation around a centre, in each direction
+SIGMA = 0.05  # standard deviation around the centre of a mode, in each direction
 
 
 def load(world):
-    """The points of a world, float32 (N, 2), as a Dataset."""
+    """Return the points of a world, float32 (N, 2), as a Dataset."""
     rng = np.random.default_rng(0)
     points = centres(world)[rng.integers(len(centres(world)), size=SIZE)]
     points = points + SIGMA * rng.standard_normal(points.shape)
@@ -22,7 +22,7 @@ def load(world):
 
 
 def centres(world):
-    """The centres of a world's modes, (M, 2); for the spiral many points along its arms."""
+    """Return the centres of the modes of a world, (M, 2); for the spiral, many points along its arms."""
     if world == "ring":
         angle = 2 * np.pi * np.arange(8) / 8
         return np.stack([np.cos(angle), np.sin(angle)], 1) * 2
@@ -35,7 +35,7 @@ def centres(world):
 
 
 def judge(world, points):
-    """(modes covered, modes there are, share of good samples) of generated points (N, 2).
+    """Return (modes covered, number of modes, share of good samples) for generated points (N, 2).
 
     A sample is good within 3 sigma of the nearest centre; a mode is covered when it has at least a fifth of the good
     samples that an even share would give it. Of the spiral, 40 stretches of the curve count as modes.

@@ -1,4 +1,4 @@
-"""How good the samples of a generator are: what evaluate.py prints. Measured on the host, in float64."""
+"""Measures of the quality of samples, which evaluate.py prints. Computed on the host, in float64."""
 
 from .classifier import Classifier, cross_entropy
 from .evaluator import Evaluator

@@ -1,4 +1,4 @@
-"""The network that measures: a small classifier of the data's own labels.
+"""The network behind the metrics: a small classifier, trained on the labels of the data.
 
 Pixels say little about what an image shows; the numbers from which a network reads off the class say much. The
 distances of this package are between such features (as in Heusel et al. 2017, where the network is Inception and the
@@ -19,13 +19,13 @@ from ..optim import Adam
 
 FEATURES = 128
 BATCH, EPOCHS, LEAST_STEPS, LR = 128, 10, 200, 2e-3
-SHIFT, NOISE = 2, 50  # how far a training image is moved at most, in pixels; and how far each of its bytes
+SHIFT, NOISE = 2, 50  # the largest shift of a training image in pixels, and of a byte by noise
 
 
 class Classifier(Module):
     """images (N, H, W, channels) in [-1, 1] -> features (N, 128) -> logits (N, classes); any H and W.
 
-    A feature is the mean of a channel over all positions: what is in the image, and not where.
+    A feature is the mean of a channel over all positions, so it says what is in the image, and not where.
     """
 
     def __init__(self, channels, classes, rng):
@@ -45,7 +45,7 @@ class Classifier(Module):
         return self.head(self.features(x))
 
     def predict(self, images, batch=256):
-        """(features, logits) of images, uint8 (N, H, W, C): host arrays of float64."""
+        """Return (features, logits) of images, uint8 (N, H, W, C), as host arrays of float64."""
         self.eval()
         with no_grad():
             batches = (images[i : i + batch] for i in range(0, len(images), batch))
@@ -61,15 +61,17 @@ def convolution(n_in, n_out, kernel, rng, **options):
 def cross_entropy(logits, one_hot):
     """-E log p(y|x),  log p(y|x) = l_y - log sum_j e^(l_j)        logits, one_hot: (N, classes)
 
-    The largest logit is taken out of the sum first, so that e^l cannot overflow; a constant, for it cancels.
+    The largest logit is subtracted first, so that e^l cannot overflow. It cancels, so it is a constant.
     """
     shifted = logits - logits.data.max(axis=1, keepdims=True)
     return (log(exp(shifted).sum(axis=1)) - (shifted * one_hot).sum(axis=1)).mean()
 
 
 def train(dataset, seed=0, progress=iter):
-    """A Classifier trained on a Dataset with labels, each image a little disturbed; the learning rate falls to zero
-    on a cosine. progress: what the steps go through, such as tqdm."""
+    """Return a Classifier trained on a Dataset with labels; each image is shifted and gets noise.
+
+    The learning rate falls to zero on a cosine. progress: a function around the iterator of steps, such as tqdm.
+    """
     images, labels = dataset.images, dataset.labels
     batch = min(BATCH, len(images))
     per_epoch = len(images) // batch
@@ -89,9 +91,9 @@ def train(dataset, seed=0, progress=iter):
 
 
 def disturbed(images, rng):
-    """Images, uint8 (N, H, W, C), as a generator might have drawn them: moved, and with noise of some strength.
+    """Return images, uint8 (N, H, W, C), shifted and with noise of random strength, as a generator might draw them.
 
-    Without the noise the network takes any speckle for a class, and a digit drawn with a shaky hand for another.
+    Without noise in training, the network would find classes in speckles.
     """
     strength = rng.uniform(0, NOISE, (len(images), 1, 1, 1)).astype(np.float32)
     noise = strength * rng.standard_normal(images.shape, np.float32)
@@ -99,7 +101,7 @@ def disturbed(images, rng):
 
 
 def moved(images, rng):
-    """Images, uint8 (N, H, W, C), each moved by up to SHIFT pixels in both directions, their edges repeated."""
+    """Return images, uint8 (N, H, W, C), each shifted by up to SHIFT pixels in both directions; edges are repeated."""
     around = (SHIFT, SHIFT)
     padded = np.pad(images, ((0, 0), around, around, (0, 0)), mode="edge")
     windows = sliding_window_view(padded, images.shape[1:3], axis=(1, 2))  # (N, 5, 5, C, H, W)

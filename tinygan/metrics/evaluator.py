@@ -1,4 +1,4 @@
-"""Everything that is said of the quality of samples, and the same of real images beside it."""
+"""All metrics of samples, and the same of real images for comparison."""
 
 from functools import cached_property
 
@@ -9,16 +9,16 @@ from . import labels, neighbours, store
 from .frechet import frechet, moments
 
 REFERENCE = 10_000  # test images at most: all of MNIST's
-PIXELWISE = 2_000  # images whose nearest training neighbour is looked for: a median needs no more
+PIXELWISE = 2_000  # images whose nearest training image is searched: enough for a median
 
 
 class Evaluator:
-    """Judges images against test images. What it needs of these is computed once.
+    """Compares images with test images, whose features are computed once.
 
     source: what data.load takes, of images with labels; train: its training images, if they have been read already.
     n: how many samples there will be. `real`: as many training images, in the place of samples that are as good as can
     be. `note`: a sentence, if the test images are not quite that. progress: see classifier.train. Raises DataError and
-    MetricsError, in a sentence.
+    MetricsError.
     """
 
     def __init__(self, source=None, n=10_000, progress=iter, train=None):
@@ -37,25 +37,27 @@ class Evaluator:
         return self.median_distance(self.test.images)
 
     def median_distance(self, images):
-        """Of an image from the training image nearest to it, in pixels."""
+        """Return the median distance of images from their nearest training images, in pixels."""
         _, distances = neighbours.nearest(images[:PIXELWISE], self.train.images)
         return float(np.median(distances))
 
     def draw(self, training):
-        """n samples of a Training's sampler, uint8 (N, H, W, C), and the classes asked for, those of `real`: (N,), or
-        None. Always from the same latent points, with random numbers that are nobody else's."""
+        """Return n samples of a Training, uint8 (N, H, W, C), and their classes, those of `real`: (N,), or None.
+
+        The latent vectors are the same at each call, and come from a source of random numbers of their own.
+        """
         latent = backend.RNG((0, 4)).normal((len(self.real.images), training.gan.latent_size))
         asked = self.real.labels if training.gan.classes else None
         classes = None if asked is None else backend.to_device(asked.astype("int64"))
         return data.to_pixels(backend.to_host(training.sample(latent, classes))), asked
 
     def distance(self, images):
-        """The Frechet distance of images, uint8 (N, H, W, C), from the test images."""
+        """Return the Frechet distance of images, uint8 (N, H, W, C), from the test images."""
         features, _ = self.classifier.predict(images)
         return frechet(moments(features), self.moments)
 
     def judge(self, images, asked=None):
-        """{metric: number} of images, uint8 (N, H, W, C), and the classes that were asked for, (N,) or None."""
+        """Return {metric: number} for images, uint8 (N, H, W, C). labels: the classes asked for, (N,), or None."""
         features, logits = self.classifier.predict(images)
         called, known = logits.argmax(1), (self.train.labels, self.train.classes)
         return {
@@ -68,15 +70,17 @@ class Evaluator:
         }
 
     def memorisation(self, images):
-        """How far images are from the training images nearest to them, over how far test images are: 0 for copies, 1
-        for what is as new as an unseen image. Smooth images are near to everything, so less than 1 is no proof."""
+        """Return the distance of images from their nearest training images, divided by that of test images.
+
+        0: copies. 1: as new as an unseen image. Smooth images are near to all others, so less than 1 proves no copying.
+        """
         return self.median_distance(images) / self.novelty
 
 
 def splits(source, train=None):
-    """(training Dataset, test Dataset, a sentence about them or None), with labels.
+    """Return (training Dataset, test Dataset, a remark or None), with labels.
 
-    Where there are no test images, a sixth of the training images is set aside: the classifier then has not seen them.
+    If there are no test images, a sixth of the training images is set aside before the classifier is trained.
     """
     train, note = train or data.load(source), None
     if train.classes < 2:
@@ -97,12 +101,12 @@ def splits(source, train=None):
 
 
 def some(dataset, n):
-    """A Dataset of n of its images, or of all if there are fewer; always the same ones."""
+    """Return a Dataset of n of its images, or of all if there are fewer; the same at each call."""
     return divided(dataset, n)[0]
 
 
 def divided(dataset, n):
-    """Two Datasets: n of the images, and the rest; always the same ones."""
+    """Return two Datasets: n of the images, and the rest; the same at each call."""
     order = np.random.default_rng(0).permutation(len(dataset.images))
     parts = order[:n], order[n:]
     return [dataset._replace(images=dataset.images[part], labels=dataset.labels[part]) for part in parts]

@@ -1,4 +1,4 @@
-"""The Frechet distance of two sets of features, each taken for a Gaussian        (Dowson & Landau 1982, eq. 4)
+"""The Frechet distance of two sets of features, each treated as a Gaussian        (Dowson & Landau 1982, eq. 4)
 
     d = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))        m: means (D,), S: covariances (D, D)
 
@@ -11,12 +11,12 @@ import numpy as np
 
 
 def moments(features):
-    """The mean (D,) and covariance (D, D) of features (N, D), N at least 2."""
+    """Return the mean (D,) and covariance (D, D) of features (N, D), N at least 2."""
     return features.mean(0), np.cov(features, rowvar=False).reshape(features.shape[1], -1)
 
 
 def frechet(moments1, moments2):
-    """The distance of two Gaussians, (mean, covariance) each.
+    """Return the distance of two Gaussians, (mean, covariance) each.
 
     tr (S1 S2)^(1/2) = tr (R S2 R)^(1/2) with R = S1^(1/2): the same eigenvalues, of a symmetric matrix now, so that
     no complex root appears. Eigenvalues that rounding made negative are zero.

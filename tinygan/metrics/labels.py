@@ -1,4 +1,4 @@
-"""What the classifier calls the samples: how sure it is, which classes come, and how often."""
+"""Metrics of the classes that the classifier finds in samples."""
 
 import numpy as np
 
@@ -18,18 +18,20 @@ def relative_entropy(p, q):
 
 
 def shares(labels, classes):
-    """How often each class comes: (classes,), adding up to 1."""
+    """Return the share of each class: (classes,), with the sum 1."""
     return np.bincount(labels, minlength=classes) / len(labels)
 
 
 def divergence(labels, training_labels, classes):
-    """KL of the classes of samples from those of the training set, to which one more of each class is added: a class
-    that it lacks then costs much, but not infinitely much."""
+    """Return the KL divergence of the classes of samples from those of the training set.
+
+    One image of each class is added to the training set, so a class that it lacks costs much, but not infinitely much.
+    """
     training_labels = np.append(training_labels, np.arange(classes))
     return float(relative_entropy(shares(labels, classes), shares(training_labels, classes)))
 
 
 def modes(labels, training_labels, classes):
-    """How many classes come at least a fifth as often as in the training set."""
+    """Return how many classes appear at least a fifth as often as in the training set."""
     expected = shares(training_labels, classes)
     return int(((expected > 0) & (shares(labels, classes) >= 0.2 * expected)).sum())

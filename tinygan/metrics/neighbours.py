@@ -1,4 +1,4 @@
-"""Two sets of points compared by who lies near whom.
+"""Metrics that compare two sets of points by their nearest neighbours.
 
 The k-ball of a point reaches to its k-th nearest neighbour in its own set; the balls of a set together stand for where
 its distribution lives. Then (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 2020, eq. 3-4)
@@ -17,7 +17,7 @@ BLOCK = 1 << 22  # distances of a block of rows: 32 MiB
 
 
 def by_rows(function, a, b):
-    """[function(squared distances (rows, M), rows)] over slices `rows` of a (N, D), with distances to b (M, D).
+    """Return [function(squared distances (rows, M), rows)] for slices `rows` of a (N, D); distances to b (M, D).
 
     |a - b|^2 = |a|^2 - 2 ab + |b|^2: nearly all of the work is a product.
     """
@@ -33,13 +33,13 @@ def by_rows(function, a, b):
 
 
 def radii(points, k=K):
-    """The squared distance of each of points (N, D), N > k, to its k-th nearest neighbour among the others."""
+    """Return the squared distance of each of points (N, D), N > k, to its k-th nearest other point."""
     parts = by_rows(lambda block, rows: np.partition(block, k, axis=1)[:, k], points, points)  # 0: the point itself
     return np.concatenate(parts)
 
 
 def compare(real, fake, real_radii, fake_radii, k=K):
-    """{"precision", "recall", "density", "coverage"} of features real (N, D) and fake (M, D), with their radii."""
+    """Return {"precision", "recall", "density", "coverage"} of features real (N, D) and fake (M, D), with radii."""
 
     def count(block, rows):
         in_real, in_fake = block <= real_radii[rows, None], block <= fake_radii
@@ -56,7 +56,7 @@ def compare(real, fake, real_radii, fake_radii, k=K):
 
 
 def nearest(images, among):
-    """For each image its nearest among others, both uint8 (N, H, W, C): (where it is, how far in pixels), (N,) each.
+    """Return the index of the nearest of `others` for each image, and its distance in pixels: (N,), (N,).
 
     Between pixels, for features of what an image shows are blind to whether it is a copy. Who is nearest is found in
     float32, which is half the work; how far, is then exact.

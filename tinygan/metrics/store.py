@@ -1,4 +1,4 @@
-"""Measuring networks on disk: the weights, .npz, and beside them a record, .json, of what they are.
+"""Classifiers on disk: the weights, .npz, and a record of how they were made, .json.
 
 The one for MNIST comes with the package (bench/classifier.py makes it); for other data one is trained the first time
 that it is needed, and kept in ~/.cache/tinygan (or $XDG_CACHE_HOME/tinygan), named by the hash of the data.
@@ -16,7 +16,7 @@ from .. import backend, files
 from . import classifier
 
 SHIPPED = Path(__file__).parent / "mnist.npz"
-RECIPE = 1  # raised when the network or its training changes: what was kept is then made anew
+RECIPE = 1  # raise it when the network or its training changes; kept classifiers are then trained anew
 
 
 class MetricsError(ValueError):
@@ -24,7 +24,7 @@ class MetricsError(ValueError):
 
 
 def for_data(train, test, progress=iter):
-    """(Classifier, record) for these Datasets, from disk or made now."""
+    """Return (Classifier, record) for these Datasets, from disk or trained now."""
     mark = fingerprint(train)
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygan" / f"{mark[:16]}.npz"
     path = next((path for path in (SHIPPED, kept) if read_record(path).get("data_sha256") == mark), None)
@@ -32,7 +32,7 @@ def for_data(train, test, progress=iter):
 
 
 def fingerprint(dataset):
-    """The hash of a data set and of how a network is made for it."""
+    """Return the hash of a data set and of how its classifier is trained."""
     mark = hashlib.sha256(f"{RECIPE} {dataset.images.shape}".encode())
     for array in (dataset.images, dataset.labels):
         mark.update(np.ascontiguousarray(array))
@@ -64,7 +64,7 @@ def make(path, train, test, command, progress=iter):
 
 
 def load(path):
-    """(Classifier, record) as they were written. Raises MetricsError when the weights are not those of the record."""
+    """Return the stored (Classifier, record). Raises MetricsError if the weights are not those of the record."""
     record = read_record(path)
     if sha256(path) != record["sha256"]:
         raise MetricsError(
@@ -78,7 +78,7 @@ def load(path):
 
 
 def read_record(path):
-    """The record beside weights; empty where there is none that can be read."""
+    """Return the record of weights; empty if there is none that can be read."""
     try:
         return json.loads(path.with_suffix(".json").read_text())
     except (FileNotFoundError, ValueError):

@@ -1,5 +1,7 @@
 """Matrix products as tiles. Unlike the products of a convolution, their second factor may be too wide for the cache."""
 
+import functools
+
 import numba
 import numpy as np
 
@@ -9,6 +11,7 @@ from .tile import OPTIONS, TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_ti
 PRODUCT = 1 << 20  # multiplications; a smaller product is left to NumPy
 BLOCK = 16  # rows of the second factor that are copied at a time
 DEPTH = 2048  # rows of it that are multiplied at a time: so many stay in the cache
+DEEP = 256  # rows from which on the first factor, if it is transposed, is copied
 TASKS = 16  # parts of a product, at least
 
 
@@ -32,8 +35,33 @@ def _first(a):
     """Return the first factor as a flat array, with the offsets of its rows and columns."""
     m, k = a.shape
     if a.flags.f_contiguous and not a.flags.c_contiguous:
-        return a.T.reshape(-1), offsets(np.arange(m)), np.arange(k) * m
+        if k < DEEP:
+            return a.T.reshape(-1), offsets(np.arange(m)), np.arange(k) * m
+        return _columns_of_tiles(a.T, -(-m // TILE)).reshape(-1), *_tile_offsets(m, k)
     return np.ascontiguousarray(a).reshape(-1), matrix_rows(m, k), np.arange(k)
+
+
+@functools.lru_cache(1024)
+def _tile_offsets(m, k):
+    """Return the offsets of rows and columns in what `_columns_of_tiles` returns."""
+    rows = np.arange(-(-m // TILE) * TILE)
+    return rows // TILE * (k * TILE) + rows % TILE, np.arange(k) * TILE
+
+
+@numba.njit(cache=True, parallel=True, **OPTIONS)
+def _columns_of_tiles(a, tiles):
+    """Copy the transpose of a: (k, m) so that the numbers of a tile that are used together are neighbours.
+
+    Returns (tiles, k, TILE). Read in place, they would lie a whole row of memory apart.
+    """
+    k, m = a.shape
+    copy = np.empty((tiles, k, TILE), a.dtype)
+    for block in numba.prange(-(-k // BLOCK)):
+        for i in range(block * BLOCK, min(k, (block + 1) * BLOCK)):
+            for tile in range(tiles):
+                for r in range(TILE):
+                    copy[tile, i, r] = a[i, min(tile * TILE + r, m - 1)]
+    return copy
 
 
 def _second(b):

@@ -7,7 +7,7 @@ What this relies on, in CuPy 14.2 and CUDA:
 - A pool keeps the blocks of each stream apart. So the calls before the capture run under the same pool, on the same
   stream: they leave behind all the blocks that the capture will ask for.
 - Blocks freed while capturing go back to the pool and serve the rest of the step. Afterwards they are still written to
-  at each replay: nobody else may be given them, so the pool is private and lives as long as the graph.
+  at each replay, so no other code may get them: the pool is private and lives as long as the graph.
 - begin_capture is in relaxed mode unless told otherwise: there the pool may still call cudaMalloc.
 - A graph can be launched on any stream. It is launched on the caller's stream, so it runs after the caller's earlier
   work (the new order of an epoch) and before its later work. to_host waits for that one stream.
