@@ -66,7 +66,7 @@ def test_it_changes_nothing_else_in_the_run(measured):
 
 def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):
     folder, _, done = measured
-    assert "a network that measures this data is trained, once" in done.stderr
+    assert "a classifier of this data is trained, once" in done.stderr
     written = (folder / "r" / "metrics.json").read_bytes()
     again = evaluate(folder, folder / "r", "--n", 20)
     assert again.stdout == done.stdout and not again.stderr

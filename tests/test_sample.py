@@ -1,5 +1,6 @@
 """sample.py: what it draws of a run, and what it refuses. The run is one that has yet to learn: only it is quick."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -175,3 +176,23 @@ def test_what_cannot_be_drawn_is_said_and_not_drawn(draw, tmp_path, capsys, kind
     said = capsys.readouterr().err or str(error.value)
     assert message in said.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_the_best_checkpoint_can_be_drawn_from(runs, tmp_path):
+    folder = tmp_path / "r"
+    run = new_run(folder)
+    training = run.settings.training()
+    training.gan.G.flat.data[...] = 0.0
+    if training.ema:
+        training.ema.target.data[...] = 0.0
+    run.save("best", training=training)
+    pictures = {}
+    for name in ("last", "best"):
+        arguments = ["sample.py", str(folder), "--device", "cpu", "--out", str(tmp_path / f"{name}.npz")]
+        done = subprocess.run(
+            [sys.executable, *arguments, "--n", "4", "--checkpoint", name],
+            cwd=Path(sample.__file__).parent, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        pictures[name] = np.load(tmp_path / f"{name}.npz")["images"]
+    assert (pictures["best"] == 128).all() and pictures["last"].std() > 0
