@@ -56,6 +56,11 @@ def steps(side):
     sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
     import step
 
+    from tinygan import backend
+
+    if side == "tinygan":
+        backend.tune()
+
     make = step.tinygan_step("dcgan", 128) if side == "tinygan" else step.torch_step("dcgan", 128, False)
     for _ in range(STEPS):
         make()
