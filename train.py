@@ -64,7 +64,7 @@ def train(args) -> int:
         log.save(step, epoch)
         if step == end:
             finish_epoch(run, training, batches, quality, log, terminal, step, epoch, epochs)
-        run.save(training=training, batches=batches)  # last: a kill before this line only repeats the outputs above
+        run.save(training=training, batches=batches)  # last: a kill before it only repeats the outputs above
 
     if stop:
         terminal.stopped(run, step)

@@ -3,7 +3,7 @@
     python bench/classifier.py
 
 Writes tinygan/metrics/mnist.npz and the record mnist.json beside it, in about a quarter of an hour on one core. Only
-the training images are used; the test images say at the end how often it is right.
+the training images are used; its accuracy on the test images is printed at the end.
 """
 
 import sys

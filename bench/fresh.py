@@ -1,4 +1,4 @@
-"""What a fresh process costs: the imports, the way to the first step, and the peak of memory, beside PyTorch.
+"""What a fresh process costs: the imports, the time to the first step, and the peak of memory, beside PyTorch.
 
     python bench/fresh.py            prints a table, and writes it to bench/results/fresh.md
 
@@ -52,7 +52,7 @@ def peak(side):
 
 
 def steps(side):
-    """Make some steps, and print the peak: what `peak` starts."""
+    """Make some steps and print the peak of memory. `peak` runs this in a process of its own."""
     sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
     import step
 

@@ -4,12 +4,12 @@
     python bench/gpu.py --presets dcgan --batches 128 --no-tf32
     python bench/gpu.py --write              and put it into bench/results/gpu.md and gpu.json
 
-Each cell is a process of its own: its memory is what the device has less while it runs, its time to the first step
+Each cell is a process of its own. Its memory is the drop in free memory of the device, and its time to the first step
 includes imports and compilers. Needs PyTorch for CUDA. Steps are without EMA; tinygan's also measure the run's health.
 
-The share of the roofline: the fewest seconds that the card could take, over those it took. The fewest are the larger of
-operations over the rate of a large product and bytes over that of a large copy, both measured in the same process; the
-bytes are all arguments and results of tinygan's primitives, once each.
+The share of the roofline is the least possible time of a step divided by its measured time. The least possible time is
+the larger of two: operations divided by the rate of a large product, and bytes divided by the rate of a large copy.
+Both rates are measured in the same process. The bytes are all arguments and results of tinygan's primitives, once each.
 """
 
 import argparse
@@ -179,12 +179,12 @@ def roofline(preset, batch_size, tf32):
 
 
 def cell(*what):
-    """`measure` in a process of its own; where it fails, the last line of what it said."""
+    """Run `measure` in a process of its own. If it fails, return the last line of its stderr."""
     command = [sys.executable, __file__, "--cell", json.dumps(what)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return {"side": what[0], "preset": what[1], "batch": what[2], "tf32": what[3], "failed": said}
+        message = (done.stderr.strip().splitlines() or ["no error output"])[-1]
+        return {"side": what[0], "preset": what[1], "batch": what[2], "tf32": what[3], "failed": message}
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -243,8 +243,8 @@ def main():
     args = parser.parse_args()
     if args.cell:
         return print(json.dumps(measure(*json.loads(args.cell))))
-    if said := missing():
-        sys.exit(said)
+    if message := missing():
+        sys.exit(message)
     tf32, rows = not args.no_tf32, []
     for preset in args.presets:
         for batch_size in args.batches or [64, 128, 512] + [2048] * (preset == "dcgan"):

@@ -1,11 +1,11 @@
-"""Every preset, trained to its budget and measured: the README's two tables of them.
+"""Train every preset to its budget and measure it: the two tables of presets in the README.
 
     python bench/presets.py                                   all of them, one after the other: an hour or two on a CPU
     python bench/presets.py --only dcgan sngan --seeds 0 1    these, twice
     python bench/presets.py --only cgan --epochs 15           beyond its budget
 
-A run that is there already (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is gone on with, or only read.
-Writes docs/presets/, what is known of each run to bench/results/presets.json, and the README between its marks.
+An existing run (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is resumed, or only read if it is finished.
+Writes docs/presets/, the results of each run to bench/results/presets.json, and the README between its markers.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from tinygan.gan.presets import PRESETS  # noqa: E402
 
 RESULTS = ROOT / "bench/results/presets.json"
 STRIP = 10  # images in the picture of a preset
-STEPS = 30  # that are timed
+STEPS = 30  # steps that are timed
 LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
     "lsgan": "a squared distance in place of a logarithm: D's gradient does not fade when it is sure",
@@ -52,7 +52,7 @@ QUALITY = {  # heading: (metric of metrics.json, format)
 
 
 def trained(out, preset, seed, epochs):
-    """The run of a preset, of so many epochs or as many as are its own, trained to its end and measured."""
+    """Return the finished and measured run of a preset; epochs: None for the budget of the preset."""
     folder = out / (f"{preset}-{seed}-{epochs}" if epochs else f"{preset}-{seed}")
     if not (folder / "metrics.json").exists():
         start = ["--resume", folder] if folder.exists() else ["--preset", preset, "--seed", str(seed), "--out", folder]
@@ -79,8 +79,10 @@ def known(run):
 
 
 def seconds_per_epoch(training, batches):
-    """The time of the fastest of STEPS steps, here and now, times the steps of an epoch: a shared machine is often
-    slower than it is, and never faster."""
+    """Return the time of the fastest of STEPS steps, times the steps of an epoch.
+
+    The fastest, because interference on a shared machine only adds time.
+    """
     batches.start_epoch(0)
     seconds = []
     for _ in range(STEPS):
@@ -91,7 +93,7 @@ def seconds_per_epoch(training, batches):
 
 
 def save_strip(run):
-    """Ten samples side by side; one of each class where they are chosen."""
+    """Draw ten samples side by side, one of each class for a conditional preset."""
     training = run.settings.training()
     run.load_generator(training)
     latent = backend.RNG(0).normal((STRIP, run.settings.preset.latent_size))
@@ -101,7 +103,7 @@ def save_strip(run):
 
 
 def by_default(row):
-    """Whether a run is the one that a preset makes without options."""
+    """Whether a run used seed 0 and the budget of its preset."""
     return row["seed"] == 0 and row["steps"] == PRESETS[row["preset"]].steps
 
 

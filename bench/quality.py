@@ -1,7 +1,7 @@
-"""How good after ten minutes? tinygan's defaults and the DCGAN of the tutorials in PyTorch, minute by minute in turn.
+"""Sample quality after ten minutes: tinygan's defaults and the DCGAN of PyTorch's tutorial, training in turns.
 
-    python bench/quality.py             one contest: ten minutes of training for each side, and the measuring
-    python bench/quality.py --write     two contests; into bench/results/quality.json and .png, and the README
+    python bench/quality.py             one comparison: ten minutes of training for each side, and the evaluation
+    python bench/quality.py --write     two comparisons; into bench/results/quality.json and .png, and the README
 
 Both are scored with tinygan's metric: 10,000 samples against the 10,000 test images. The time that this takes is not
 counted. Needs the extra `bench` (PyTorch).

@@ -33,7 +33,7 @@ from tinygan.autograd import PRIMITIVES  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
 
-TURN = 4  # steps in a row of one side
+TURN = 4  # steps that one side makes in a row
 PAUSE = 0.02  # seconds between two sides in one process, in which the threads of the first stop spinning
 
 
@@ -105,7 +105,7 @@ class Side:
 
 
 def serve(name, preset, batch_size):
-    """Be the process of a Side."""
+    """Run in the child process of a Side: make steps when told to."""
     torch_side = name.startswith("PyTorch")
     step = torch_step(preset, batch_size, "last" in name) if torch_side else tinygan_step(preset, batch_size)
     for _ in sys.stdin:
@@ -114,7 +114,7 @@ def serve(name, preset, batch_size):
 
 def measure(preset, batch_size, count, rounds):
     """Return a row of the table: quartiles in milliseconds, and the ratio of medians to PyTorch's faster format."""
-    names = [name for name in SIDES if not (preset == "vanilla" and "last" in name)]  # vanilla has no images inside
+    names = [name for name in SIDES if not (preset == "vanilla" and "last" in name)]  # vanilla has no convolutions
     sides = {name: Side(name, preset, batch_size, count) for name in names}
     for _ in range(rounds):
         for side in sides.values():
@@ -166,7 +166,7 @@ def profile(preset, batch_size=128, steps=10):
         speed = f"{work / seconds / 1e9:9.0f}" if work else ""
         lines.append(f"{name:18}{n / steps:7.0f}{1000 * seconds / steps:9.2f}{size / steps / 1e6:9.1f}{speed}")
     rest = total - sum(row[1] for row in calls.values()) / steps
-    lines.append(f"{'all the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the walk itself")
+    lines.append(f"{'all the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the backward pass itself")
     return "\n".join(lines)
 
 

@@ -138,8 +138,8 @@ def cells(axes, values, title, cmap, most=None):
     axes.grid(color="white", linewidth=1.5)
 
 
-def play(name):
-    """Train a run on the ring: {step: (points, D's surface, arrows, their pull)}, and the log, {metric: array}."""
+def train_on_ring(name):
+    """Train on the ring. Return {step: (points, D's surface, arrows, gradient directions)} and {metric: array}."""
     base, changes, moments = RUNS[name]
     preset = presets.for_data(presets.PRESETS[base], (2,))._replace(batch_size=BATCH_SIZE, **changes)
     ring = data.load("ring")
@@ -163,8 +163,8 @@ def play(name):
 
 
 def ring():
-    """Three figures of these runs: where the points go, D's surface with what pulls them, and the curves."""
-    runs = {name: play(name) for name in RUNS}
+    """Draw three figures of these runs: the points over time, D's surface with G's gradient, and the curves."""
+    runs = {name: train_on_ring(name) for name in RUNS}
     real = data.load("ring").images[:1000]
     points({name: seen for name, (seen, _) in runs.items() if seen}, real)
     surfaces(runs["r3gan"][0], real)
@@ -233,7 +233,7 @@ def curves(logs):
 
 
 def through_epochs(run, columns=10, rows=8):
-    """One latent point a row, one epoch a column, out of the sample grids that the run left."""
+    """Draw one latent vector a row, one epoch a column, from the sample grids of a run."""
     files = sorted(run.samples.glob("epoch_*.png"))
     files = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(columns, len(files)))]
     h, w, _ = run.settings.shape

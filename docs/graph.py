@@ -1,6 +1,6 @@
-"""A computational graph as a picture, drawn from what tensors remember (Tensor.node) and nothing else.
+"""A computational graph as a picture, drawn from Tensor.node.
 
-Data flows from left to right; the backward walk (tinygan/autograd/backward.py) goes the same ways from right to left.
+Data flows from left to right; the backward pass (tinygan/autograd/backward.py) follows the arrows from right to left.
 """
 
 from matplotlib.patches import FancyBboxPatch
@@ -35,8 +35,9 @@ def arguments(tensor):
 def layout(output, column=0, row=0.0):
     """{id of a tensor: (column, row)}: the output at the given place, everything else to its left.
 
-    An operation stands right of all that it was made from, a leaf left of the first that uses it. The first argument
-    stays in the row of its operation; a second one goes above it, or half-way between those that share it.
+    An operation is placed to the right of its arguments, a leaf to the left of the first operation that uses it. The
+    first argument stays in the row of its operation; a second one goes above it, or half-way between those that share
+    it.
     """
     order, users = history(output), {}
     for tensor in order:
@@ -97,7 +98,7 @@ def arrow(axes, start, end, faded=False):
 
 
 def fit(axes, places, left=0.0, right=0.0, above=0.0, below=0.0):
-    """Set the limits of axes to the boxes and so many inches around; returns the width and height in inches."""
+    """Set the limits of axes to the boxes and a margin in inches; return the width and height in inches."""
     xs, ys = [x * COLUMN for x, _ in places], [y * ROW for _, y in places]
     x0, x1 = min(xs) - WIDTH / 2 - 0.1 - left, max(xs) + WIDTH / 2 + 0.1 + right
     y0, y1 = min(ys) - HEIGHT / 2 - 0.1 - below, max(ys) + HEIGHT / 2 + 0.1 + above

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 TOUR = ROOT / "docs/tour.md"
 BEGIN, END = "<!-- by docs/measure.py -->\n", "<!-- end -->"
 
-ROOMS = {
+PARTS = {
     "backend/: what both devices share": ["tinygan/backend"],
     "backend/cpu/: NumPy": ["tinygan/backend/cpu"],
     "backend/compiled/: Numba": ["tinygan/backend/compiled"],
@@ -35,7 +35,7 @@ REST = "all else in tinygan/"
 
 
 def sources(*places):
-    """The Python files at these places, which are paths from the root; of a folder those directly in it."""
+    """Yield the Python files at these paths from the root; for a folder the files in it, not in its folders."""
     for place in places:
         path = ROOT / place
         yield from sorted(path.glob("*.py")) if path.is_dir() else [path]
@@ -57,25 +57,25 @@ def functions(path):
             yield node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)}: {node.name}"
 
 
-def rooms():
-    """{room: (files, lines)}, the whole library and the scripts last."""
-    found = {room: list(sources(*places)) for room, places in ROOMS.items()}
+def parts():
+    """Return {part: (files, lines)}, the whole library and the scripts last."""
+    found = {part: list(sources(*places)) for part, places in PARTS.items()}
     library = everything()
     found[REST] = [path for path in library if not any(path in files for files in found.values())]
     found["the library"] = library
     found["scripts"] = sorted(ROOT.glob("*.py"))
-    return {room: (len(files), sum(map(lines, files))) for room, files in found.items()}
+    return {part: (len(files), sum(map(lines, files))) for part, files in found.items()}
 
 
 def table():
     """The measures as Markdown."""
-    sizes = rooms()
-    rows = [f"| {room} | {files} | {count:,} |" for room, (files, count) in sizes.items()]
+    sizes = parts()
+    rows = [f"| {part} | {files} | {count:,} |" for part, (files, count) in sizes.items()]
     read = [*everything(), *sorted(ROOT.glob("*.py"))]
     longest, where = max((lines(path), str(path.relative_to(ROOT))) for path in read)
     most, function = max(found for path in read for found in functions(path))
     short = sum(lines(path) <= 300 for path in read) / len(read)
-    core = sum(sizes[room][1] for room in CORE)
+    core = sum(sizes[part][1] for part in CORE)
     return "\n".join([
         "| | files | lines |", "| --- | --- | --- |", *rows, "",
         f"The core (autograd, layers, optim and the four files of the game): {core:,} lines. Files of at most 300",
@@ -85,7 +85,7 @@ def table():
 
 
 def quoted():
-    """What docs/tour.md says: the table between its marks."""
+    """Return the table in docs/tour.md, between its markers."""
     return TOUR.read_text().split(BEGIN)[1].split(END)[0]
 
 

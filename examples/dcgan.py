@@ -1,6 +1,6 @@
-"""A DCGAN on MNIST, from the first line to the last: python examples/dcgan.py
+"""A DCGAN on MNIST, complete in one file: python examples/dcgan.py
 
-Writes dcgan_1.png, dcgan_2.png, ... after each epoch. train.py does the same with more presets and more care.
+Writes dcgan_1.png, dcgan_2.png, ... after each epoch. train.py adds presets, checkpoints and metrics.
 """
 
 from tinygan import Adam, Tensor, backend, data, grad, losses, no_grad, save_grid, tune, use

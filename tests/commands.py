@@ -1,4 +1,4 @@
-"""The commands as people type them, and runs on tiny data for the tests that look at what they leave."""
+"""The commands as people type them, and runs on tiny data for tests of their output files."""
 
 import csv
 import subprocess
@@ -51,7 +51,7 @@ def labelled(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(tiny, tmp_path_factory):
-    """A finished run of two epochs, and what it said."""
+    """A finished run of two epochs, and its printed output."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     done = train("--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """pytest [--device cuda] [--slow]: the suite on another device; with the tests that take minutes.
 
---device standin: on the CUDA path, with NumPy in CuPy's clothes instead of a GPU (cupy_standin.py).
+--device standin: on the CUDA path, with a stand-in for CuPy that computes with NumPy (cupy_standin.py).
 """
 
 import cupy_standin
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_collection_finish(session):
     """Start the suite on the stand-in, which takes as long as all the rest, and put the test that waits for it last."""
-    waits = [item for item in session.items if item.name == "test_the_library_is_green_on_the_standin"]
+    waits = [item for item in session.items if item.name == "test_the_suite_passes_on_the_standin"]
     if waits and backend.device == "cpu" and not session.config.option.collectonly:
         session.config.standin = waits[0].module.start_suite()
         session.items.sort(key=lambda item: item in waits)

@@ -1,4 +1,4 @@
-"""Would the suite notice a wrong derivative? Plant one in every primitive, one at a time, and see.
+"""Would the suite notice a wrong derivative? Insert one in every primitive, one at a time, and run the checks.
 
 A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks of cases.py
 run until one fails: the mutant is caught. One that passes them all survives, and shows a case that is missing.

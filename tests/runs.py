@@ -1,4 +1,4 @@
-"""Runs that were never trained, for tests of what is made of a run."""
+"""Untrained runs, for tests of code that reads run folders."""
 
 from tinygan.app.runs import Run
 from tinygan.app.settings import Settings

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all, believed only as they were saved, and nothing in them is executed."""
+"""Checkpoints: written whole or not at all, accepted only if unchanged, and nothing in them is executed."""
 
 import io
 import json
@@ -64,7 +64,7 @@ def test_what_was_saved_comes_back(tmp_path):
         assert json.loads(file["about"].tobytes()) == {"format": 1, "preset": "dcgan"}
 
 
-def test_the_one_before_is_kept(path):
+def test_the_previous_checkpoint_is_kept(path):
     assert value(path) == 2 and value(checkpoint.previous(path)) == 1
     assert {p.name for p in path.parent.iterdir()} == {"c.npz", "c.previous.npz"}
 
@@ -92,7 +92,7 @@ DAMAGES = [lambda b: b[:100], lambda b: b"", lambda b: b"text", lambda b: b[:200
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_refused_and_the_one_before_it_used_aloud(damage, path, capsys):
+def test_a_damaged_file_is_refused_and_the_previous_one_used_with_a_message(damage, path, capsys):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CheckpointError, match=r"c\.npz: not a whole checkpoint"):
         checkpoint.read(path)
@@ -156,7 +156,7 @@ def npy(shape, content=b""):
     lambda path: path.write_bytes(b"".join([b"PK\5\6", bytes(4), b"\xff" * 12, bytes(2)])),
     lambda path: path.write_bytes(path.read_bytes().replace(b"a.array", b"b.array", 1)),
 ])  # fmt: skip
-def test_a_file_that_claims_much_costs_little(lie, path):
+def test_a_large_header_allocates_little(lie, path):
     lie(path)
     assert memory_to_refuse(path) < 2**20
 

@@ -66,7 +66,7 @@ def test_conv2d_is_the_nested_loops(size, kernel, stride, padding):
 
 
 @pytest.mark.parametrize("size, kernel, stride, padding", ODD)
-def test_the_other_two_are_the_nested_loops_with_one_argument_taken_out(size, kernel, stride, padding):
+def test_the_other_two_are_the_derivatives_of_the_nested_loops(size, kernel, stride, padding):
     """Linear maps are equal when they agree on every unit vector: s(e_i, w, g) and s(x, e_i, g), by nested loops."""
     x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(1))
     x, g = x[:1], g[:1]
@@ -124,7 +124,7 @@ def test_a_filter_larger_than_the_image_is_refused():
         autograd.conv2d(x, w)
 
 
-def test_a_size_that_the_convolution_cannot_have_come_from_is_refused():
+def test_an_impossible_output_size_is_refused():
     g, w = tensors(np.ones((1, 2, 2, 1)), np.ones((3, 3, 1, 1)))
-    with pytest.raises(ValueError, match="no \\(2, 2\\) responses"):
+    with pytest.raises(ValueError, match="does not give \\(2, 2\\) responses"):
         autograd.conv_transpose2d(g, w, size=(9, 9))

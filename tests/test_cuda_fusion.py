@@ -112,10 +112,10 @@ def test_nothing_is_written_before_all_is_computed(function, args, outs, monkeyp
         (lambda x, y: x * y.astype("float64"), (X, X), "double"),
     ],
 )
-def test_this_test_sees_a_wrong_type(function, args, found):
+def test_a_wrong_type_is_detected(function, args, found):
     assert found in cuda_nvrtc.computes_in(cuda_nvrtc.traced(function, "wrong", arrays(args)))
 
 
-def test_this_test_sees_a_function_that_cannot_be_one_kernel():
+def test_a_function_that_cannot_be_one_kernel_is_detected():
     with pytest.raises(AssertionError, match="fell back"):
         cuda_nvrtc.traced(lambda x: (x - x.sum(axis=0)) * 2.0, "two_passes", arrays((X,)))

@@ -164,7 +164,7 @@ def test_what_cupy_captures_is_done_at_each_launch_and_not_before(name):
     np.testing.assert_allclose(result.get(), expected, atol=1e-6)
 
 
-def test_a_launch_sees_what_its_inputs_hold_by_then_and_what_the_host_held_at_the_capture():
+def test_a_launch_uses_current_device_arrays_and_the_host_values_of_the_capture():
     a, total, rate, stream = x(), scratch(), 10.0, cupy.cuda.Stream(non_blocking=True)
     with stream:
         stream.begin_capture()
@@ -228,7 +228,7 @@ def start_suite():
 
 
 @pytest.mark.skipif(backend.device != "cpu", reason="on another device the suite is at it already")
-def test_the_library_is_green_on_the_standin(request):
+def test_the_suite_passes_on_the_standin(request):
     """It runs beside the other tests from the start (conftest.py): here it is waited for."""
     process, output = request.config.standin
     process.wait()

@@ -1,4 +1,4 @@
-"""What the engine promises beyond right derivatives, each promise a test."""
+"""The guarantees of the engine beyond correct derivatives, a test for each."""
 
 import gc
 import weakref
@@ -25,7 +25,7 @@ def test_a_tensor_used_twice_gets_both_gradients():
     assert [values(g) for g in grad(x * x * x, [x])] == [[27.0]]
 
 
-def test_shared_subexpressions_are_walked_once_with_their_whole_gradient():
+def test_a_shared_subexpression_is_visited_once_with_its_whole_gradient():
     a = leaf(1.0)
     b = a + a
     c = b + b
@@ -48,7 +48,7 @@ def test_a_leaf_used_5000_times_gets_all_its_gradients():
     assert values(grad(y, [x])[0]) == [5001.0]
 
 
-def test_only_the_way_to_the_inputs_is_walked(monkeypatch):
+def test_only_tensors_between_output_and_inputs_are_visited(monkeypatch):
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
     y = (autograd.exp(w) * autograd.tanh(x)).sum()
     asked = []
@@ -73,7 +73,7 @@ def test_an_input_without_a_part_in_the_output_is_an_error_unless_allowed():
     assert values(grad(x * 2.0, [x, stranger], allow_unused=True)[1]) == [0.0, 0.0]
 
 
-def test_an_output_of_several_elements_needs_a_seed_of_its_shape():
+def test_an_output_of_several_elements_needs_a_grad_output_of_its_shape():
     x = leaf(1.0, 2.0)
     with pytest.raises(ValueError, match="grad_output"):
         grad(x * x, [x])
@@ -82,7 +82,7 @@ def test_an_output_of_several_elements_needs_a_seed_of_its_shape():
     assert values(grad(x * x, [x], grad_output=leaf(1.0, 10.0))[0]) == [2.0, 40.0]
 
 
-def test_nothing_is_remembered_within_no_grad():
+def test_no_grad_records_no_nodes():
     x = leaf(1.0)
     with no_grad():
         y = x * x
@@ -95,11 +95,11 @@ def test_a_detached_tensor_is_a_constant():
     assert values(grad(x.detach() * x, [x])[0]) == [3.0]
 
 
-def test_constants_remember_nothing():
+def test_operations_on_constants_record_no_nodes():
     assert (Tensor([1.0]) * Tensor([2.0])).node is None
 
 
-def test_a_second_walk_over_a_used_history_says_so():
+def test_a_second_backward_pass_over_a_freed_graph_raises():
     x = leaf(1.0)
     y = x * x * x
     grad(y, [x])
@@ -120,7 +120,7 @@ def test_an_update_in_place_between_forward_and_backward_is_an_error():
         grad(y, [x])
 
 
-def test_a_history_is_freed_without_the_garbage_collector():
+def test_a_graph_is_freed_without_the_garbage_collector():
     gc.disable()
     try:
         x = leaf(1.0, 2.0)
@@ -134,7 +134,7 @@ def test_a_history_is_freed_without_the_garbage_collector():
         gc.enable()
 
 
-def test_memory_falls_while_the_walk_proceeds():
+def test_memory_falls_during_the_backward_pass():
     """Each activation is let go as soon as its gradient has been passed on, though the output is still held."""
     x = leaf(1.0)
     hidden = [x * 2.0]
@@ -177,7 +177,7 @@ def test_indexing_with_arrays_is_refused():
         leaf(1.0, 2.0)[[0, 0]]
 
 
-def test_sigmoid_and_softplus_are_exact_far_out():
+def test_sigmoid_and_softplus_are_exact_for_large_inputs():
     x = Tensor([-80.0, 80.0])
     np.testing.assert_allclose(autograd.sigmoid(x).numpy(), [np.exp(-80.0), 1.0], rtol=1e-5)
     np.testing.assert_allclose(autograd.softplus(x).numpy(), [np.exp(-80.0), 80.0], rtol=1e-5)

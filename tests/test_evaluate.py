@@ -1,4 +1,4 @@
-"""evaluate.py as people type it, on a tiny run: what it says, what it writes, what it leaves alone."""
+"""evaluate.py as people type it, on a tiny run: what it prints, writes, and does not change."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ def contents(folder):
 
 @pytest.fixture(scope="module")
 def measured(labelled, tmp_path_factory):
-    """A run of preset cgan on data without test images; what was in it before it was measured, and what was said."""
+    """A run of preset cgan on data without test images; its files before the evaluation, and the printed output."""
     folder = tmp_path_factory.mktemp("measured")
     words = ["--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 10, "--out", folder / "r"]
     assert train(*words).returncode == 0

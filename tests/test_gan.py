@@ -1,4 +1,4 @@
-"""The training step: what it computes, what it leaves alone, and what it leaves behind."""
+"""The training step: what it computes, what it does not change, and what stays in memory."""
 
 import gc
 import tracemalloc
@@ -80,7 +80,7 @@ def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls
 
 
 @pytest.mark.parametrize("loss, passes", [("bce", 3), ("hinge", 3), ("lsgan", 3), ("relativistic", 4)])
-def test_only_a_loss_that_compares_pays_for_the_real_logits_in_the_generators_phase(loss, passes, count_calls):
+def test_only_a_relativistic_loss_computes_real_logits_in_the_generators_phase(loss, passes, count_calls):
     """vanilla's D has three Linears, its G three; each step runs G twice, and D `passes` times."""
     training = build("vanilla", loss=loss)
     steps(training)

@@ -1,4 +1,4 @@
-"""What a run says about itself, and the failures it names; the toy worlds, where they can be seen."""
+"""Metrics, warnings of failures, and the toy worlds."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from tinygan.gan.losses import LOSSES
 HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient": 1.0}
 
 
-def said(loss, *changes):
-    """What is said of five healthy rows and then RECENT with each of the changes."""
+def warnings_of(loss, *changes):
+    """Return the warnings after five healthy rows and then RECENT with each of the changes."""
     watch, sentences = FailureMonitor(LOSSES[loss]), []
     for change in ({}, *changes):
         for _ in range(RECENT if change else 5):
@@ -24,20 +24,20 @@ def said(loss, *changes):
 WON = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
 
 
-def test_a_healthy_run_is_not_disturbed():
-    assert said("bce", dict(d_loss=0.6)) == []
+def test_a_healthy_run_gets_no_warning():
+    assert warnings_of("bce", dict(d_loss=0.6)) == []
     watch = FailureMonitor(LOSSES["bce"])  # too early to tell
     assert not any(watch.update([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
 
 
 def test_a_discriminator_that_has_won_is_named_once_but_not_a_wasserstein_critic():
-    (message,) = said("bce", WON, WON)
+    (message,) = warnings_of("bce", WON, WON)
     assert message.startswith("D has won")
-    assert said("wasserstein", WON) == said("bce", {**WON, "g_gradient": 1.0}) == []
+    assert warnings_of("wasserstein", WON) == warnings_of("bce", {**WON, "g_gradient": 1.0}) == []
 
 
 def test_collapse_is_named():
-    (message,) = said("bce", dict(pairwise_distance=1.0))
+    (message,) = warnings_of("bce", dict(pairwise_distance=1.0))
     assert message.startswith("G is collapsing")
 
 
@@ -50,7 +50,7 @@ def test_accuracy_is_by_threshold_or_by_comparison():
     assert [float(a) for a in accuracy(LOSSES["wasserstein"], real, fake)] == [0.75, 1.0]  # means: 1.1 and -0.55
 
 
-def test_spread_is_the_root_mean_square_distance_of_pairs():
+def test_pairwise_distance_is_the_root_mean_square_over_pairs():
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 1))
     squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
     assert float(pairwise_distance(backend.to_device(x))) == pytest.approx(np.sqrt(np.mean(squares)))
@@ -66,7 +66,7 @@ def test_the_first_tensor_that_is_not_finite_is_named():
 
 
 @pytest.mark.parametrize("world, modes", [("ring", 8), ("grid", 25), ("spiral", 40)])
-def test_a_world_covers_itself_and_half_of_it_covers_half(world, modes):
+def test_real_points_cover_all_modes_and_half_of_them_half(world, modes):
     points = data.load(world).images
     assert points.dtype == np.float32 and abs(points).max() < 2.75
     covered, all_modes, good = toy.judge(world, points[:2500])
@@ -78,7 +78,7 @@ def test_a_world_covers_itself_and_half_of_it_covers_half(world, modes):
 
 
 @pytest.mark.parametrize("world", toy.WORLDS)
-def test_points_are_given_as_they_are(world):
+def test_points_are_not_scaled(world):
     batches = data.Batches(data.load(world), 16, 0)
     batches.start_epoch(0)
     (points,) = batches.next()

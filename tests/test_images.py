@@ -1,4 +1,4 @@
-"""Plain images as data: where they are looked for, what becomes of them, and that networks are built for their size."""
+"""Image files as data: where they are found, the pixels they become, and networks of their size."""
 
 import numpy as np
 import pytest

@@ -67,7 +67,7 @@ def test_label_smoothing_is_one_sided():
     assert smooth == pytest.approx(((REAL - 0.9) ** 2).mean() / 2 + (FAKE**2).mean() / 2, rel=1e-12)
 
 
-def test_the_saturating_form_is_the_game_as_written_and_is_flat_where_d_is_sure():
+def test_the_saturating_loss_is_eq_1_and_its_gradient_vanishes_where_d_is_sure():
     assert bce_generator_saturating(*logits()).item() == pytest.approx(np.log(1 - sigmoid(FAKE)).mean(), rel=1e-12)
     sure = Tensor(backend.to_device(np.full((1, 1), -10.0)), requires_grad=True)
     (flat,), (steep,) = (
@@ -77,7 +77,7 @@ def test_the_saturating_form_is_the_game_as_written_and_is_flat_where_d_is_sure(
     assert abs(flat.item()) < 1e-4 and abs(steep.item()) > 0.99
 
 
-def test_logits_far_out_stay_finite_and_keep_their_gradient():
+def test_large_logits_give_finite_losses_and_gradients():
     real, fake = Tensor([[-200.0]]), Tensor([[200.0]])
     assert LOSSES["bce"].discriminator(real, fake).item() == pytest.approx(400)
     assert LOSSES["bce"].generator(real, Tensor([[-200.0]])).item() == pytest.approx(200)
@@ -97,7 +97,7 @@ def penalty_of(name, D, real, fake, seed=0):
 
 @pytest.mark.parametrize("norm", [0.5, 1.0, 3.0])
 def test_penalties_of_a_linear_critic_have_a_closed_form(norm):
-    """D(x) = <w, x>: its slope is w everywhere, whatever the images."""
+    """D(x) = <w, x>: its gradient is w for every image."""
     w = np.random.default_rng(1).standard_normal((12, 1))
     w *= norm / np.linalg.norm(w)
 
@@ -111,7 +111,7 @@ def test_penalties_of_a_linear_critic_have_a_closed_form(norm):
 
 
 def test_penalties_of_a_quadratic_critic_are_the_formula():
-    """D(x) = |x|^2 / 2 has the slope x: the norm is over all axes of one image, and the mean over images."""
+    """D(x) = |x|^2 / 2 has the gradient x: the norm is over all axes of one image, and the mean over images."""
 
     def D(x):
         return (x * x).sum((1, 2, 3)).reshape(len(x), 1) * 0.5
@@ -126,7 +126,7 @@ def test_penalties_of_a_quadratic_critic_are_the_formula():
     assert penalty_of("gp", D, real, fake).item() == pytest.approx(((norms - 1) ** 2).mean())
 
 
-def test_a_slope_of_zero_has_a_finite_gradient():
+def test_penalties_are_differentiable_where_the_gradient_is_zero():
     w = Tensor(backend.xp.zeros((3, 1)), requires_grad=True)
     loss = penalty_of("gp", lambda x: x @ w, batch(2, 3), batch(2, 3, seed=1))
     assert np.isfinite(grad(loss, [w])[0].numpy()).all()
@@ -152,5 +152,5 @@ def test_the_penalty_of_a_whole_discriminator_has_the_gradient_of_finite_differe
     check_grads(function, weights, order=2 if name == "r1" else 1)
 
 
-def test_every_loss_has_its_formula_and_its_slopes_here():
+def test_every_loss_has_its_formula_and_its_gradient_here():
     assert LOSSES.keys() == EXPECTED.keys() == SLOPES.keys()

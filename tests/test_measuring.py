@@ -1,4 +1,4 @@
-"""The network that quality is measured with: its training, its files, and what it is made for."""
+"""The classifier behind the metrics: its training, its files, and the data it is for."""
 
 import math
 
@@ -87,7 +87,7 @@ def test_training_images_that_were_read_already_are_not_read_again(tmp_path, mon
     assert len(evaluators.splits(folder, train)[0].images) == 30
 
 
-def test_without_test_images_a_sixth_is_set_aside_and_said(tmp_path):
+def test_without_test_images_a_sixth_is_set_aside_with_a_note(tmp_path):
     images = np.arange(36)[:, None, None] * np.ones((8, 8))
     write(tmp_path, train_images=idx(images), train_labels=idx(np.arange(36) % 2))
     train, test, note = evaluators.splits(tmp_path)

@@ -100,7 +100,7 @@ def test_the_nearest_image_is_the_nearest_in_whole_numbers():
 # What samples are called
 
 
-def test_the_score_is_the_number_of_classes_that_come_clearly_and_evenly():
+def test_the_score_is_the_number_of_classes_that_are_clear_and_equally_frequent():
     sure = 1000 * np.eye(10)[np.arange(50) % 10]  # and e^1000 does not overflow
     assert labels.classifier_score(sure) == pytest.approx(10)
     assert labels.classifier_score(sure[sure.argmax(1) < 4]) == pytest.approx(4)

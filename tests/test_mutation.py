@@ -1,4 +1,4 @@
-"""The mutation script on a handful of primitives: it finds what can be wrong, and it can count."""
+"""The mutation script on some primitives: it finds every differentiable argument and counts survivors."""
 
 import mutate
 import pytest

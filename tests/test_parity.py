@@ -1,7 +1,7 @@
 """The same numbers as PyTorch: layers, losses, penalties, Adam, a whole GAN, and their first and second derivatives.
 
-Finite differences prove that a derivative belongs to its function; this proves that the function is the one everybody
-means. In float64, on configurations drawn at random; optional: skipped where PyTorch is missing.
+Finite differences prove that a derivative belongs to its function; this proves that the function is PyTorch's.
+In float64, on configurations drawn at random; skipped where PyTorch is missing.
 """
 
 import inspect
@@ -128,7 +128,7 @@ CONFIGURATIONS = {  # (numpy generator, tinygan generator) -> a layer and the sh
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_layer_is_pytorchs_to_the_second_derivative_with_what_it_keeps(name, seed, rng):
+def test_a_layer_is_pytorchs_to_the_second_derivative_with_its_buffers(name, seed, rng):
     host = np.random.default_rng(seed)
     layer, shape = CONFIGURATIONS[name](host, rng)
     layer.flatten("float64")
@@ -175,7 +175,7 @@ def test_a_loss_is_pytorchs_to_the_second_derivative(name, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", PENALTIES)
-def test_a_penalty_and_its_gradient_by_the_weights_are_pytorchs(name, seed, rng):
+def test_a_penalty_and_its_weight_gradient_are_pytorchs(name, seed, rng):
     reference, host = reference_of("SLOPE_PENALTIES", name), np.random.default_rng(seed)
     D = layers.Sequential(
         layers.Conv2d(2, 4, 3, rng, stride=2, padding=1), layers.Tanh(),

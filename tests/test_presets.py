@@ -1,4 +1,4 @@
-"""Presets: schedules, conditional networks, parts that fit together, and parts that are refused."""
+"""Presets: schedules, conditional networks, and combinations that are refused."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize("what, reason", NONSENSE)
-def test_parts_that_make_no_sense_together_are_refused_with_the_reason(what, reason):
+def test_combinations_that_cannot_work_are_refused_with_the_reason(what, reason):
     with pytest.raises(ValueError, match=reason):
         build(**what)
 

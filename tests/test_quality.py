@@ -1,4 +1,4 @@
-"""Quality along the way: the best checkpoint is kept, and what was measured is on the record."""
+"""Quality during training: the best checkpoint is kept, and every measurement is recorded."""
 
 import dataclasses
 import shutil

@@ -1,4 +1,4 @@
-"""report.html: what it shows of a run, that it needs nothing but itself, and that it works in a real browser."""
+"""report.html: what it shows of a run, without any network, in a real browser."""
 
 import html
 import json
@@ -104,14 +104,14 @@ def test_the_page_of_a_run_that_has_just_begun_opens_too(tmp_path):
 
 
 @in_a_browser
-def test_what_goes_wrong_in_a_page_would_be_noticed(tmp_path):
+def test_an_error_in_the_page_fails_these_tests(tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<script>nothing.there</script></html>")
     _, console = browse(page)
     assert any("nothing is not defined" in line for line in console)
 
 
-def test_the_page_asks_for_nothing_from_anywhere(tmp_path):
+def test_the_page_makes_no_network_requests(tmp_path):
     run = make(tmp_path / "r")
     shown = content(run)
     page = (run.folder / "report.html").read_text()
@@ -188,6 +188,6 @@ def test_quality_along_the_way_has_a_curve(tmp_path):
     assert shown["panels"][-1]["title"] == "distance from real images" and shown["panels"][-1]["log"]
 
 
-def test_a_toy_world_is_not_told_to_draw_images(tmp_path):
+def test_the_page_of_a_toy_world_has_no_commands_for_images(tmp_path):
     world = settings(data="ring", shape=(2,))
     assert len(report.commands(Run(tmp_path, world), world.to_json())) == 1

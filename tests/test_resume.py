@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(copy):
     assert {path.name: path.read_bytes() for path in (copy / "checkpoint").iterdir()} == before
 
 
-def test_where_the_last_checkpoint_is_torn_the_one_before_it_goes_on(copy, trained):
+def test_where_the_last_checkpoint_is_damaged_the_previous_one_is_resumed(copy, trained):
     last = copy / "checkpoint" / "last.npz"
     last.write_bytes(last.read_bytes()[:100_000])
     again = train("--resume", copy)

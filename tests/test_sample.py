@@ -1,4 +1,4 @@
-"""sample.py: what it draws of a run, and what it refuses. The run is one that has yet to learn: only it is quick."""
+"""sample.py: what it draws of a run, and what it refuses. The run is untrained, to be fast."""
 
 import subprocess
 import sys
@@ -170,7 +170,7 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
 
 
 @pytest.mark.parametrize("kind, name, words, message", REFUSED)
-def test_what_cannot_be_drawn_is_said_and_not_drawn(draw, tmp_path, capsys, kind, name, words, message):
+def test_requests_that_cannot_be_drawn_are_refused_with_a_sentence(draw, tmp_path, capsys, kind, name, words, message):
     with pytest.raises((SystemExit, ValueError, backend.DeviceError)) as error:
         draw(kind, name, *words)
     said = capsys.readouterr().err or str(error.value)

@@ -52,7 +52,7 @@ def test_the_default_is_cgan_where_there_are_labels_and_dcgan_where_not(labelled
     assert chosen == ["cgan", "dcgan"]
 
 
-def test_a_run_says_what_runs_where_and_what_to_do_next(trained):
+def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     folder, done = trained
     assert done.stderr == ""  # no bar where there is no terminal
     header, rest = done.stdout.split("epoch 1/2: ")
@@ -200,13 +200,13 @@ def test_weights_that_are_not_finite_are_never_saved(stop, tiny, tmp_path):
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 0
 
 
-def test_a_loss_of_ones_own_does_not_inherit_the_smoothing_of_the_preset(labelled, tmp_path):
+def test_another_loss_does_not_inherit_the_label_smoothing_of_the_preset(labelled, tmp_path):
     words = ["--preset", "cgan", "--loss", "hinge", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     assert train(*words, "--out", tmp_path / "r").returncode == 0
     assert json.loads((tmp_path / "r" / "config.json").read_text())["real_label"] == 1.0
 
 
-def test_the_same_command_twice_makes_two_runs_of_the_same_bits_and_quiet_says_where(tiny, tmp_path):
+def test_the_same_command_twice_makes_two_runs_of_the_same_bits_and_quiet_prints_the_folder(tiny, tmp_path):
     words = [ROOT / "train.py", "--data", tiny, "--batch-size", 4, "--max-steps", 12, "--preset", "vanilla", "--quiet"]
     options = dict(capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     one, two = (subprocess.run([sys.executable, *map(str, words)], **options) for _ in range(2))

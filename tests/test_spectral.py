@@ -26,7 +26,7 @@ def test_its_derivative_holds_the_singular_vectors_constant(shape, rng):
     check_grads(norm, [np.random.default_rng(0).standard_normal(shape)], order=2)
 
 
-def test_every_pass_of_a_step_sees_the_same_vectors_and_one_round_moves_them(monkeypatch):
+def test_all_passes_of_a_step_use_the_same_vectors_and_one_round_changes_them(monkeypatch):
     training = build("sngan")
     rounds, seen = [], set()
     iterate, forward = SpectralNorm.iterate, SpectralNorm.forward
@@ -41,7 +41,7 @@ def test_every_pass_of_a_step_sees_the_same_vectors_and_one_round_moves_them(mon
     assert sorted(rounds) == sorted(map(id, normalised)) and len(seen) == len(normalised) == 5
 
 
-def test_a_normalised_network_has_a_gradient_of_one_at_most(rng):
+def test_a_normalised_network_of_linear_layers_has_a_gradient_of_at_most_one(rng):
     D = spectral_norm(Sequential(Linear(5, 8, rng), Linear(8, 1, rng)), rng)
     for _ in range(100):
         power_iteration(D)

@@ -1,4 +1,4 @@
-"""The three floors: imports go down only, and only the backend knows NumPy from CuPy."""
+"""The three floors: modules import only from lower floors; only the backend depends on NumPy or CuPy."""
 
 import ast
 import subprocess
@@ -40,7 +40,7 @@ def imports_of(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_down_only_and_only_the_backend_knows_its_arrays(path):
+def test_modules_import_only_from_lower_floors_and_only_the_backend_imports_array_libraries(path):
     here = room(path.relative_to(ROOT).parts)
     for parts in imports_of(path):
         if parts[0] == "tinygan":

@@ -185,7 +185,7 @@ def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path
     assert one.keys() == three.keys() and all(np.array_equal(one[name], three[name]) for name in one)
 
 
-def test_no_bit_depends_on_the_number_of_threads_where_the_generator_draws_too():
+def test_no_bit_depends_on_the_number_of_threads_with_random_numbers_in_the_generator():
     images, losses = Tensor(r(16, 8, 8, 1)), []
     for n in (1, 2, 5):
         backend.tune(n)

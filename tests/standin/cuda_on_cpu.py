@@ -1,4 +1,4 @@
-"""Runs a CUDA kernel on the CPU: the compiler g++ takes its text for C++, after a few words that make it so.
+"""Runs a CUDA kernel on the CPU: g++ compiles its source as C++, after a short prefix.
 
 The threads of a block are done one after the other, or, where a kernel waits for all of them (__syncthreads), each as a
 thread of the system, which shows a missing wait now and then. Slow, and good for small arrays: it is about arithmetic.

@@ -98,7 +98,7 @@ class Run:
     def write_config(self) -> None:
         """Write config.json: the settings, and the versions of what runs them."""
         versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
-        versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # numpy again, or cupy
+        versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # of the arrays: numpy or cupy
         about = {"kernels": backend.kernels(), "versions": versions, "commit": commit()}
         files.write_text(self.config, json.dumps({**self.settings.to_json(), **about}, indent=2) + "\n")
 

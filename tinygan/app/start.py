@@ -39,7 +39,7 @@ def new_run(args) -> Start:
 
 
 def resumed_run(args) -> Start:
-    """Open the run of --resume and load its last checkpoint. config.json then has the settings that changed.
+    """Open the run of --resume and load its last checkpoint. Changed settings are written to config.json.
 
     Raises RunError if the data are no longer of the shape, or have no longer the classes, of this run.
     """

@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation: tensors, primitives with their derivatives, the backward walk, and its proof."""
+"""Reverse-mode differentiation: tensors, primitives with their derivatives, the backward pass, and its check."""
 
 from .activations import leaky_relu, leaky_relu_grad, relu, sigmoid, softplus, tanh
 from .arithmetic import add, divide, exp, log, matmul, maximum, multiply, negative, power, sqrt, subtract

@@ -1,4 +1,4 @@
-"""The backward walk: the chain rule, from an output back to the inputs asked for, and nowhere else."""
+"""The backward pass: the chain rule, from an output back to the inputs asked for, and nowhere else."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ from .. import backend
 from ..backend import Array
 from .tensor import Node, Tensor, is_recording, record
 
-FREED = Node(None, (), {}, ())  # type: ignore[arg-type]  # replaces a node that a walk has used
+FREED = Node(None, (), {}, ())  # type: ignore[arg-type]  # replaces a node that a backward pass has used
 
 
 def grad(
@@ -19,7 +19,7 @@ def grad(
 ) -> list[Tensor]:
     """Return d output / d input for each of the inputs, as Tensors of their shapes.
 
-    create_graph: make nodes during the walk, so that the gradients can be differentiated. The graph of the output is
+    create_graph: make nodes during the pass, so that the gradients can be differentiated. The graph of the output is
     then kept; otherwise it is freed. grad_output: dL/d output, needed if the output has more than one element; the
     result is then dL/d input. allow_unused: an input that the output does not depend on gets zeros. By default it is
     an error, because in training it is a mistake, such as a detach in the wrong place.
@@ -33,25 +33,25 @@ def grad(
     gradients = {id(output): _grad_output(output, grad_output)}
     with record(create_graph):
         while order:
-            tensor = order.pop()  # children before parents: its gradient is complete
+            tensor = order.pop()  # results before their arguments: its gradient is complete
             g = gradients[id(tensor)] if id(tensor) in keep else gradients.pop(id(tensor))
             node = tensor.node
             node.check_versions()
             for x, dx in node.gradients(g, tensor, on_path):
                 gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
             if not create_graph:
-                tensor.node = FREED  # releases the arguments, so that memory falls during the walk
+                tensor.node = FREED  # releases the arguments, so that memory falls during the pass
     return [_result(gradients, i, x, allow_unused) for i, x in enumerate(inputs)]
 
 
 def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -> list[Tensor]:
-    """Return the vector-Jacobian products of a function of Tensors, by the walk over its plain operations.
+    """Return the vector-Jacobian products of a function of Tensors, by differentiating the operations in it.
 
     With it, the derivative of a primitive that is fused for speed can be taken through the formula that it computes.
     """
-    again = is_recording()  # whether the results must be differentiable: then the inputs stay part of the outer graph
+    again = is_recording()  # a further derivative may follow: then the inputs stay connected to the outer graph
     with record(True):
-        args = [x.reshape(x.shape) if again else x.detach() for x in args]  # the walk stops at these
+        args = [x.reshape(x.shape) if again else x.detach() for x in args]  # fresh tensors: the inputs of `grad` below
         for x in args:
             x.requires_grad = True
         y = function(*args)
@@ -59,14 +59,14 @@ def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -
 
 
 def _graph(output: Tensor) -> list[Tensor]:
-    """Return every tensor that requires a gradient and that `output` was made from, parents before children.
+    """Return every tensor that requires a gradient and that `output` was made from, arguments before results.
 
-    Depth first, with a stack of its own: a graph may be deeper than Python's recursion limit.
+    A topological order, depth first, with a stack of its own: a graph may be deeper than Python's recursion limit.
     """
     order, visited, stack = [], set(), [(output, False)]
     while stack:
-        tensor, parents_done = stack.pop()
-        if parents_done:
+        tensor, args_done = stack.pop()
+        if args_done:
             order.append(tensor)
         elif id(tensor) not in visited:
             visited.add(id(tensor))
@@ -82,7 +82,7 @@ def _graph(output: Tensor) -> list[Tensor]:
 
 
 def _path(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the tensors with a node that lie between `inputs` and `output`, parents before children."""
+    """Return the tensors with a node that lie between `inputs` and `output`, arguments before results."""
     on_path, path = {id(x) for x in inputs}, []
     for tensor in _graph(output):
         if tensor.node and any(id(x) in on_path for x in tensor.node.args):

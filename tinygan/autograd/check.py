@@ -1,8 +1,8 @@
 """Compare derivatives with finite differences.
 
-Take random weights u and the number S(x) = sum(u f(x)). Its derivative by each element of each input, as the engine
-computes it, must be the central difference (S(x + h) - S(x - h)) / 2h. The derivative is then itself a function, of the
-inputs and of u, and is checked in the same way: orders 2, 3, ...
+Take random weights u and the number S(x) = sum(u f(x)). Its derivative with respect to each input element, as the
+engine computes it, must be the central difference (S(x + h) - S(x - h)) / 2h. The derivative is then itself a function,
+of the inputs and of u, and is checked in the same way: orders 2, 3, ...
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ def check_grads(
 ) -> None:  # fmt: skip
     """Check the derivatives of `function` at `inputs`, up to `order`, element by element, in float64.
 
-    function: Tensors -> one Tensor, made of primitives, the same result at each call. inputs: arrays or numbers, more
-    than `step` away from kinks. A derivative d passes if it is within tolerance * (1 + |d|) of the finite difference.
-    Raises GradientError, which names order, argument, index, both values and the seed; ValueError for a function that
-    is random or not finite.
+    function: Tensors -> one Tensor, made of primitives, the same result at each call. inputs: arrays or numbers x,
+    more than step * max(1, |x|) away from kinks. A derivative d passes if it is within tolerance * (1 + |d|) of the
+    finite difference. Raises GradientError, which names order, argument, index, both values and the seed; ValueError
+    for a function that is random or not finite.
     """
     rng = np.random.default_rng(seed)
     name = name or getattr(function, "__name__", repr(function))

@@ -1,6 +1,6 @@
-"""Convolution as three partial derivatives of one form.
+"""Convolution as three partial derivatives of one trilinear form.
 
-Take an image x, a filter w, an image of responses g, and the number
+Take an image x, a filter w, an array of responses g (one for each patch and filter: a feature map), and the number
 
     s(x, w, g) = sum(g * conv(x, w))
 
@@ -36,7 +36,7 @@ def conv_transpose2d(g, w, size, stride=(1, 1), padding=(0, 0)):
     give the same number of patches when the stride is over 1. Raises ValueError for a size that does not fit g.
     """
     if patch_grid(size, w.shape[:2], stride, padding) != g.shape[1:3]:
-        raise ValueError(f"a convolution of an image of {size} has no {g.shape[1:3]} responses to transpose")
+        raise ValueError(f"a convolution of an image of {size} does not give {g.shape[1:3]} responses")
     return backend.conv_transpose2d(g, w, size, stride, padding)
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisation, fused: one pass forward and one back, exact to any order (Ioffe & Szegedy 2015).
+"""Batch normalisation: one primitive forward and one backward, exact to any order (Ioffe & Szegedy 2015).
 
     x̂ = (x - mean) r,   r = 1 / sqrt(var + eps),   y = gamma x̂ + beta        mean, var: of each channel of x
 

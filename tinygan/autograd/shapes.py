@@ -13,7 +13,7 @@ from .tensor import primitive
 
 @primitive
 def sum_to(x, shape):
-    """y = x summed over the axes along which `shape` is broadcast to x's        dL/dx = g, broadcast"""
+    """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
         return backend.column_sums(identity, x)  # the gradient of every bias
     lead = x.ndim - len(shape)

@@ -84,7 +84,7 @@ class Tensor:
 
     def __init__(self, data: Array | float | list | tuple, requires_grad: bool = False) -> None:
         xp = backend.xp
-        if isinstance(data, (int, float, list, tuple, xp.generic)):  # xp.generic: what NumPy's sums return
+        if isinstance(data, (int, float, list, tuple, xp.generic)):  # xp.generic: a NumPy scalar, such as a sum
             data = xp.asarray(data, dtype=None if isinstance(data, xp.generic) else "float32")
         elif not isinstance(data, xp.ndarray):
             kind = f"{type(data).__module__}.{type(data).__name__}"
@@ -145,10 +145,10 @@ class Tensor:
     # fmt: on
 
     def __getitem__(self, index) -> Tensor:
-        """x[index] for slices, integers, None and ...; raises TypeError for other kinds."""
+        """x[index] for slices, Python integers, None and ...; raises TypeError for other kinds."""
         parts = index if isinstance(index, tuple) else (index,)
-        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # these never overlap
-            raise TypeError(f"a Tensor is indexed with slices, integers, None and ...; got {index!r}")
+        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # each picks an element once
+            raise TypeError(f"a Tensor is indexed with slices, Python integers, None and ...; got {index!r}")
         return shapes.getitem(self, index=index)
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where arrays live: the only place that knows NumPy from CuPy.
+"""Where arrays live: the only package that depends on NumPy or CuPy.
 
 `use(device)` is called once, before anything is built. Other code reads `backend.xp`, the array namespace, and calls
 the functions of this file, so one source runs on either device. Here each function is described; `cpu/` and `cuda/`

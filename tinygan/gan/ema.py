@@ -14,9 +14,10 @@ from ..layers import BatchNorm, Module
 class EMA:
     """average <- average + (1 - beta) (weights - average)        beta = 0.5^(images per step / half-life)
 
-    Training moves G's weights around a good point; their average is closer to it (Yazici et al. 2019). half_life: after
-    this number of images, the influence of a weight is halved. Early in training the half-life is a twentieth of the
-    images so far, so that the random initial weights are soon forgotten (Karras et al. 2020).
+    Training moves G's weights around a good point; their average is closer to it (Yazici et al. 2019). Samples are
+    drawn from the average; training never uses it. half_life: after this number of images, the influence of old weights
+    is halved. Early in training the half-life is a twentieth of the images so far, so that the random initial weights
+    are soon forgotten (Karras et al. 2020).
 
     average: a network of the same architecture. Only parameters are averaged. Before it is used, its BatchNorm
     statistics must be computed by update_bn_statistics.
@@ -50,6 +51,7 @@ def update_bn_statistics(network: Module, batches: Iterable[tuple]) -> None:
     """Set the running statistics of all BatchNorm layers to the mean over `batches`, tuples of network inputs.
 
     The running averages that were collected in training belong to the weights of training, not to averaged weights.
+    The network is in training mode afterwards.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
     if not layers:

@@ -49,7 +49,7 @@ class GAN:
         for _ in range(self.n_critic):
             real, *labels = map(Tensor, batches.next())
             power_iteration(self.D)
-            fake = self.G(self.latent(len(real)), *labels).detach()  # only D learns here: G's graph is not needed
+            fake = self.G(self.latent(len(real)), *labels).detach()  # only D learns here: drop G's graph to save memory
             D_phase = self.discriminator_loss(real, fake, *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
@@ -60,9 +60,9 @@ class GAN:
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
-        if self.penalty:  # it takes the gradient of D at the images, so both become leaves of the graph
+        if self.penalty:  # it differentiates D with respect to the images, so both become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
-        real_logits = self.D(real, *labels)  # in a batch of its own: BatchNorm must not mix real with fake statistics
+        real_logits = self.D(real, *labels)  # without the fakes: BatchNorm would mix their statistics
         fake_logits = self.D(fake, *labels)
         loss = self.loss.discriminator(real_logits, fake_logits)
         if not self.penalty:

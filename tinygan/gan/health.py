@@ -2,7 +2,7 @@
 
 All metrics come from values that the step computes anyway; no image goes through a network for them. With bce, D(x) and
 D(G(z)) are probabilities. Both near 0.5: D cannot tell real from fake, as at the very start or at the optimum. 0.6 to
-0.8 against 0.2 to 0.4: a balanced game. 1 against 0 for long: D has won, and G learns nothing.
+0.8 against 0.2 to 0.4: a healthy game. 1 against 0 for long: D has won, and G learns nothing.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ def mean_output(loss: Loss, logits: Tensor) -> Array:
 
 
 def accuracy(loss: Loss, real: Array, fake: Array) -> tuple[Array, Array]:
-    """Return the shares of real and of fake images that D classifies correctly, from its outputs.
+    """Return the shares of real and of fake images that D classifies correctly, from its logits.
 
-    A loss without a threshold compares each image with the mean output for the other kind.
+    A loss without a threshold compares each image with the mean logit of the other kind.
     """
     over_real, over_fake = (fake.mean(), real.mean()) if loss.threshold is None else (loss.threshold, loss.threshold)
     return (real > over_real).astype(real.dtype).mean(), (fake < over_fake).astype(fake.dtype).mean()
 
 
 def pairwise_distance(images: Array) -> Array:
-    """Return sqrt(E |x_i - x_j|^2) over pairs i != j, which is 2 n / (n - 1) times the sum of variances, rooted."""
+    """Return sqrt(E |x_i - x_j|^2) over pairs i != j: the root of 2 n / (n - 1) times the sum of variances."""
     n = len(images)
     centred = images - images.mean(0)
     return backend.xp.sqrt((centred * centred).sum() * (2.0 / max(n - 1, 1)))

@@ -14,8 +14,8 @@ from ..autograd import Tensor, maximum, sigmoid, softplus
 class Loss(NamedTuple):
     """The losses of D and G, and how to interpret D's outputs.
 
-    output: maps logits to the D(x) that is logged, a probability where there is one. threshold: the output between
-    "real" and "fake"; None if only differences matter, and an image is compared with the mean of the other kind.
+    output: maps logits to the D(x) that is logged, a probability where there is one. threshold: the logit above which D
+    says "real"; None if only differences matter: an image is then compared with the mean logit of the other kind.
     relativistic: G's loss uses the real logits too. supports_label_smoothing: D's loss has a target for real images.
     """
 
@@ -28,20 +28,19 @@ class Loss(NamedTuple):
 
 
 def bce_discriminator(real_logits, fake_logits, real_label=1.0):
-    """max_D  E[log D(x)] + E[log(1 - D(G(z)))]  = min  E softplus(-real) + E softplus(fake)
+    """max_D  E[log D(x)] + E[log(1 - D(G(z)))], that is  min  E softplus(-real) + E softplus(fake)
 
     The original loss, binary cross-entropy (Goodfellow et al. 2014, eq. 1). real_label s is D's target for real images.
     s = 0.9 is one-sided label smoothing (Salimans et al. 2016, section 3.4): it keeps D from becoming too confident.
-    The target of fake images stays 0, because a higher one would reward D for taking bad fakes for real. D's real term
-    becomes E[s softplus(-real) + (1 - s) softplus(real)]; since softplus(x) - softplus(-x) = x, this adds
-    (1 - s) E real.
+    The target of fake images stays 0: a higher one would teach D to take bad fakes for real. D's real term
+    becomes E[s softplus(-real) + (1 - s) softplus(real)]; this adds (1 - s) E real.
     """
     loss = softplus(-real_logits).mean() + softplus(fake_logits).mean()
     return loss if real_label == 1.0 else loss + (1.0 - real_label) * real_logits.mean()
 
 
 def bce_generator(real_logits, fake_logits):
-    """max_G  E[log D(G(z))]  = min  E softplus(-fake)        (Goodfellow et al. 2014, section 3)
+    """max_G  E[log D(G(z))], that is  min  E softplus(-fake)        (Goodfellow et al. 2014, section 3)
 
     The non-saturating form. At the start D is confident that images are fake. There the gradient of the saturating form
     vanishes, while this one is large. Both have the same optimum.
@@ -80,8 +79,8 @@ def hinge_generator(real_logits, fake_logits):
 def wasserstein_discriminator(real_logits, fake_logits):
     """min_D  E[D(G(z))] - E[D(x)]        D is called critic (Arjovsky et al. 2017)
 
-    If |dD/dx| is at most 1 everywhere, the best D gives minus the Wasserstein distance: how far the images of one
-    distribution must be moved to become the other. The gradient penalty (penalties.py) keeps |dD/dx| near 1.
+    If |dD/dx| is at most 1 everywhere, the loss of the best D is minus the Wasserstein distance: how far, on average,
+    images of one distribution must move to become the other. The gradient penalty (penalties.py) keeps |dD/dx| near 1.
     """
     return fake_logits.mean() - real_logits.mean()
 
@@ -90,7 +89,7 @@ def relativistic_discriminator(real_logits, fake_logits):
     """min_D  E softplus(-(D(x) - D(G(z))))        (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2)
 
     D compares images in pairs: a real image should have a higher output than a fake one. There is no fixed threshold,
-    so G gains from every mode of the data where its images are less real than the data. This counters mode dropping.
+    so G is rewarded for every mode of the data where its images look less real. This counters mode dropping.
     """
     return softplus(fake_logits - real_logits).mean()
 

@@ -1,7 +1,8 @@
 """The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
 G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
-LeakyReLU in D passes a gradient back to G on both sides of zero. There is no bias before BatchNorm, which removes it.
+LeakyReLU in D passes a gradient back to G on both sides of zero. Layers before BatchNorm have no bias, because
+subtracting the mean would cancel it.
 """
 
 import itertools  # noqa: I001
@@ -76,7 +77,7 @@ def dcgan_discriminator(
 
 
 def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
-    """Add a convolution that keeps the size before each that halves it (Miyato et al. 2018, table 3, made smaller)."""
+    """A convolution of stride 1 before each one of stride 2 (Miyato et al. 2018, table 3, with fewer channels)."""
     h, w = quarter(shape)
     return Sequential(
         Conv2d(shape[2], width, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng),

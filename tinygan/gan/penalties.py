@@ -1,10 +1,8 @@
 """Penalties on the gradient of D at images: derivatives of a derivative.
 
-If the gradient of D is unbounded, it gives G no useful direction. A penalty takes the gradient of D with respect to the
-*image*, with create_graph=True, so that this gradient can be differentiated with respect to D's weights.
-
-A penalty needs the gradient of each image on its own. With BatchNorm in D there is none, because the output for one
-image depends on the others.
+G follows the gradient of D, and a penalty keeps it bounded. It takes the gradient of D with respect to the *image*,
+with create_graph=True, so that this gradient can be differentiated with respect to D's weights. It needs the gradient
+of each image on its own. With BatchNorm in D there is none, because the output for one image depends on the others.
 """
 
 from collections.abc import Callable
@@ -24,7 +22,7 @@ def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
     """|dD/dx|^2 of each image, summed over ALL its axes: (N,)
 
     logit i depends on image i only, so one gradient of the sum of logits gives the gradients of all images.
-    create_graph=True makes them differentiable: here the second derivative begins.
+    create_graph=True makes them differentiable: GAN.step differentiates them again, with respect to D's weights.
     """
     (gradient,) = grad(logits.sum(), [images], create_graph=True)
     return (gradient * gradient).sum(tuple(range(1, gradient.ndim)))

@@ -1,6 +1,6 @@
 """Training state: the game with its optimisers, schedules, EMA and recent metrics.
 
-A training step has no branch that depends on its number. Its state is arrays updated in place: weights, moments,
+A training step does not branch on its number. Its state is arrays updated in place: weights, moments,
 statistics, the step counter, the metrics. So on CUDA a step can be captured once and replayed.
 """
 
@@ -75,9 +75,9 @@ class Training:
 
     def sample(self, latent: Array, classes: Array | None = None, batch: int = 256) -> Array:
         """Return images in [-1, 1], or points, of latent vectors (n, latent_size) and, if conditional, classes (n,)."""
-        G = self.sampler()
         inputs = self.generator_inputs(latent, classes)
         try:
+            G = self.sampler()
             with no_grad():
                 parts = [G(*(x[i : i + batch] for x in inputs)).data for i in range(0, len(latent), batch)]
         finally:

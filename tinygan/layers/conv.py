@@ -42,7 +42,7 @@ class _Conv(Module):
 class Conv2d(_Conv):
     """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - k) // stride + 1
 
-    weight: (kh, kw, n_in, n_out). Raises ValueError for inputs that are not channels last or smaller than the kernel.
+    weight: (kh, kw, n_in, n_out). Raises ValueError for inputs that are not channels last, or smaller than the kernel.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 
 def normal(rng, shape, fan_in):
-    """N(0, 0.02) for any fan_in (Radford et al. 2016, section 4): small, so that tanh starts in its linear range."""
+    """N(0, 0.02), with standard deviation 0.02, for any fan_in (Radford et al. 2016, section 4)."""
     return rng.normal(shape) * 0.02
 
 

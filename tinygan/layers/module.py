@@ -1,4 +1,4 @@
-"""The base of all layers and networks. It finds parameters, buffers and inner modules among its attributes.
+"""The base of all layers and networks. It finds parameters, buffers and submodules among its attributes.
 
 A Tensor that requires a gradient is a parameter. An array is a buffer: state that is not learned by gradient, such as
 the running statistics of BatchNorm. Both are named by their path with dots: "3.weight".
@@ -26,14 +26,17 @@ class Module:
         return self.forward(*inputs)
 
     def modules(self) -> Iterator[Module]:
-        """Yield this module and all modules inside it."""
+        """Yield this module and all its submodules."""
         yield self
         for value in vars(self).values():
             if isinstance(value, Module):
                 yield from value.modules()
 
     def train(self, mode: bool = True) -> Module:
-        """Set training mode for this module and all inside it; eval() sets the other mode. Returns self."""
+        """Set training mode for this module and its submodules; eval() sets the other mode. Returns self.
+
+        In evaluation BatchNorm uses running averages instead of statistics of the batch, and Dropout is off.
+        """
         for module in self.modules():
             module.training = mode
         return self
@@ -61,7 +64,7 @@ class Module:
     def flatten(self, dtype: str = "float32") -> Module:
         """Move all parameters into one array of `dtype`, which their `data` then are views of. Returns self.
 
-        Buffers take the dtype too. After it, parameters must be written in place: never bind `data` to a new array.
+        Buffers take the dtype too. Afterwards parameters must be written in place: never bind `data` to a new array.
         """
         self.flat = FlatParameters(self.named_parameters(), dtype)
         for name, owner, value in list(self._state()):

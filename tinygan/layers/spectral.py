@@ -1,8 +1,8 @@
 """Spectral normalisation: divide a layer's weights by their largest singular value (Miyato et al. 2018).
 
-sigma(W) = max |W v| / |v| is the most by which the layer can enlarge a difference between two inputs. With W / sigma(W)
-in every layer the gradient of D is bounded: by 1 in linear layers, and in convolutions by the overlap of patches, as
-in the paper. A bounded gradient of D means that G always gets a useful direction.
+sigma(W) = max |W v| / |v| is the largest factor by which the layer can stretch a difference between two inputs. With
+W / sigma(W) in every layer the gradient of D is bounded: by 1 for linear layers. For convolutions the weights are taken
+as one matrix, as in the paper, and the bound is larger, because patches overlap.
 """
 
 from .. import backend

@@ -56,7 +56,7 @@ def compare(real, fake, real_radii, fake_radii, k=K):
 
 
 def nearest(images, among):
-    """Return the index of the nearest of `others` for each image, and its distance in pixels: (N,), (N,).
+    """Return the index of the nearest of `among` for each image, and its distance in pixels: (N,), (N,).
 
     Between pixels, for features of what an image shows are blind to whether it is a copy. Who is nearest is found in
     float32, which is half the work; how far, is then exact.

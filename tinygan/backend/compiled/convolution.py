@@ -62,7 +62,7 @@ class _Phase(NamedTuple):
 
 
 def _phases(k, size, stride, padding):
-    """Return the phases of one direction. Response i adds tap u to pixel i stride + u - padding."""
+    """Return the phases of one direction. Response i adds tap u to pixel i * stride + u - padding."""
     first = [(p + padding) % stride for p in range(min(stride, size))]
     return [
         _Phase(range(p, size, stride), range(u, k, stride), (p + padding - u) // stride) for p, u in enumerate(first)

@@ -15,7 +15,7 @@ def matmul(a, b):
         return a * b  # OpenBLAS is many times slower
     if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
-    pieces = max(2, m * k * n // PIECE)  # depends on the size only, because the cut decides the last bits
+    pieces = max(2, m * k * n // PIECE)  # chosen from the size only: where a product is cut changes its rounding
     y = xp.empty((m, n), xp.result_type(a, b))
 
     def compute(block):
