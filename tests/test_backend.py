@@ -1,5 +1,7 @@
-"""Devices, random numbers, and the import direction."""
+"""Devices, the kernels of the CPU, and random numbers."""
 
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +93,22 @@ def test_column_sums_are_column_sums(rng):
 
 def square(x):
     return x * x
+
+
+needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs the extra fast")
+
+
+@needs_numba
+def test_numba_computes_where_compiled_code_cannot_be_stored():
+    code = "from tinygan import backend; backend.tune(1); print(backend.kernels())"
+    environment = {**os.environ, "NUMBA_CACHE_LOCATOR_CLASSES": "_UserProvidedCacheLocator", backend.KERNELS: ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert done.stdout == "numba\n", done.stderr
+
+
+@needs_numba
+def test_numba_that_cannot_be_used_is_reported_and_numpy_computes(monkeypatch, caplog):
+    monkeypatch.setenv(backend.KERNELS, "")
+    monkeypatch.setitem(sys.modules, "tinygan.backend.compiled", None)  # importing it raises ImportError
+    assert backend._choose_kernels(1) is backend.cpu
+    assert "Numba is installed but cannot be used" in caplog.text

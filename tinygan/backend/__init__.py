@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -90,6 +91,7 @@ def _choose_kernels(threads: int) -> ModuleType:
     except (ImportError, ValueError) as error:  # no Numba, or no OpenMP for it
         if name:
             raise ValueError(f"{KERNELS} asks for Numba, which cannot be used ({error})") from None
+        logging.getLogger("tinygan").warning("Numba is installed but cannot be used (%s); NumPy computes", error)
         return cpu
     return compiled
 

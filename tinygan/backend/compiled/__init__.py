@@ -6,12 +6,24 @@ thread of Python takes longer than many operations.
 
 Each number of a result is computed by one iteration, in an order that does not depend on the number of threads. So
 results do not depend on it either, to the bit. Compiled code is stored beside the package, or in the user's cache
-folder where that is read-only.
+folder where that is read-only. Where neither can be written, each process compiles for itself.
 """
 
 import logging
+import tempfile
 
 import numba
+
+
+def _cached(_):
+    """Ask Numba for a place to store compiled code. Raises RuntimeError if there is none."""
+
+
+try:
+    numba.njit(cache=True)(_cached)
+except RuntimeError:
+    _folder = tempfile.TemporaryDirectory(prefix="tinygan-")  # removed at the end of the process
+    numba.config.CACHE_DIR = _folder.name
 
 from ..cpu import RNG, AsyncCopy, capture, start, tf32, to_device, to_host, xp
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
