@@ -34,7 +34,6 @@ from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
 
 TURN = 4  # steps that one side makes in a row
-PAUSE = 0.02  # seconds between two sides in one process, in which the threads of the first stop spinning
 
 
 def tinygan_step(preset, batch_size):
@@ -61,18 +60,6 @@ def torch_step(preset, batch_size, channels_last):
     return TorchGAN(preset, dataset.images, batch_size, channels_last, labels=dataset.labels).step
 
 
-def in_turn(sides, rounds):
-    """Return {name: seconds of its counted steps}; the sides, functions of this process, take turns."""
-    seconds = {name: [] for name in sides}
-    for step in sides.values():
-        step()
-    for _ in range(rounds):
-        for name, step in sides.items():
-            time.sleep(PAUSE)
-            seconds[name] += timed(step)
-    return seconds
-
-
 def timed(step):
     """Return the seconds of each of TURN - 1 steps. The first step, in which the threads wake up, is not counted."""
     seconds = []
@@ -84,19 +71,17 @@ def timed(step):
 
 
 class Side:
-    """A process that makes steps of one side when it is told to. Threads that spin in one process slow down another
+    """A process that makes some steps for each line it gets. Threads that spin in one process slow down another
     library's in the same process; here each side has a process of its own, and the others sleep."""
 
-    def __init__(self, name, preset, batch_size, count):
-        words = [sys.executable, "-W", "ignore", __file__, "--side", name, preset, str(batch_size)]
+    def __init__(self, name, words, count):
         environment = {**os.environ, "OMP_NUM_THREADS": str(count), **SIDES[name]}
         pipe = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        self.process, self.seconds = subprocess.Popen(words, **pipe), []
-        self.turn()
+        self.process, self.seconds = subprocess.Popen([sys.executable, "-W", "ignore", *map(str, words)], **pipe), []
 
-    def turn(self):
-        """Make TURN steps, and return their seconds."""
-        print("go", file=self.process.stdin, flush=True)
+    def turn(self, request="go"):
+        """Send a line, and return the seconds that the process answers."""
+        print(request, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 
     def close(self):
@@ -115,7 +100,9 @@ def serve(name, preset, batch_size):
 def measure(preset, batch_size, count, rounds):
     """Return a row of the table: quartiles in milliseconds, and the ratio of medians to PyTorch's faster format."""
     names = [name for name in SIDES if not (preset == "vanilla" and "last" in name)]  # vanilla has no convolutions
-    sides = {name: Side(name, preset, batch_size, count) for name in names}
+    sides = {name: Side(name, [__file__, "--side", name, preset, batch_size], count) for name in names}
+    for side in sides.values():
+        side.turn()  # imports and first calls are not counted
     for _ in range(rounds):
         for side in sides.values():
             side.seconds += side.turn()

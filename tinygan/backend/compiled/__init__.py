@@ -10,22 +10,11 @@ folder where that is read-only. Where neither can be written, each process compi
 """
 
 import logging
-import tempfile
 
 import numba
 
-
-def _cached(_):
-    """Ask Numba for a place to store compiled code. Raises RuntimeError if there is none."""
-
-
-try:
-    numba.njit(cache=True)(_cached)
-except RuntimeError:
-    _folder = tempfile.TemporaryDirectory(prefix="tinygan-")  # removed at the end of the process
-    numba.config.CACHE_DIR = _folder.name
-
 from ..cpu import RNG, AsyncCopy, capture, start, tf32, to_device, to_host, xp
+from . import cache  # before the modules with loops: it chooses where their code is stored
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import centred_sums, column_sums, fuse, mean_and_variance
 from .products import matmul
