@@ -67,7 +67,7 @@ def measure(run, n):
         if evaluator.real.images.shape[1:] != shape:
             raise ValueError(f"the images of {source} are no longer of shape {shape}, for which this run was made")
         now("drawing samples")
-        images, asked = evaluator.draw(training)
+        images, asked = evaluator.draw(training, bool(run.settings.groups))
         now("measuring samples")
         samples = evaluator.judge(images, asked)
         now("measuring real images")

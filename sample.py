@@ -2,6 +2,7 @@
 
     python sample.py runs/dcgan-20260101-1                                a grid of 64
     python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png
+    python sample.py runs/cgan-20260101-2 --group 3                       of one group, if the data has no labels
     python sample.py runs/dcgan-20260101-1 --interpolate                  from one image to another, six ways
     python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   the same in motion, around and back
     python sample.py runs/dcgan-20260101-1 --nearest                      each beside its nearest training image
@@ -10,7 +11,7 @@
 Samples are drawn from the averaged weights of G (EMA) where the run has them: they give better images than the weights
 of the last step. --checkpoint best takes the best checkpoint of --evaluate-every instead of the last.
 
-Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), if the classes were chosen;
+Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), the classes or groups, if any;
 of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,).
 """
 
@@ -22,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tinygan import backend, data
-from tinygan.app import interpolation, plots
+from tinygan.app import interpolation, pictures, plots
 from tinygan.app.runs import Run
 from tinygan.metrics.neighbours import nearest
 
@@ -33,7 +34,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
     parser.add_argument("--n", type=int, help="how many images, paths or pairs (default: enough for a picture)")
-    parser.add_argument("--digit", type=int, help="of this class only (a run of preset cgan; default: each in turn)")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--digit", type=int, help="of this class only (a run of preset cgan; default: each in turn)")
+    one.add_argument("--group", type=int, help="of this group of similar images only, 0 is the largest (default: all)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--interpolate", action="store_true", help="paths between latent vectors, on the sphere")
     what.add_argument("--nearest", action="store_true", help="each image beside its nearest training image")
@@ -67,17 +70,21 @@ def main(args):
     shape, classes = run.settings.shape, run.settings.classes if run.settings.preset.conditional else 0
     if len(shape) == 1:
         raise ValueError(f"{args.run} is a run on a toy world: its pictures are in {run.samples}")
-    if args.digit is not None and not 0 <= args.digit < classes:
-        raise ValueError(f"{args.run} can be asked for " + (f"digits 0 to {classes - 1}" if classes else "no digit"))
+    kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
+    args.label = getattr(args, kind)
+    if getattr(args, other) is not None or (args.label is not None and not 0 <= args.label < classes):
+        raise ValueError(f"{args.run} can be asked for " + (f"{kind}s 0 to {classes - 1}" if classes else f"no {kind}"))
     training = run.settings.training()
     run.load_generator(training, args.checkpoint)
     draw = ways if args.interpolate else pairs if args.nearest else grid
-    in_turn = classes if args.digit is None else 0  # number of classes that are drawn one after the other
-    pictures, columns, arrays = draw(args, run, training, in_turn)
+    in_turn = classes if args.label is None else 0  # number of classes that are drawn one after the other
+    if run.settings.groups and in_turn:  # a picture has the largest groups; a number of images has the shares of all
+        in_turn = 0 if args.n or args.nearest else min(classes, pictures.GROUPS)
+    drawn, columns, arrays = draw(args, run, training, in_turn)
     if args.out.suffix == ".png":
-        plots.save_grid(args.out, pictures, columns)
+        plots.save_grid(args.out, drawn, columns)
     elif args.out.suffix == ".gif":
-        plots.save_gif(args.out, [plots.grid(picture, columns) for picture in pictures], 0.07, 0.07)
+        plots.save_gif(args.out, [plots.grid(picture, columns) for picture in drawn], 0.07, 0.07)
     else:
         np.savez_compressed(args.out, **arrays)
     print(f"written: {args.out}")
@@ -86,7 +93,7 @@ def main(args):
 def grid(args, run, training, in_turn):
     """Draw images; with classes, a row of ten for each."""
     n = args.n or 10 * in_turn or 64
-    labels = chosen(args, in_turn, np.arange(n) // 10)
+    labels = chosen(args, training, in_turn, np.arange(n) // 10)
     images = sample(args, training, n, labels)
     return images, 10 if in_turn else None, named(images=images, labels=labels)
 
@@ -97,7 +104,7 @@ def pairs(args, run, training, in_turn):
     dataset = data.load(run.settings.data)
     if dataset.images.shape[1:] != run.settings.shape:
         raise ValueError(f"{dataset.name} has images of {dataset.images.shape[1:]}; {args.run} was trained on others")
-    labels = chosen(args, in_turn, np.arange(n))
+    labels = chosen(args, training, in_turn, np.arange(n))
     images = sample(args, training, n, labels)
     where, distance = nearest_in_blocks(images, dataset.images)
     print(
@@ -124,7 +131,7 @@ def ways(args, run, training, in_turn):
     """Draw paths between latent vectors: strips of images, or for a .gif the frames of closed paths."""
     moving = args.out.suffix == ".gif"
     n = args.n or in_turn or (25 if moving else 6)
-    labels = chosen(args, in_turn, np.arange(n))
+    labels = chosen(args, training, in_turn, np.arange(n))
     rng = backend.RNG(args.seed)
     classes = None if labels is None else backend.to_device(labels)
     if moving:
@@ -133,11 +140,16 @@ def ways(args, run, training, in_turn):
     return strips.reshape(-1, *strips.shape[2:]), strips.shape[1], named(images=strips, labels=labels)
 
 
-def chosen(args, in_turn, numbers):
-    """Return the class of each image, integers (N,): the one asked for, or all in turn; None without classes."""
-    if args.digit is not None:
-        return np.full(len(numbers), args.digit)
-    return numbers % in_turn if in_turn else None
+def chosen(args, training, in_turn, numbers):
+    """Return the class of each image, integers (N,), or None without classes.
+
+    It is the class asked for, or the first `in_turn` classes one after the other, or all by their shares of the data.
+    """
+    if args.label is not None:
+        return np.full(len(numbers), args.label)
+    if in_turn:
+        return numbers % in_turn
+    return backend.to_host(training.mixed_classes(len(numbers))) if training.gan.classes else None
 
 
 def sample(args, training, n, labels):

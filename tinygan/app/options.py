@@ -8,7 +8,8 @@ from ..gan.penalties import PENALTIES
 from ..gan.presets import PRESETS, default_penalty_weight, for_data
 
 DEFAULT = "cgan"
-UNLABELLED = "dcgan"  # the default where there are no labels
+UNLABELLED = "dcgan"  # the default where there are neither labels nor groups
+GROUPS = 40  # that take the place of classes where there are no labels; fewer for small data
 WITH_RESUME = {
     "resume",
     "device",
@@ -33,9 +34,12 @@ def parse(description):
     """Return the arguments of the program. A wrong one ends the program with a sentence."""
     parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="python train.py [options]")
     run = parser.add_argument_group("the run").add_argument
-    names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} where there are no labels)"
+    names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} without labels or groups)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)
     run("--data", metavar="DIR", help="a folder of images or IDX files, or ring, grid, spiral (default: MNIST)")
+    run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")
+    groups = f"groups of similar images in place of labels; 0: none (default: {GROUPS} where there are no labels)"
+    run("--groups", type=between(0, 256, int), metavar="K", help=groups)
     run("--epochs", type=between(1, 100_000, int), metavar="N", help="passes over the data (default: the preset's)")
     run("--max-steps", type=positive(int), metavar="N", help="stop after this many steps in all (default: no)")
     run("--seed", type=between(0, 2**32 - 1, int), metavar="N", help="of weights, noise and order (default: 0)")

@@ -8,13 +8,15 @@ from .runs import LOG_COLUMNS, Run
 from .settings import Settings
 
 SAMPLES = 64  # images in a grid; ten of each class where classes can be chosen
+GROUPS = 10  # the number of groups in a grid, the largest
 POINTS = 1000  # points of a toy world
 
 
 def fixed_inputs(settings: Settings):
     """Return the latent vectors (N, latent_size) and classes (N,), or None, of the pictures: the same at each call."""
     p = settings.preset
-    n = settings.classes * 10 if p.conditional else POINTS if settings.points else SAMPLES
+    rows = min(settings.classes, GROUPS) if settings.groups else settings.classes
+    n = rows * 10 if p.conditional else POINTS if settings.points else SAMPLES
     latent = backend.RNG((settings.seed, 1)).normal((n, p.latent_size))
     return latent, backend.xp.arange(n) // 10 if p.conditional else None
 

@@ -48,7 +48,7 @@ class Quality:
         """If due, measure, save the best checkpoint, and return a status line. parts: of the checkpoint."""
         if not self.every or epoch % self.every:
             return ""
-        images, _ = self.evaluator.draw(parts["training"])
+        images, _ = self.evaluator.draw(parts["training"], bool(self.run.settings.groups))
         distance = round(self.evaluator.distance(images), 6)
         if all(distance < row[2] for row in self.rows):
             self.run.save("best", **parts)

@@ -152,15 +152,12 @@ def commands(run, config):
     folder = shlex.quote(str(run.folder))
     if len(config["shape"]) == 1:
         return [["go on", f"python train.py --resume {folder} --epochs N"]]
-    digit = (
-        [["one class", f"python sample.py {folder} --digit {min(7, config['classes'] - 1)}"]]
-        if config["conditional"]
-        else []
-    )
+    kind, name = ("digit", "one class") if not config["groups"] else ("group", "one group")
+    one = [[name, f"python sample.py {folder} --{kind} {min(7, config['classes'] - 1)}"]]
     return [
         ["go on", f"python train.py --resume {folder} --epochs N"],
         ["draw more", f"python sample.py {folder} --n 100 --out grid.png"],
-        *digit,
+        *(one if config["conditional"] else []),
         ["between latent points", f"python sample.py {folder} --interpolate --out walk.gif"],
         ["nearest training images", f"python sample.py {folder} --nearest --out nearest.png"],
         ["measure", f"python evaluate.py {folder}"],

@@ -27,7 +27,8 @@ class Settings:
 
     shape: of one image (H, W, C), or of a point (2,). classes: of the data, 0 without labels. data: a folder, a toy
     world, or None for MNIST. max_steps: where to stop before the budget, or None. evaluate_every: epochs between two
-    measurements of quality, or None. arguments: the words after train.py.
+    measurements of quality, or None. arguments: the words after train.py. groups: the number of images in each group,
+    if groups take the place of classes (app/groups.py).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Settings:
     max_steps: int | None = None
     evaluate_every: int | None = None
     arguments: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
 
     @property
     def points(self) -> bool:
@@ -53,7 +55,7 @@ class Settings:
 
     def training(self) -> Training:
         """Build the training as it is before the first step. Raises ValueError for parts that do not fit together."""
-        return presets.build(self.preset, self.shape, self.seed, self.classes)
+        return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups)
 
     def batches(self, dataset: Dataset) -> Batches:
         """Build the source of batches of this run."""
@@ -69,11 +71,11 @@ class Settings:
     def from_json(cls, values: Any) -> Settings:
         """Read what `to_json` wrote; other keys are ignored. Raises SettingsError for the first field that is wrong.
 
-        Runs before version 0.1 had no max_steps and evaluate_every, and called real_label label_smoothing.
+        Runs before version 0.1 had no groups, max_steps and evaluate_every, and called real_label label_smoothing.
         """
         if not isinstance(values, dict):
             raise SettingsError(f"settings are a JSON object; got {type(values).__name__}")
-        values = {"max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], **values}
+        values = {"max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], **values}
         if "label_smoothing" in values:
             values.setdefault("real_label", values["label_smoothing"])
         own, options = _checked(values, FIELDS), _checked(values, OPTION_FIELDS)
@@ -132,6 +134,7 @@ FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
     "seed": _whole(0, 2**32 - 1),
     "max_steps": _or_none(_whole(1)),
     "evaluate_every": _or_none(_whole(1)),
+    "groups": _list_of(_whole(1), None, "a list of whole numbers"),
 }
 OPTION_FIELDS = {  # the same for the options of a preset
     "loss": _one_of(LOSSES),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from .. import backend, data
 from ..gan.training import Training
+from . import groups
 from .options import chosen_preset
 from .quality import Quality
 from .runs import Run, RunError
@@ -24,16 +25,18 @@ class Start(NamedTuple):
 
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
-    dataset = data.load(args.data)
+    loaded = data.load(args.data)
+    dataset, sizes = groups.learned(args, loaded)
     name, preset = chosen_preset(args, dataset)
     settings = Settings(
         name, preset, dataset.images.shape[1:], dataset.classes, args.seed or 0, args.data, backend.device,
-        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]),
+        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]), sizes,
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
-    training, quality = settings.training(), Quality(settings, dataset)
+    training, quality = settings.training(), Quality(settings, loaded)
     run = Run.create(settings, args.out, training=training, batches=batches)
+    groups.save(run, dataset)
     quality.start(run, 0)
     return Start(run, dataset, training, batches, quality)
 
@@ -44,15 +47,16 @@ def resumed_run(args) -> Start:
     Raises RunError if the data are no longer of the shape, or have no longer the classes, of this run.
     """
     run = Run.open(args.resume)
-    dataset = data.load(run.settings.data)
+    loaded = data.load(run.settings.data)
     run.lock()
+    dataset = groups.load(run, loaded)
     if (dataset.images.shape[1:], dataset.classes) != (run.settings.shape, run.settings.classes):
         raise RunError(f"{run.folder} was trained on data of another shape, or with other classes, than {dataset.name}")
     batches = run.settings.batches(dataset)
     every = args.evaluate_every or run.settings.evaluate_every
     settings = replace(run.settings, max_steps=args.max_steps, evaluate_every=every, device=backend.device)
     run.settings = with_epochs(settings, args.epochs, batches)
-    training, quality = run.settings.training(), Quality(run.settings, dataset)
+    training, quality = run.settings.training(), Quality(run.settings, loaded)
     run.load(training=training, batches=batches)
     if run.kernels not in (None, backend.kernels()):
         print(f"{run.kernels} computed this run so far; {backend.kernels()} differs in the last bits", file=sys.stderr)

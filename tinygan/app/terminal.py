@@ -44,6 +44,8 @@ class Terminal:
         images = f"{len(dataset.images)} of {' x '.join(map(str, s.shape))}"
         self.say(f"preset   {s.name}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
         self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s.seed}")
+        if s.groups:
+            self.say(f"groups   {len(s.groups)}, of {s.groups[-1]} to {s.groups[0]} similar images, in place of labels")
         self.say(f"device   {backend.device}, computed by {KERNELS[backend.kernels()]}; CPU threads: {threads.THREADS}")
         self.say(f"steps    {steps}")
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")

@@ -91,11 +91,13 @@ def default_penalty_weight(penalty: str, shape: tuple[int, ...]) -> float:
     return PENALTIES[penalty].weight if penalty in PENALTIES else 0.0
 
 
-def build(preset: Preset, shape: tuple[int, ...], seed: int, classes: int = 0) -> Training:
+def build(
+    preset: Preset, shape: tuple[int, ...], seed: int, classes: int = 0, class_sizes: tuple[int, ...] = ()
+) -> Training:
     """Return the Training of a preset for images of shape (H, W, C) or points (2,); the seed determines the weights.
 
-    classes: the number of classes of the data; a conditional preset needs them. Raises ValueError, with the reason, for
-    a combination that does not work.
+    classes: the number of classes of the data; a conditional preset needs them. class_sizes: their images, if their
+    numbers differ. Raises ValueError, with the reason, for a combination that does not work.
     """
     if preset.conditional and not classes:
         raise ValueError("this preset needs the classes of the images, and this data has no labels")
@@ -111,7 +113,8 @@ def build(preset: Preset, shape: tuple[int, ...], seed: int, classes: int = 0) -
     weight = backend.xp.full(1, preset.penalty_weight, "float32")
     penalty = PENALTIES.get(preset.penalty)
     gan = GAN(G, D, build_loss(preset), preset.latent_size, rng, penalty, weight, preset.n_critic, classes)
-    return Training(gan, G_optimizer, D_optimizer, ema, build_schedules(preset, G_optimizer, D_optimizer, weight))
+    schedules = build_schedules(preset, G_optimizer, D_optimizer, weight)
+    return Training(gan, G_optimizer, D_optimizer, ema, schedules, class_sizes)
 
 
 def build_generator(preset: Preset, shape: tuple[int, ...], rng, classes: int) -> Module:

@@ -22,17 +22,19 @@ class Training:
     """A GAN, and everything that its next step depends on.
 
     ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step. history: the metrics
-    of the last HISTORY steps, one row each, which the host reads from time to time.
+    of the last HISTORY steps, one row each, which the host reads from time to time. class_sizes: the number of images
+    of each class in the data; the default is equal sizes.
     """
 
     HISTORY = 10
 
     def __init__(
         self, gan: GAN, G_optimizer: Adam, D_optimizer: Adam, ema: EMA | None = None,
-        schedules: Sequence[tuple[Array, Array]] = (),
+        schedules: Sequence[tuple[Array, Array]] = (), class_sizes: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
         self.ema, self.schedules = ema, schedules
+        self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
 
@@ -65,13 +67,22 @@ class Training:
     def generator_inputs(self, latent: Array, classes: Array | None = None) -> tuple[Tensor, ...]:
         """Return the inputs of G: latent vectors (n, latent_size), and one-hot labels (n, classes) if G is conditional.
 
-        classes: an array of n integers. The default is each class in turn.
+        classes: an array of n integers. The default is mixed_classes(n).
         """
         if not self.gan.classes:
             return (Tensor(latent),)
+        classes = self.mixed_classes(len(latent)) if classes is None else classes
+        return Tensor(latent), Tensor(backend.xp.eye(self.gan.classes, dtype="float32").take(classes, axis=0))
+
+    def mixed_classes(self, n: int) -> Array:
+        """Return the classes of n samples, integers (n,), with the shares that the classes have in the data.
+
+        The multiples of the golden ratio, modulo 1, fill the unit interval evenly for every n. The interval is divided
+        among the classes by their sizes.
+        """
         xp = backend.xp
-        classes = xp.arange(len(latent)) % self.gan.classes if classes is None else classes
-        return Tensor(latent), Tensor(xp.eye(self.gan.classes, dtype="float32").take(classes, axis=0))
+        bounds = xp.cumsum(xp.asarray(self.class_sizes, dtype="float64")) / sum(self.class_sizes)
+        return xp.searchsorted(bounds[:-1], xp.arange(1, n + 1) * 0.6180339887498949 % 1.0, side="right")
 
     def sample(self, latent: Array, classes: Array | None = None, batch: int = 256) -> Array:
         """Return images in [-1, 1], or points, of latent vectors (n, latent_size) and, if conditional, classes (n,)."""

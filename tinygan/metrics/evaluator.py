@@ -41,13 +41,15 @@ class Evaluator:
         _, distances = neighbours.nearest(images[:PIXELWISE], self.train.images)
         return float(np.median(distances))
 
-    def draw(self, training):
+    def draw(self, training, grouped=False):
         """Return n samples of a Training, uint8 (N, H, W, C), and their classes, those of `real`: (N,), or None.
+
+        grouped: G's classes are groups of images, not labels, so samples are drawn by the shares of the groups.
 
         The latent vectors are the same at each call, and come from a source of random numbers of their own.
         """
         latent = backend.RNG((0, 4)).normal((len(self.real.images), training.gan.latent_size))
-        asked = self.real.labels if training.gan.classes else None
+        asked = self.real.labels if training.gan.classes and not grouped else None
         classes = None if asked is None else backend.to_device(asked.astype("int64"))
         return data.to_pixels(backend.to_host(training.sample(latent, classes))), asked
 

@@ -1,0 +1,106 @@
+"""Groups of similar images in place of labels: how they are found, and a run on them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from commands import run, train
+from games import build
+from idx_files import idx
+
+from tinygan import backend
+from tinygan.data import groups
+
+SIZES = (60, 40, 20)
+
+
+def kinds(noise=10):
+    """Images of three kinds, 60, 40 and 20, each a pattern of its own and noise, in random order; and their kinds."""
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(0, 256, (3, 8, 8, 1))
+    kind = rng.permutation(np.repeat(np.arange(3), SIZES))
+    images = patterns[kind] + rng.normal(0, noise, (len(kind), 8, 8, 1))
+    return images.clip(0, 255).astype(np.uint8), kind
+
+
+def test_groups_are_the_kinds_of_images_and_the_largest_is_the_first():
+    images, kind = kinds()
+    found = groups.find(images, 3)
+    assert found.dtype == np.uint8 and (found == kind).all()
+    assert (groups.find(images, 3) == found).all()
+
+
+def test_the_components_are_the_directions_of_the_largest_variance():
+    images, _ = kinds(noise=60)
+    x = images.reshape(len(images), -1).astype(np.float64)
+    variances = np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1]
+    found = groups.project(images, 4, np.random.default_rng(0)).var(0, ddof=1)
+    assert found == pytest.approx(variances[:4], rel=0.02)
+
+
+def test_images_that_are_all_alike_are_one_group():
+    assert groups.find(np.full((30, 4, 4, 1), 7, np.uint8), 5).tolist() == [0] * 30
+
+
+def test_samples_have_the_shares_of_the_groups():
+    training = build("cgan")
+    training.class_sizes = SIZES
+    classes = backend.to_host(training.mixed_classes(1200))
+    assert np.bincount(classes) == pytest.approx(np.array(SIZES) * 10, abs=3)
+    assert set(classes[:10].tolist()) == {0, 1, 2}  # mixed, for the statistics of BatchNorm
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    """A folder of images in three groups, and a run of one epoch on it."""
+    folder = tmp_path_factory.mktemp("groups")
+    (folder / "train-images").write_bytes(idx(kinds()[0][..., 0]))
+    done = train("--data", folder, "--groups", 3, "--batch-size", 12, "--epochs", 1, "--out", folder / "r")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def drawn(folder, *words):
+    done = run("sample.py", folder / "r", "--device", "cpu", "--out", folder / "a.npz", *words)
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "a.npz") as file:
+        return file["labels"].tolist()
+
+
+def test_data_without_labels_is_learned_by_groups(unlabelled):
+    folder, done = unlabelled
+    config = json.loads((folder / "r" / "config.json").read_text())
+    assert (config["preset"], config["classes"], config["groups"]) == ("cgan", 3, list(SIZES))
+    assert "groups   3, of 20 to 60 similar images, in place of labels" in done.stdout
+    with np.load(folder / "r" / "groups.npz") as file:
+        assert (file["group"] == kinds()[1]).all()
+
+
+def test_samples_are_drawn_by_group(unlabelled):
+    folder, _ = unlabelled
+    assert drawn(folder) == [0] * 10 + [1] * 10 + [2] * 10
+    assert drawn(folder, "--group", 2, "--n", 4) == [2] * 4
+    assert np.bincount(drawn(folder, "--n", 120)) == pytest.approx(SIZES, abs=2)
+    refused = run("sample.py", folder / "r", "--digit", 1).stderr
+    assert "can be asked for groups 0 to 2" in refused
+
+
+def test_a_resumed_run_keeps_its_groups(unlabelled, tmp_path):
+    folder, _ = unlabelled
+    shutil.copytree(folder / "r", tmp_path / "r")
+    before = (tmp_path / "r" / "groups.npz").read_bytes()
+    assert train("--resume", tmp_path / "r", "--epochs", 2).returncode == 0
+    assert (tmp_path / "r" / "groups.npz").read_bytes() == before
+    (tmp_path / "r" / "groups.npz").write_bytes(b"")
+    assert "groups.npz: the groups of the images cannot be read" in train("--resume", tmp_path / "r").stderr
+
+
+def test_labels_can_be_left_unused(labelled, tmp_path):
+    words = ["--data", labelled, "--batch-size", 4, "--max-steps", 1]
+    for name, options, preset, classes in (("a", ["--groups", 2], "cgan", 2), ("b", ["--groups", 0], "dcgan", 0)):
+        assert train(*words, "--no-labels", *options, "--out", tmp_path / name).returncode == 0
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert (config["preset"], config["classes"]) == (preset, classes)
+    refused = train(*words, "--preset", "dcgan", "--groups", 2, "--out", tmp_path / "c")
+    assert "the preset dcgan takes no classes" in refused.stderr and not (tmp_path / "c").exists()

@@ -1,0 +1,62 @@
+"""Groups of similar images that take the place of classes: found when a run begins, and kept in its folder."""
+
+from __future__ import annotations
+
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .. import files
+from ..data import Dataset, groups
+from ..gan.presets import PRESETS
+from .options import DEFAULT, GROUPS
+from .runs import Run, RunError
+
+LEAST = 100  # images in a group, on average, by default
+
+
+def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
+    """Return the Dataset to learn from, and the sizes of the groups that are its classes; none if labels are used.
+
+    args: of train.py. Groups are found if there are no labels to use and the preset takes classes.
+    """
+    if dataset.classes > 1 and not (args.no_labels or args.groups):
+        return dataset, ()
+    conditional = PRESETS[args.preset or DEFAULT].conditional
+    if args.groups and not conditional:
+        raise ValueError(f"--groups are classes for both networks, and the preset {args.preset} takes no classes")
+    images, k = dataset.images, args.groups
+    if k is None:
+        k = min(GROUPS, len(images) // LEAST) if conditional and images.ndim == 4 else 0
+    if k < 2:
+        return dataset._replace(labels=None), ()
+    labels = groups.find(images, k)
+    return dataset._replace(labels=labels), tuple(np.bincount(labels).tolist())
+
+
+def save(run: Run, dataset: Dataset) -> None:
+    """Write the group of each image into the folder of a run."""
+    if run.settings.groups:
+        files.replace(path(run), lambda file: np.savez_compressed(file, group=np.asarray(dataset.labels)))
+
+
+def load(run: Run, dataset: Dataset) -> Dataset:
+    """Return the Dataset that a run learns from, with its groups as labels, or without labels, as it was begun."""
+    if not run.settings.classes:
+        return dataset._replace(labels=None)
+    if not run.settings.groups:
+        return dataset
+    try:
+        with np.load(path(run), allow_pickle=False) as file:
+            labels = file["group"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise RunError(f"{path(run)}: the groups of the images cannot be read ({error})") from None
+    if len(labels) != len(dataset.images):
+        raise RunError(
+            f"{run.folder} was trained on {len(labels)} images; {dataset.name} has {len(dataset.images)} now"
+        )
+    return dataset._replace(labels=labels)
+
+
+def path(run: Run):
+    return run.folder / "groups.npz"
