@@ -1,6 +1,10 @@
-"""Measure how good the samples of a run are.
+"""Measure how good the samples of runs are.
 
-python evaluate.py runs/dcgan-20260101-1            prints a table, and writes metrics.json into the run
+python evaluate.py runs/dcgan-20260101-1            prints a table, and writes into the run
+python evaluate.py runs/dcgan-... runs/cgan-...     one table, with a column for each run
+
+Into each run go metrics.json and metrics.png: the samples least like any test image, the test images that no sample
+comes near, and the most frequent mistake of class.
 
 Samples are compared with test images, which no network was trained on, by the features of a classifier. The classifier
 of MNIST comes with the package. For other data, which must have labels, one is trained once and kept in
@@ -14,20 +18,22 @@ import sys
 from tqdm import tqdm
 
 from tinygan import backend
-from tinygan.app import report
+from tinygan.app import plots, report
 from tinygan.app.runs import Run
 from tinygan.files import write_text
 from tinygan.metrics import Evaluator
+from tinygan.metrics.examples import examples
 
 MEANING = {
-    "distance": "Frechet distance of features: {multiple:.3g} times that of real images",
-    "classifier_score": "how clear each image is, and how varied all are: up to {classes}",
+    "distance": "Frechet distance of features",
+    "multiple": "the same in multiples of that of real images, the floor",
+    "classifier_score": "how clear each image is, and how varied all are: up to the number of classes",
     "precision": "share of samples near a test image",
     "recall": "share of test images near a sample",
     "density": "how many test images are near a sample",
     "coverage": "share of test images with a sample nearby",
     "label_divergence": "of the classes from those of the training set",
-    "modes": "classes that appear, of {classes}",
+    "modes": "classes that appear",
     "agreement": "share of samples of the class asked for",
     "memorisation": "how far from training images: 1 like test images, 0 copies",
 }
@@ -35,7 +41,7 @@ MEANING = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="the folder of a run")
     parser.add_argument("--n", type=int, default=10_000, help="how many samples (default: 10000)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     args = parser.parse_args()
@@ -43,21 +49,27 @@ def main():
         parser.error("--n must be at least 10")
     backend.use(args.device)
     backend.tune()
-    run = Run.open(args.run)
-    result = measure(run, args.n)
-    write_text(run.folder / "metrics.json", json.dumps(result, indent=2) + "\n")
-    report.save(run)
-    print(table(result))
+    results = {}
+    for run in [Run.open(folder) for folder in args.runs]:
+        result, strips = measure(run, args.n)
+        results[str(run.folder)] = result
+        write_text(run.folder / "metrics.json", json.dumps(result, indent=2) + "\n")
+        plots.save_strips(run.folder / "metrics.png", strips)
+        report.save(run)
+    print(table(results))
 
 
 def measure(run, n):
-    """Return the content of metrics.json: metrics of samples and of real images, and how they were measured."""
+    """Return the content of metrics.json and the strips of metrics.png.
+
+    The content: metrics of samples and of real images, and how they were measured.
+    """
     shape, source = run.settings.shape, run.settings.data
     if len(shape) == 1:
         raise ValueError(f"{run.folder} is a run on a toy world: train.py measures it at its end")
     training = run.settings.training()
     step = run.load_generator(training)
-    with tqdm(total=5, desc="features of test images", leave=False, disable=None) as bar:
+    with tqdm(total=6, desc="features of test images", leave=False, disable=None) as bar:
 
         def now(title):
             bar.update()
@@ -74,8 +86,10 @@ def measure(run, n):
         real = evaluator.judge(evaluator.real.images, None if asked is None else evaluator.real.labels)
         now("searching for copies")
         samples["memorisation"], real["memorisation"] = evaluator.memorisation(images), None
+        now("choosing examples")
+        strips = examples(evaluator, images, asked)
         bar.update()
-    return {
+    result = {
         "preset": run.settings.name,
         "step": step,
         "data": evaluator.train.name,
@@ -88,6 +102,7 @@ def measure(run, n):
         "samples": samples,
         "real": real,
     }
+    return result, strips
 
 
 def train_once(steps):
@@ -95,21 +110,27 @@ def train_once(steps):
     return tqdm(steps, desc="training it", unit="step", leave=False, disable=None)
 
 
-def table(result):
-    """Return the metrics as text."""
-    r = result
-    lines = [
-        f"{r['preset']}: {r['n']} samples against {r['test_images']} test images of {r['data']}, by a classifier "
-        f"that is right on {r['classifier']['test_accuracy']:.2%} of them",
-        *([r["note"]] if r["note"] else []),
-        f"{'':17}{'samples':>10}{'real':>10}",
-    ]
-    for name, meaning in MEANING.items():
-        pair = r["samples"][name], r["real"][name]
-        if pair[0] is not None:
-            cells = "".join(f"{'' if x is None else f'{x:.3g}':>10}" for x in pair)
-            words = meaning.format(multiple=r["multiple_of_floor"], classes=r["classes"])
-            lines.append(f"{name.replace('_', ' '):17}{cells}   {words}")
+def table(results):
+    """Return the metrics of runs, {folder of the run: content of metrics.json}, as text."""
+    lines, columns = [], {}
+    for name, r in results.items():
+        name = name if len(results) > 1 else "samples"
+        lines.append(
+            f"{name}: {r['n']} of {r['preset']} against {r['test_images']} test images of {r['data']}, by a classifier "
+            f"that is right on {r['classifier']['test_accuracy']:.2%} of them"
+        )
+        lines += [r["note"]] if r["note"] else []
+        columns[name] = {**r["samples"], "multiple": r["multiple_of_floor"]}
+        real = "real" if len({r["data"] for r in results.values()}) == 1 else f"real {r['data']}"
+        columns[real] = {**r["real"], "multiple": 1.0}
+    columns = dict(sorted(columns.items(), key=lambda column: column[0].startswith("real")))  # real images last
+    widths = [max(10, len(name) + 2) for name in columns]
+    lines.append(" " * 17 + "".join(f"{name:>{width}}" for name, width in zip(columns, widths)))
+    for metric, meaning in MEANING.items():
+        values = [column[metric] for column in columns.values()]
+        if any(value is not None for value in values):
+            cells = "".join(f"{'' if x is None else f'{x:.3g}':>{width}}" for x, width in zip(values, widths))
+            lines.append(f"{metric.replace('_', ' '):17}{cells}   {meaning}")
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from commands import ROOT, checkpoint, run, train
 
 from tinygan import data
 from tinygan.app.runs import Run
+from tinygan.metrics.examples import examples
 
 sys.path.append(str(ROOT))
 
@@ -46,10 +47,12 @@ def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
     written = json.loads((folder / "r" / "metrics.json").read_text())
     assert [written["step"]] == checkpoint(folder / "r")["training.steps"].tolist()
     first, note, heading, *rows = done.stdout.splitlines()
-    assert first.startswith("cgan: 20 samples against 6 test images of labelled")
+    assert first.startswith("samples: 20 of cgan against 6 test images of labelled")
     assert "A sixth of the training images stands in" in note == written["note"]
     assert heading.split() == ["samples", "real"]
-    assert [row[:17].strip().replace(" ", "_") for row in rows] == list(written["samples"])
+    assert [row[:17].strip().replace(" ", "_") for row in rows] == [
+        "distance", "multiple", *list(written["samples"])[1:]
+    ]  # fmt: skip
     distances = [written[who]["distance"] for who in ("samples", "real")]
     assert written["multiple_of_floor"] == distances[0] / distances[1]
     numbers = [number for who in ("samples", "real") for number in written[who].values() if number is not None]
@@ -59,7 +62,7 @@ def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
 def test_it_changes_nothing_else_in_the_run(measured):
     folder, before, _ = measured
     after = contents(folder / "r")
-    assert after.pop(folder / "r" / "metrics.json")
+    assert after.pop(folder / "r" / "metrics.json") and after.pop(folder / "r" / "metrics.png")
     assert after.pop(folder / "r" / "report.html") != before.pop(folder / "r" / "report.html")  # it shows them
     assert after == before
 
@@ -71,6 +74,38 @@ def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):
     again = evaluate(folder, folder / "r", "--n", 20)
     assert again.stdout == done.stdout and not again.stderr
     assert (folder / "r" / "metrics.json").read_bytes() == written
+
+
+def test_several_runs_are_one_table_with_a_column_for_each(measured):
+    folder, _, done = measured
+    both = evaluate(folder, folder / "r", folder / "r" / ".", folder / "r" / "..", "--n", 20)
+    assert both.returncode != 0 and "is not a run" in both.stderr  # nothing is measured before all runs are found
+    result = json.loads((folder / "r" / "metrics.json").read_text())
+    heading, distance, *_ = script.table({"a": result, "b": result}).splitlines()[-12:]
+    assert heading.split() == ["a", "b", "real"]
+    alone = done.stdout.splitlines()[3].split()
+    assert distance.split()[:4] == [*alone[:2], *alone[1:3]]
+
+
+def test_examples_are_the_extremes_and_the_most_frequent_mistake():
+    class Judge:  # features: the first two pixels; logits: the third says which class
+        def predict(self, images):
+            x = images.reshape(len(images), -1).astype(float)
+            return x[:, :2], np.eye(3)[images.reshape(len(images), -1)[:, 2]]
+
+    def images(*rows):
+        return np.array(rows, np.uint8).reshape(-1, 1, 3, 1)
+
+    test = images((0, 0, 0), (9, 0, 1), (200, 200, 2))
+    samples = images((0, 0, 0), (8, 0, 1), (9, 90, 1), (1, 0, 2))
+    evaluator = SimpleNamespace(
+        classifier=Judge(), features=Judge().predict(test)[0], test=SimpleNamespace(images=test)
+    )
+    strange, missing, mistake = examples(evaluator, samples, np.array([0, 0, 0, 2]))
+    assert (strange[1][0] == samples[2]).all() and (missing[1][0] == test[2]).all()
+    assert mistake[0].startswith("66.7% of those asked for as 0 are called 1") and (mistake[1] == samples[1:3]).all()
+    assert len(examples(evaluator, samples)) == 2
+    assert len(examples(evaluator, samples, np.array([0, 1, 1, 2]))) == 2  # no mistake
 
 
 def test_a_folder_that_is_no_run_is_one_sentence(measured):

@@ -35,6 +35,20 @@ def save_grid(path, images, columns=None):
     imsave(path, picture.repeat(3, 2) if picture.shape[2] == 1 else picture)
 
 
+def save_strips(path, strips):
+    """Write strips, [(title, images, uint8 (N, H, W, C))], one below the other as PNG."""
+    from matplotlib.figure import Figure
+
+    width = max(len(images) for _, images in strips)
+    figure = Figure(figsize=(8, 1.15 * len(strips)), layout="constrained")
+    for axes, (title, images) in zip(figure.subplots(len(strips)), strips):
+        picture = grid(images, width, scale=1)
+        axes.imshow(picture.repeat(3, 2) if picture.shape[2] == 1 else picture)
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.axis("off")
+    figure.savefig(path, dpi=150)
+
+
 def save_curves(path, log, quality=()):
     """Write the curves of a run as PNG. log: {column: array}, with "step" and the metrics of health.py; quality:
     (step, multiple of the floor) of each measurement."""

@@ -152,7 +152,7 @@ def commands(run, config):
     folder = shlex.quote(str(run.folder))
     if len(config["shape"]) == 1:
         return [["go on", f"python train.py --resume {folder} --epochs N"]]
-    kind, name = ("digit", "one class") if not config["groups"] else ("group", "one group")
+    kind, name = ("digit", "one class") if not config.get("groups") else ("group", "one group")
     one = [[name, f"python sample.py {folder} --{kind} {min(7, config['classes'] - 1)}"]]
     return [
         ["go on", f"python train.py --resume {folder} --epochs N"],
