@@ -75,7 +75,7 @@ def measure(run, n):
             bar.update()
             bar.set_description(title)
 
-        evaluator = Evaluator(source, n, progress=train_once)
+        evaluator = Evaluator(source, n, progress=train_once, train=run.settings.dataset())
         if evaluator.real.images.shape[1:] != shape:
             raise ValueError(f"the images of {source} are no longer of shape {shape}, for which this run was made")
         now("drawing samples")

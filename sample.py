@@ -101,7 +101,7 @@ def grid(args, run, training, in_turn):
 def pairs(args, run, training, in_turn):
     """Draw images, each beside its nearest training image."""
     n = args.n or 20
-    dataset = data.load(run.settings.data)
+    dataset = run.settings.dataset()
     if dataset.images.shape[1:] != run.settings.shape:
         raise ValueError(f"{dataset.name} has images of {dataset.images.shape[1:]}; {args.run} was trained on others")
     labels = chosen(args, training, in_turn, np.arange(n))

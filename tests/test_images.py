@@ -87,6 +87,11 @@ def test_all_images_come_to_one_side(tmp_path, sizes, side):
     assert data.load(tmp_path).images.shape == (len(sizes), side, side, 1)
 
 
+def test_images_come_to_the_size_that_is_chosen(tmp_path):
+    save(tmp_path / "a.png", pixels(40, 30))
+    assert data.load(tmp_path, size=64).images.shape == (1, 64, 64, 1)
+
+
 def test_the_middle_of_an_oblong_image_is_taken(tmp_path):
     array = np.zeros((28, 56), np.uint8)
     array[:, 14:42] = 200

@@ -37,6 +37,8 @@ def parse(description):
     names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} without labels or groups)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)
     run("--data", metavar="DIR", help="a folder of images or IDX files, or ring, grid, spiral (default: MNIST)")
+    size = "pixels along a side of image files (default: 28 if none is larger, else 32)"
+    run("--size", type=between(8, 256, int), metavar="N", help=size)
     run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")
     groups = f"groups of similar images in place of labels; 0: none (default: {GROUPS} where there are no labels)"
     run("--groups", type=between(0, 256, int), metavar="K", help=groups)

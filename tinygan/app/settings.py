@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Batches, Dataset
+from ..data import Batches, Dataset, load
 from ..gan import presets
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
@@ -56,6 +56,10 @@ class Settings:
     def training(self) -> Training:
         """Build the training as it is before the first step. Raises ValueError for parts that do not fit together."""
         return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups)
+
+    def dataset(self, split: str = "train") -> Dataset:
+        """Read the data of this run, image files at the size of its networks."""
+        return load(self.data, split, self.shape[0])
 
     def batches(self, dataset: Dataset) -> Batches:
         """Build the source of batches of this run."""

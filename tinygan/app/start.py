@@ -25,7 +25,11 @@ class Start(NamedTuple):
 
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
-    loaded = data.load(args.data)
+    loaded = data.load(args.data, size=args.size)
+    if args.size and loaded.images.shape[1:3] != (args.size, args.size):
+        raise ValueError(
+            f"--size is for folders of PNG and JPEG images; those of {loaded.name} have a size of their own"
+        )
     dataset, sizes = groups.learned(args, loaded)
     name, preset = chosen_preset(args, dataset)
     settings = Settings(
@@ -47,7 +51,7 @@ def resumed_run(args) -> Start:
     Raises RunError if the data are no longer of the shape, or have no longer the classes, of this run.
     """
     run = Run.open(args.resume)
-    loaded = data.load(run.settings.data)
+    loaded = run.settings.dataset()
     run.lock()
     dataset = groups.load(run, loaded)
     if (dataset.images.shape[1:], dataset.classes) != (run.settings.shape, run.settings.classes):

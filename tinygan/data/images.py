@@ -1,8 +1,9 @@
 """Image files, PNG or JPEG, in one folder or in a folder for each class. Both may be inside folders train and test.
 
     DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
-All are brought to one square: cropped in the middle, then resized, to 28 pixels if none is larger, else to 32. They are
-grey if none has a colour. Classes are numbered in the order of their folders, by value where these are numbers.
+All are brought to one square: cropped in the middle, then resized, to the chosen size, or else to 28 pixels if none is
+larger, else to 32. They are grey if none has a colour. Classes are numbered in the order of their folders, by value
+where these are numbers.
 """
 
 import warnings
@@ -24,7 +25,7 @@ def has_images(folder):
     return any(any(map(images_in, places)) for places in ([folder], folder.glob("*"), folder.glob("*/*")))
 
 
-def load_folder(folder, split):
+def load_folder(folder, split, size=None):
     """Return the images of a folder for `split`, with their folders as classes, as a Dataset."""
     root, roots = find(folder, split)
     inner = {path.name for each in roots for path in folders(each) if images_in(path)}
@@ -37,7 +38,7 @@ def load_folder(folder, split):
         raise DataError(f"{root}: {len(names)} folders, which would be as many classes; there can be 256")
     labels = np.repeat(np.arange(len(names)).astype(np.uint8), [len(paths) for paths in classes])
     name = folder.absolute().name
-    images = read([*flat, *(path for paths in classes for path in paths)], name)
+    images = read([*flat, *(path for paths in classes for path in paths)], name, size)
     return Dataset(images, labels if len(names) > 1 else None, name)  # a single class is no class
 
 
@@ -65,10 +66,11 @@ def images_in(folder):
     return sorted(path for path in found if path.is_file())
 
 
-def read(paths, name):
+def read(paths, name, side=None):
     """Return the images of these files, uint8 (N, side, side, 1 or 3). name: of the progress bar."""
-    shorter = [opened(path, lambda image: min(image.size)) for path in bar(paths, f"{name}: sizes")]
-    side = 28 if max(shorter) <= 28 else 32
+    if not side:
+        shorter = [opened(path, lambda image: min(image.size)) for path in bar(paths, f"{name}: sizes")]
+        side = 28 if max(shorter) <= 28 else 32
     images = np.empty((len(paths), side, side, 3), np.uint8)
     for i, path in enumerate(bar(paths, f"{name}: {side} x {side} pixels")):
         images[i] = opened(path, lambda image: square(image, side))

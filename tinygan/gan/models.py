@@ -39,53 +39,49 @@ def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
     return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, lambda: leaky(dropout, rng), he_normal))
 
 
-def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64) -> Sequential:
-    """Start with a small image of many channels and double its size twice (Radford et al. 2016)."""
-    h, w = quarter(shape)
-    return Sequential(
-        Linear(latent_size, h * w * 2 * width, rng, bias=False), Reshape(h, w, 2 * width),
-        BatchNorm(2 * width), ReLU(),
-        ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, bias=False), BatchNorm(width), ReLU(),
-        ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1), Tanh(),
-    )  # fmt: skip
+def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: bool = True, init=normal) -> Sequential:
+    """Start with a small image of many channels, and double its size until it is large enough (Radford et al. 2016).
 
-
-def r3gan_generator(shape: Shape, latent_size: int, rng, width: int = 64) -> Sequential:
-    """The shape of dcgan_generator; initial weights that preserve variance replace BatchNorm (Huang et al. 2024)."""
-    h, w = quarter(shape)
-    return Sequential(
-        Linear(latent_size, h * w * 2 * width, rng, init=he_normal), Reshape(h, w, 2 * width), LeakyReLU(0.2),
-        ConvTranspose2d(2 * width, width, 4, rng, stride=2, padding=1, init=he_normal), LeakyReLU(0.2),
-        ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1), Tanh(),  # small weights keep tanh near linear
-    )  # fmt: skip
+    norm: with BatchNorm. Without it, initial weights that preserve variance take its place (Huang et al. 2024).
+    """
+    h, w, halvings = smallest(shape)
+    c = width << halvings - 1
+    layers = [Linear(latent_size, h * w * c, rng, bias=not norm, init=init), Reshape(h, w, c), *rectified(c, norm)]
+    for c in [c >> i for i in range(1, halvings)]:
+        up = ConvTranspose2d(2 * c, c, 4, rng, stride=2, padding=1, bias=not norm, init=init)
+        layers += [up, *rectified(c, norm)]
+    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights keep tanh near linear
+    return Sequential(*layers, last, Tanh())
 
 
 def dcgan_discriminator(
-    shape: Shape, rng, dropout: float = 0.0, width: int = 64, norm: bool = True, init=normal
+    shape: Shape, rng, dropout: float = 0.0, width: int = 64, norm: bool = True, init=normal, depth: int = 0
 ) -> Sequential:
-    """Halve the size twice with strided convolutions, then output one logit (Radford et al. 2016).
+    """Halve the size with strided convolutions until it is small, then output one logit (Radford et al. 2016).
 
-    norm: with BatchNorm. A penalty on the gradient of D needs norm=False.
+    norm: with BatchNorm. A penalty on the gradient of D needs norm=False. depth: convolutions at the smallest size.
     """
-    h, w = quarter(shape)
-    return Sequential(
-        Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=init), *leaky(dropout, rng),
-        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, bias=not norm, init=init),
-        *([BatchNorm(2 * width)] if norm else []), *leaky(dropout, rng),
-        Flatten(), Linear(h * w * 2 * width, 1, rng, init=init),
-    )  # fmt: skip
+    h, w, halvings = smallest(shape)
+    layers = [Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=init), *leaky(dropout, rng)]
+    c = width << halvings - 1
+    convolutions = [
+        Conv2d(width << i, width << i + 1, 4, rng, stride=2, padding=1, bias=not norm, init=init)
+        for i in range(halvings - 1)
+    ] + [Conv2d(c, c, 3, rng, padding=1, bias=not norm, init=init) for _ in range(depth)]
+    for conv in convolutions:
+        layers += [conv, *([BatchNorm(conv.n_out)] if norm else []), *leaky(dropout, rng)]
+    return Sequential(*layers, Flatten(), Linear(h * w * c, 1, rng, init=init))
 
 
 def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
-    """A convolution of stride 1 before each one of stride 2 (Miyato et al. 2018, table 3, with fewer channels)."""
-    h, w = quarter(shape)
-    return Sequential(
-        Conv2d(shape[2], width, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng),
-        Conv2d(width, 2 * width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
-        Conv2d(2 * width, 2 * width, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng),
-        Conv2d(2 * width, 4 * width, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng),
-        Flatten(), Linear(h * w * 4 * width, 1, rng, init=he_normal),
-    )  # fmt: skip
+    """Add a convolution that keeps the size before each that halves it (Miyato et al. 2018, table 3, made smaller)."""
+    h, w, halvings = smallest(shape)
+    layers, n_in = [], shape[2]
+    for c in [width << i for i in range(halvings)]:
+        layers += [Conv2d(n_in, c, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng)]
+        layers += [Conv2d(c, 2 * c, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng)]
+        n_in = 2 * c
+    return Sequential(*layers, Flatten(), Linear(h * w * n_in, 1, rng, init=he_normal))
 
 
 def mlp(sizes, rng, activation, init) -> list[Module]:
@@ -99,12 +95,22 @@ def leaky(dropout: float, rng) -> list[Module]:
     return [LeakyReLU(0.2), Dropout(dropout, rng)] if dropout else [LeakyReLU(0.2)]
 
 
-def quarter(shape: Shape) -> tuple[int, int]:
-    """Return the size of the smallest image inside a convolutional network: (H / 4, W / 4)."""
-    h, w, _ = shape
-    if h % 4 or w % 4:
-        raise ValueError(f"image sides must be multiples of 4; got {h} x {w}. For other sizes, use the preset vanilla")
-    return h // 4, w // 4
+def rectified(channels: int, norm: bool) -> list[Module]:
+    """Return the activation of G, after BatchNorm if `norm`."""
+    return [BatchNorm(channels), ReLU()] if norm else [LeakyReLU(0.2)]
+
+
+def smallest(shape: Shape) -> tuple[int, int, int]:
+    """Return (h, w, halvings): the smallest image in a convolutional network, and how often the size is halved.
+
+    It is halved twice, and once more for each doubling of the sides beyond 32.
+    """
+    halvings = 2 + max(0, math.ceil(math.log2(max(shape[:2]) / 32)))
+    (h, h_rest), (w, w_rest) = (divmod(side, 2**halvings) for side in shape[:2])
+    if h_rest or w_rest:
+        sides = f"image sides must be multiples of {2**halvings}; got {shape[0]} x {shape[1]}"
+        raise ValueError(f"{sides}. For other sizes, use the preset vanilla")
+    return h, w, halvings
 
 
 class Conditional(Module):

@@ -49,7 +49,7 @@ MLP = models.mlp_generator, models.mlp_discriminator
 DCGAN = partial(models.dcgan_generator, width=32), partial(models.dcgan_discriminator, width=32)
 WGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, norm=False)
 R3GAN = (
-    partial(models.r3gan_generator, width=32),
+    partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
     partial(models.dcgan_discriminator, width=32, norm=False, init=he_normal),
 )
 FAST: dict[str, Any] = {"lr": 8e-4, "batch_size": 32, "latent_size": 32, "ema": 2e4, "steps": 9375}  # 5 epochs of MNIST

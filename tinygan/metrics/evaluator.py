@@ -91,7 +91,7 @@ def splits(source, train=None):
             "(a file such as train-labels-idx1-ubyte beside the images, or a folder for each class)"
         )
     try:
-        test = data.load(source, "test")
+        test = data.load(source, "test", train.images.shape[1])
         if test.labels is None or test.images.shape[1:] != train.images.shape[1:]:
             raise data.DataError(f"{source}: the test images have no labels, or another size")
     except data.DataError as error:
