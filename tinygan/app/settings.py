@@ -14,6 +14,14 @@ from ..gan.penalties import PENALTIES
 from ..gan.presets import PRESETS, Preset
 from ..gan.training import Training
 
+ADDED: dict[str, Any] = {
+    "max_steps": None,
+    "evaluate_every": None,
+    "device": "cpu",
+    "arguments": [],
+    "groups": [],
+    "decay": False,
+}
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
 
 
@@ -75,11 +83,11 @@ class Settings:
     def from_json(cls, values: Any) -> Settings:
         """Read what `to_json` wrote; other keys are ignored. Raises SettingsError for the first field that is wrong.
 
-        Runs before version 0.1 had no groups, max_steps and evaluate_every, and called real_label label_smoothing.
+        Runs before version 0.1 lacked the fields of ADDED, and called real_label label_smoothing.
         """
         if not isinstance(values, dict):
             raise SettingsError(f"settings are a JSON object; got {type(values).__name__}")
-        values = {"max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], **values}
+        values = {**ADDED, **values}
         if "label_smoothing" in values:
             values.setdefault("real_label", values["label_smoothing"])
         own, options = _checked(values, FIELDS), _checked(values, OPTION_FIELDS)
@@ -153,6 +161,7 @@ OPTION_FIELDS = {  # the same for the options of a preset
     "latent_size": _whole(1),
     "lr": _number(0, above=True),
     "betas": _list_of(_number(0, 1), (2,), "two numbers from 0 to 1"),
+    "decay": _truth,
     "cosine": _truth,
     "ema": _number(0),
     "batch_size": _whole(1),

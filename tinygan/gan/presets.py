@@ -39,6 +39,7 @@ class Preset(NamedTuple):
     latent_size: int = 100
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+    decay: bool = False  # lr falls to zero on a straight line over the budget
     cosine: bool = False  # over the budget lr falls to 1/4, the penalty weight to 1/10, and beta2 moves to 0.99 (r3gan)
     ema: float = 0.0  # half-life of the average of G's weights, in images; 0: no average
     batch_size: int = 128
@@ -47,6 +48,7 @@ class Preset(NamedTuple):
 
 MLP = models.mlp_generator, models.mlp_discriminator
 DCGAN = partial(models.dcgan_generator, width=32), partial(models.dcgan_discriminator, width=32)
+CGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, depth=1)
 WGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, norm=False)
 R3GAN = (
     partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
@@ -62,7 +64,7 @@ PRESETS = {
         DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True,
         **{**FAST, "steps": 5625},
     ),
-    "cgan": Preset(*DCGAN, conditional=True, real_label=0.9, **FAST),
+    "cgan": Preset(*CGAN, conditional=True, decay=True, **{**FAST, "steps": 30000}),
     "wgan-gp": Preset(
         *WGAN, "wasserstein", "gp", 10.0,
         n_critic=5, lr=2e-4, betas=(0.5, 0.9), batch_size=64, ema=2e4, steps=1122,
@@ -153,10 +155,15 @@ def check(preset: Preset, D: Module) -> None:
         raise ValueError(f"real_label is D's target for real images, and loss {preset.loss} has no target")
     if preset.saturating and preset.loss != "bce":
         raise ValueError(f"the saturating form belongs to cross-entropy (bce), not to loss {preset.loss}")
+    if preset.decay and preset.cosine:
+        raise ValueError("decay and cosine are two schedules of the learning rate: choose one")
 
 
 def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list[tuple[Array, Array]]:
-    """Return pairs (array, its values by step): cosine curves over the budget (Huang et al. 2024, appendix)."""
+    """Return pairs (array, its values by step): a line, or cosine curves (Huang et al. 2024, appendix)."""
+    if preset.decay:
+        line = backend.xp.linspace(preset.lr, 0.0, preset.steps, endpoint=False, dtype="float32")
+        return [(G_optimizer.lr, line), (D_optimizer.lr, line)]
     if not preset.cosine:
         return []
 
