@@ -48,7 +48,7 @@ class Preset(NamedTuple):
 
 MLP = models.mlp_generator, models.mlp_discriminator
 DCGAN = partial(models.dcgan_generator, width=32), partial(models.dcgan_discriminator, width=32)
-CGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, depth=1)
+CGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, depth=2)
 WGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, norm=False)
 R3GAN = (
     partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
