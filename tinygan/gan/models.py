@@ -42,16 +42,15 @@ def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
 def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: bool = True, init=normal) -> Sequential:
     """Start with a small image of many channels, and double its size until it is large enough (Radford et al. 2016).
 
-    norm: with BatchNorm. Without it, initial weights that preserve variance take its place (Huang et al. 2024).
+    norm: with BatchNorm. Without it, initial weights should preserve variance (he_normal; Huang et al. 2024).
     """
-    h, w, halvings = smallest(shape)
-    c = width << halvings - 1
-    layers = [Linear(latent_size, h * w * c, rng, bias=not norm, init=init), Reshape(h, w, c), *rectified(c, norm)]
-    for c in [c >> i for i in range(1, halvings)]:
-        up = ConvTranspose2d(2 * c, c, 4, rng, stride=2, padding=1, bias=not norm, init=init)
-        layers += [up, *rectified(c, norm)]
+    h, w, channels = stages(shape, width)
+    layers = [Linear(latent_size, h * w * channels[-1], rng, bias=not norm, init=init), Reshape(h, w, channels[-1])]
+    for n_in, n_out in itertools.pairwise(channels[::-1]):
+        up = ConvTranspose2d(n_in, n_out, 4, rng, stride=2, padding=1, bias=not norm, init=init)
+        layers += [*rectified(n_in, norm), up]
     last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights keep tanh near linear
-    return Sequential(*layers, last, Tanh())
+    return Sequential(*layers, *rectified(width, norm), last, Tanh())
 
 
 def dcgan_discriminator(
@@ -61,27 +60,23 @@ def dcgan_discriminator(
 
     norm: with BatchNorm. A penalty on the gradient of D needs norm=False. depth: convolutions at the smallest size.
     """
-    h, w, halvings = smallest(shape)
+    h, w, channels = stages(shape, width)
     layers = [Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=init), *leaky(dropout, rng)]
-    c = width << halvings - 1
-    convolutions = [
-        Conv2d(width << i, width << i + 1, 4, rng, stride=2, padding=1, bias=not norm, init=init)
-        for i in range(halvings - 1)
-    ] + [Conv2d(c, c, 3, rng, padding=1, bias=not norm, init=init) for _ in range(depth)]
-    for conv in convolutions:
-        layers += [conv, *([BatchNorm(conv.n_out)] if norm else []), *leaky(dropout, rng)]
-    return Sequential(*layers, Flatten(), Linear(h * w * c, 1, rng, init=init))
+    for n_in, n_out in [*itertools.pairwise(channels), *[(channels[-1], channels[-1])] * depth]:
+        kernel, stride = (4, 2) if n_in < n_out else (3, 1)
+        conv = Conv2d(n_in, n_out, kernel, rng, stride=stride, padding=1, bias=not norm, init=init)
+        layers += [conv, *([BatchNorm(n_out)] if norm else []), *leaky(dropout, rng)]
+    return Sequential(*layers, Flatten(), Linear(h * w * channels[-1], 1, rng, init=init))
 
 
 def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
     """Add a convolution that keeps the size before each that halves it (Miyato et al. 2018, table 3, made smaller)."""
-    h, w, halvings = smallest(shape)
-    layers, n_in = [], shape[2]
-    for c in [width << i for i in range(halvings)]:
+    h, w, channels = stages(shape, width)
+    layers = []
+    for n_in, c in zip([shape[2], *(2 * c for c in channels)], channels):
         layers += [Conv2d(n_in, c, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng)]
         layers += [Conv2d(c, 2 * c, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng)]
-        n_in = 2 * c
-    return Sequential(*layers, Flatten(), Linear(h * w * n_in, 1, rng, init=he_normal))
+    return Sequential(*layers, Flatten(), Linear(h * w * 2 * channels[-1], 1, rng, init=he_normal))
 
 
 def mlp(sizes, rng, activation, init) -> list[Module]:
@@ -100,17 +95,16 @@ def rectified(channels: int, norm: bool) -> list[Module]:
     return [BatchNorm(channels), ReLU()] if norm else [LeakyReLU(0.2)]
 
 
-def smallest(shape: Shape) -> tuple[int, int, int]:
-    """Return (h, w, halvings): the smallest image in a convolutional network, and how often the size is halved.
+def stages(shape: Shape, width: int) -> tuple[int, int, list[int]]:
+    """Return (h, w, channels): the smallest image in a convolutional network, and the channels at each half size.
 
-    It is halved twice, and once more for each doubling of the sides beyond 32.
+    The size is halved twice, and once more for each doubling beyond 32 pixels. The channels double each time.
     """
     halvings = 2 + max(0, math.ceil(math.log2(max(shape[:2]) / 32)))
-    (h, h_rest), (w, w_rest) = (divmod(side, 2**halvings) for side in shape[:2])
-    if h_rest or w_rest:
-        sides = f"image sides must be multiples of {2**halvings}; got {shape[0]} x {shape[1]}"
-        raise ValueError(f"{sides}. For other sizes, use the preset vanilla")
-    return h, w, halvings
+    h, w, step = shape[0], shape[1], 2**halvings
+    if h % step or w % step:
+        raise ValueError(f"image sides must be multiples of {step}; got {h} x {w}. For other sizes, use vanilla")
+    return h // step, w // step, [width << i for i in range(halvings)]
 
 
 class Conditional(Module):

@@ -1,0 +1,224 @@
+"""Changes to the default preset, one at a time, each in a short run: what helps, and what does not.
+
+    python bench/experiments.py --depth 0 --real-label 0.9 --no-decay     train, measure, and add a row to the table
+    python bench/experiments.py --groups 40                               on groups in place of labels
+    python bench/experiments.py --table                                   only write the table again
+
+Writes bench/results/experiments.json, and the table of docs/experiments.md. The changes that are not in tinygan, since
+they did not help, are in this file.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tinygan import backend, data  # noqa: E402
+from tinygan.autograd import Tensor, broadcast_to, concatenate, primitive  # noqa: E402
+from tinygan.data import groups  # noqa: E402
+from tinygan.gan import models, presets  # noqa: E402
+from tinygan.gan.presets import PRESETS  # noqa: E402
+from tinygan.layers import BatchNorm, Linear, Module, Sequential  # noqa: E402
+from tinygan.metrics import Evaluator  # noqa: E402
+
+RESULTS, PAGE = ROOT / "bench/results/experiments.json", ROOT / "docs/experiments.md"
+BEGIN, END = "<!-- experiments -->\n", "<!-- end of experiments -->"
+COLUMNS = {"multiple": ".2f", "coverage": ".3f", "recall": ".3f", "precision": ".3f", "agreement": ".1%"}
+
+
+class ConditionalBatchNorm(Module):
+    """BatchNorm with a gain and a shift for each class        (Miyato & Koyama 2018; Dumoulin et al. 2017)"""
+
+    def __init__(self, channels, classes):
+        self.norm = BatchNorm(channels)
+        zeros = backend.xp.zeros((classes, channels), "float32")
+        self.gain, self.shift = Tensor(zeros, requires_grad=True), Tensor(zeros.copy(), requires_grad=True)
+
+    def forward(self, x, labels):
+        shape = (len(x), *[1] * (x.ndim - 2), x.shape[-1])
+        return self.norm(x) * (labels @ self.gain + 1.0).reshape(*shape) + (labels @ self.shift).reshape(*shape)
+
+
+class ConditionalGenerator(Module):
+    """A generator that gets the labels with the latent vector, and again in each normalisation."""
+
+    def __init__(self, network, classes):
+        layers = network.layers
+        self.network = Sequential(
+            *(ConditionalBatchNorm(x.gamma.size, classes) if isinstance(x, BatchNorm) else x for x in layers)
+        )
+
+    def forward(self, x, labels):
+        x = models.append_labels(x, labels)
+        for layer in self.network.layers:
+            x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm) else layer(x)
+        return x
+
+
+class Projection(Module):
+    """D(x, y) = f(x) + the logit of class y, from the same features        (Miyato & Koyama 2018)"""
+
+    def __init__(self, network):
+        self.network = network
+
+    def forward(self, x, labels):
+        logits = self.network(x)
+        return logits[:, :1] + (logits[:, 1:] * labels).sum(axis=1, keepdims=True)
+
+
+class MinibatchDeviation(Module):
+    """Add a channel: the mean standard deviation over the batch        (Karras et al. 2018, section 3)"""
+
+    def forward(self, x):
+        centred = x - x.mean(axis=0, keepdims=True)
+        deviation = (((centred * centred).mean(axis=0, keepdims=True) + 1e-8) ** 0.5).mean()
+        return concatenate(x, broadcast_to(deviation.reshape(1, 1, 1, 1), shape=(*x.shape[:3], 1)), axis=-1)
+
+
+@primitive
+def moved(x, down, right):
+    """y = each image moved by its own number of pixels, with zeros at the edges        dL/dx = g moved back"""
+    xp, (n, h, w, _) = backend.xp, x.shape
+    rows, columns = xp.arange(h) + down[:, None], xp.arange(w) + right[:, None]
+    y = x[xp.arange(n)[:, None, None], rows.clip(0, h - 1)[:, :, None], columns.clip(0, w - 1)[:, None, :]]
+    inside = [((i >= 0) & (i < size)).astype(x.dtype) for i, size in ((rows, h), (columns, w))]
+    return y * (inside[0][:, :, None, None] * inside[1][:, None, :, None])
+
+
+moved.defvjp(lambda g, y, x, down, right: moved(g, down=-down, right=-right))
+
+
+class Translated(Module):
+    """A discriminator that sees each image, real or fake, moved by up to `most` pixels        (Zhao et al. 2020)"""
+
+    def __init__(self, network, most, rng):
+        self.network, self.most, self.rng = network, most, rng
+
+    def forward(self, x, *labels):
+        steps = backend.xp.floor(self.rng.uniform((3, len(x)), "float32")[:2] * (2 * self.most + 1)) - self.most
+        down, right = steps.astype("int64")
+        return self.network(moved(x + 1.0, down=down, right=right) - 1.0, *labels)
+
+
+def options():
+    own = PRESETS["cgan"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--table", action="store_true", help="only write the table")
+    add("--data", help="a folder; default: MNIST")
+    add("--groups", type=int, default=0, help="in place of labels")
+    add("--steps", type=int, default=6000)
+    add("--seed", type=int, default=0)
+    add("--batch-size", type=int, default=own.batch_size)
+    add("--lr", type=float, default=own.lr)
+    add("--lr-ratio", type=float, default=1.0, help="D's learning rate / G's (Heusel et al. 2017)")
+    add("--decay", action=argparse.BooleanOptionalAction, default=own.decay)
+    add("--real-label", type=float, default=own.real_label)
+    add("--loss", default=own.loss)
+    add("--depth", type=int, default=2, help="of D: convolutions at the smallest size")
+    add("--width", type=int, default=32, help="of D")
+    add("--g-width", type=int, default=32)
+    add("--g-labels", choices=["input", "norm"], default="input", help="where G gets the labels; norm: both")
+    add("--d-labels", choices=["input", "projection"], default="input", help="where D gets the labels")
+    add("--translate", type=int, default=0, metavar="PIXELS", help="augmentation by translation")
+    add("--minibatch-deviation", action="store_true")
+    add("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def generator(args, classes, shape, latent_size, rng):
+    """The generator with the changes. latent_size: the latent numbers and the classes together, as in presets.py."""
+    network = models.dcgan_generator(shape, latent_size, rng, width=args.g_width)
+    return ConditionalGenerator(network, classes) if args.g_labels == "norm" else models.Conditional(network)
+
+
+def discriminator(args, classes, shape, rng):
+    """The discriminator with the changes."""
+    projected = args.d_labels == "projection"
+    shape = shape if projected else (*shape[:-1], shape[-1] + classes)
+    network = models.dcgan_discriminator(shape, rng, width=args.width, depth=args.depth)
+    features, last = network.layers[:-1], network.layers[-1]
+    n_in, n_out = last.weight.shape[0], 1
+    extra = [MinibatchDeviation()] if args.minibatch_deviation else []
+    if extra:
+        n_in = n_in // (2 * args.width) * (2 * args.width + 1)
+    if projected or extra:
+        n_out += classes if projected else 0
+        network = Sequential(*features[:-1], *extra, features[-1], Linear(n_in, n_out, rng))
+    D = Projection(network) if projected else models.Conditional(network)
+    return Translated(D, args.translate, rng) if args.translate else D
+
+
+def build(args, dataset, sizes):
+    """The Training of the preset cgan with the changes."""
+    shape, classes = dataset.images.shape[1:], dataset.classes
+    preset = PRESETS["cgan"]._replace(
+        lr=args.lr, batch_size=args.batch_size, decay=args.decay, real_label=args.real_label, loss=args.loss,
+        steps=args.steps,
+    )  # fmt: skip
+    presets.build_generator = lambda preset, shape, rng, n: generator(args, n, shape, preset.latent_size + n, rng)
+    presets.build_discriminator = lambda preset, shape, rng, n: discriminator(args, n, shape, rng)
+    training = presets.build(preset, shape, args.seed, classes, sizes)
+    training.D_optimizer.lr *= args.lr_ratio
+    training.schedules = [
+        (rate, table * args.lr_ratio if rate is training.D_optimizer.lr else table)
+        for rate, table in training.schedules
+    ]
+    return training
+
+
+def measured(args):
+    """Train, and return the row."""
+    dataset = loaded = data.load(args.data)
+    sizes = ()
+    if args.groups:
+        dataset = dataset._replace(labels=groups.find(dataset.images, args.groups))
+        sizes = tuple(np.bincount(dataset.labels).tolist())
+    training = build(args, dataset, sizes)
+    batches = data.Batches(dataset, args.batch_size, args.seed, 1, True)
+    started = time.process_time()
+    for step in range(args.steps):
+        if step % batches.steps_per_epoch == 0:
+            batches.start_epoch(step // batches.steps_per_epoch)
+        training.step(batches)
+    spent = time.process_time() - started
+    evaluator = Evaluator(args.data, train=loaded)
+    images, asked = evaluator.draw(training, bool(sizes))
+    found = evaluator.judge(images, asked)
+    found["multiple"] = found["distance"] / evaluator.distance(evaluator.real.images)
+    words = " ".join(word for word in sys.argv[1:] if word != "--threads")
+    return {"command": words, "cpu_ms": round(1000 * spent / args.steps, 1), **{name: found[name] for name in COLUMNS}}
+
+
+def rows():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def table():
+    lines = [
+        "| python bench/experiments.py | times the floor | coverage | recall | precision | of the class asked for |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in sorted(rows(), key=lambda row: row["multiple"]):
+        cells = ["-" if row[name] is None else format(row[name], form) for name, form in COLUMNS.items()]
+        lines.append(f"| `{row['command']}` | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    args = options()
+    if not args.table:
+        backend.use("cpu")
+        backend.tune(args.threads)
+        row = measured(args)
+        kept = [old for old in rows() if old["command"] != row["command"]]
+        RESULTS.write_text(json.dumps([*kept, row], indent=1) + "\n")
+        print(row)
+    before, after = PAGE.read_text().split(BEGIN)[0], PAGE.read_text().split(END)[1]
+    PAGE.write_text(before + BEGIN + table() + END + after)
