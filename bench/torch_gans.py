@@ -12,6 +12,7 @@ ADAM = {
 }
 N_CRITIC = {"wgan-gp": 5}
 CLASSES = {"cgan": 10}  # of conditional presets
+DEPTH = {"cgan": 2}  # of D: convolutions that keep the size
 
 
 def networks(preset, channels_last=False):
@@ -31,9 +32,11 @@ def networks(preset, channels_last=False):
         nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
         nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
+    convolutions = [nn.Conv2d(32, 64, 4, 2, 1, bias=not norm)]
+    convolutions += [nn.Conv2d(64, 64, 3, 1, 1, bias=not norm) for _ in range(DEPTH.get(preset, 0))]
     D = nn.Sequential(
-        nn.Conv2d(1 + classes, 32, 4, 2, 1), leaky, nn.Conv2d(32, 64, 4, 2, 1, bias=not norm),
-        *([nn.BatchNorm2d(64)] if norm else []), leaky,
+        nn.Conv2d(1 + classes, 32, 4, 2, 1), leaky,
+        *(x for conv in convolutions for x in (conv, *([nn.BatchNorm2d(64)] if norm else []), leaky)),
         nn.Flatten(), nn.Linear(3136, 1),
     )  # fmt: skip
     if channels_last:
@@ -56,7 +59,7 @@ class TorchGAN:
             for network in (self.G, self.D)
         )
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
-        self.classes, self.real_label = CLASSES.get(preset, 0), 0.9 if preset == "cgan" else 1.0
+        self.classes = CLASSES.get(preset, 0)
         if self.classes:
             self.one_hot = nn.functional.one_hot(torch.from_numpy(labels).long(), self.classes).float().to(device)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
@@ -91,9 +94,7 @@ class TorchGAN:
 
     def bce_loss(self, real, noise):
         fake = self.generate(noise).detach()
-        real_logits = self.discriminate(real)
-        loss = softplus(-real_logits).mean() + softplus(self.discriminate(fake)).mean()
-        return loss + (1 - self.real_label) * real_logits.mean() if self.real_label < 1 else loss
+        return softplus(-self.discriminate(real)).mean() + softplus(self.discriminate(fake)).mean()
 
     def non_saturating_loss(self, noise):
         return softplus(-self.discriminate(self.generate(noise))).mean()
