@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygan import autograd as ag
 from tinygan import backend
+from tinygan.gan.augment import roll
 
 _rng = np.random.default_rng(1)
 
@@ -93,6 +94,9 @@ CASES = {
     "sigmoid": [*unary(ag.sigmoid), (ag.sigmoid, [np.array([-30.0, 0.0, 30.0])])],
     "softplus": [*unary(ag.softplus), (ag.softplus, [np.array([-30.0, 0.5, 30.0])])],
     "relu": unary(ag.relu, away),
+    "roll": [
+        (lambda x: roll(x, down=np.array([1, -2]), right=np.array([0, 4])), [r(2, 4, 3, 2)]),
+    ],
     "leaky_relu": [
         *[(lambda x, a=a: ag.leaky_relu(x, slope=a), [away(2, 3)]) for a in (0.0, 0.2, 1.0)],
         *unary(lambda x: ag.leaky_relu(x, slope=0.1), away),

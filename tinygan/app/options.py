@@ -9,6 +9,7 @@ from ..gan.presets import PRESETS, default_penalty_weight, for_data
 
 DEFAULT = "cgan"
 UNLABELLED = "dcgan"  # the default where there are neither labels nor groups
+FEW, AUGMENT = 2000, 0.5  # with fewer images than this, augmentation of this probability
 GROUPS = 40  # that take the place of classes where there are no labels; fewer for small data
 WITH_RESUME = {
     "resume",
@@ -92,6 +93,8 @@ def add_parts(part):
     part("--dropout", type=between(0.0, 0.99), metavar="P", help=f"in D, a probability ({own.dropout:g})")
     part("--spectral-norm", action=flag, help="on every layer of D (no)")
     part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's gradient: none, {', '.join(PENALTIES)} (none)")
+    few = f"a probability; 0: none (0, and {AUGMENT} for fewer than {FEW} images)"
+    part("--augment", type=between(0.0, 1.0), metavar="P", help=f"random changes to images before D, {few}")
     part("--n-critic", type=positive(int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
     part("--ema", type=between(0.0, 1e12), metavar="N", help=f"half-life of G's average, images; 0: none ({own.ema:g})")
 
@@ -100,6 +103,8 @@ def chosen_preset(args, dataset):
     """Return the name of the preset for this data, and the preset with the chosen options."""
     name, shape = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED), dataset.images.shape[1:]
     fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
+    if len(shape) == 3 and len(dataset.images) < FEW:
+        fields.setdefault("augment", AUGMENT)
     if args.penalty:
         kind, weight = args.penalty
         fields["penalty"], fields["penalty_weight"] = kind, weight or default_penalty_weight(kind, shape)

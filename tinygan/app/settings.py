@@ -14,14 +14,10 @@ from ..gan.penalties import PENALTIES
 from ..gan.presets import PRESETS, Preset
 from ..gan.training import Training
 
-ADDED: dict[str, Any] = {
-    "max_steps": None,
-    "evaluate_every": None,
-    "device": "cpu",
-    "arguments": [],
-    "groups": [],
-    "decay": False,
-}
+ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
+    "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
+    "augment": 0.0,
+}  # fmt: skip
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
 
 
@@ -156,6 +152,7 @@ OPTION_FIELDS = {  # the same for the options of a preset
     "real_label": _number(0, 1),
     "dropout": _number(0, 1),
     "spectral_norm": _truth,
+    "augment": _number(0, 1),
     "n_critic": _whole(1),
     "conditional": _truth,
     "latent_size": _whole(1),

@@ -13,6 +13,7 @@ from ..layers import BatchNorm, Module, Sequential, spectral_norm
 from ..layers.initial import he_normal
 from ..optim import Adam
 from . import losses, models
+from .augment import Augmented
 from .ema import EMA
 from .gan import GAN
 from .losses import LOSSES, Loss
@@ -34,6 +35,7 @@ class Preset(NamedTuple):
     real_label: float = 1.0  # D's target for real images; 0.9 is one-sided label smoothing
     dropout: float = 0.0  # the probability, after each activation of D
     spectral_norm: bool = False  # on every layer of D
+    augment: float = 0.0  # the probability of each random change to an image before D (augment.py)
     n_critic: int = 1  # updates of D for each update of G
     conditional: bool = False  # both networks get the class of the image
     latent_size: int = 100
@@ -130,7 +132,8 @@ def build_discriminator(preset: Preset, shape: tuple[int, ...], rng, classes: in
     network = make((*shape[:-1], shape[-1] + classes), rng, preset.dropout)
     if preset.spectral_norm:
         spectral_norm(network, rng)
-    return models.Conditional(network) if classes else network
+    D: Module = models.Conditional(network) if classes else network
+    return Augmented(D, preset.augment, rng) if preset.augment and len(shape) > 1 else D
 
 
 def build_loss(preset: Preset) -> Loss:
