@@ -27,7 +27,7 @@ class Augmented(Module):
         x = roll(x, down=down.astype("int64"), right=right.astype("int64"))
 
         far = [
-            xp.abs(xp.linspace(-1, 1, size, dtype="float32") - centre[:, None]) > self.COVER
+            xp.abs(xp.arange(size, dtype="float32") * (2.0 / (size - 1)) - 1.0 - centre[:, None]) > self.COVER
             for centre, size in ((row, h), (column, w))
         ]
         visible = xp.maximum(far[0][:, :, None] | far[1][:, None, :], 1.0 - chosen[1][:, None, None])

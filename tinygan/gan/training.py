@@ -6,6 +6,7 @@ statistics, the step counter, the metrics. So on CUDA a step can be captured onc
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from .. import backend
@@ -81,8 +82,9 @@ class Training:
         among the classes by their sizes.
         """
         xp = backend.xp
-        bounds = xp.cumsum(xp.asarray(self.class_sizes, dtype="float64")) / sum(self.class_sizes)
-        return xp.searchsorted(bounds[:-1], xp.arange(1, n + 1) * 0.6180339887498949 % 1.0, side="right")
+        bounds = xp.asarray(list(itertools.accumulate(self.class_sizes))[:-1], dtype="float64") / sum(self.class_sizes)
+        points = xp.arange(1, n + 1).astype("float64") * 0.6180339887498949 % 1.0
+        return (points[:, None] >= bounds).sum(1)
 
     def sample(self, latent: Array, classes: Array | None = None, batch: int = 256) -> Array:
         """Return images in [-1, 1], or points, of latent vectors (n, latent_size) and, if conditional, classes (n,)."""
