@@ -2,10 +2,12 @@
 
     python bench/presets.py                                   all of them, one after the other: an hour or two on a CPU
     python bench/presets.py --only dcgan sngan --seeds 0 1    these, twice
-    python bench/presets.py --only cgan --epochs 15           beyond its budget
+    python bench/presets.py --only cgan --epochs 30           beyond its budget
+    python bench/presets.py --only "cgan without labels"      on groups of similar images
 
-An existing run (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is resumed, or only read if it is finished.
-Writes docs/presets/, the results of each run to bench/results/presets.json, and the README between its markers.
+A run that is there already (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is gone on with, or only read.
+Writes docs/presets/, what is known of each run to bench/results/presets.json, and the README between its marks. Presets
+of which no run is there keep the rows that they have.
 """
 
 import argparse
@@ -23,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tinygan import backend, data  # noqa: E402
-from tinygan.app import plots  # noqa: E402
+from tinygan.app import groups, plots  # noqa: E402
 from tinygan.app.runs import Run  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
@@ -37,6 +39,7 @@ LESSONS = {
     "dcgan": "convolutions see strokes instead of pixels, and BatchNorm keeps the game stable",
     "sngan": "a bound on D's gradient, one division in each layer, replaces BatchNorm in D",
     "cgan": "both networks get the class: a row for each digit",
+    "cgan without labels": "groups of similar images can take the place of classes",
     "wgan-gp": "a penalty on D's gradient makes its loss a distance; it needs a second derivative",
     "r3gan": "compare real with fake in pairs and keep D flat at both: no normalisation is needed",
 }
@@ -52,26 +55,33 @@ QUALITY = {  # heading: (metric of metrics.json, format)
 
 
 def trained(out, preset, seed, epochs):
-    """Return the finished and measured run of a preset; epochs: None for the budget of the preset."""
-    folder = out / (f"{preset}-{seed}-{epochs}" if epochs else f"{preset}-{seed}")
+    """The run of a preset, of so many epochs or as many as are its own, trained to its end and measured."""
+    name, *unlabelled = preset.split(maxsplit=1)
+    folder = "-".join([*preset.split(), str(seed), *([str(epochs)] if epochs else [])])
+    folder, words = out / folder, ["--no-labels"] if unlabelled else []
     if not (folder / "metrics.json").exists():
-        start = ["--resume", folder] if folder.exists() else ["--preset", preset, "--seed", str(seed), "--out", folder]
+        new = ["--preset", name, *words, "--seed", str(seed), "--out", folder]
+        start = ["--resume", folder] if folder.exists() else new
         longer = ["--epochs", str(epochs)] if epochs else []
         subprocess.run([sys.executable, ROOT / "train.py", "--device", "cpu", *start, *longer], check=True)
         subprocess.run([sys.executable, ROOT / "evaluate.py", folder], check=True)
     return Run.open(folder)
 
 
+def name_of(run):
+    return run.settings.name + (" without labels" if run.settings.groups else "")
+
+
 def known(run):
     """What the tables and presets.json say of a run."""
-    training, batches = run.settings.training(), run.settings.batches(data.load())
+    training, batches = run.settings.training(), run.settings.batches(groups.load(run, run.settings.dataset()))
     run.load(training=training)
     about = json.loads(run.config.read_text())
     steps = int(training.steps[0])
     epochs, seconds = steps / batches.steps_per_epoch, seconds_per_epoch(training, batches)
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
-        "preset": run.settings.name, "seed": run.settings.seed, "steps": steps,
+        "preset": name_of(run), "seed": run.settings.seed, "steps": steps,
         "batch": run.settings.preset.batch_size, "epochs": round(epochs, 1), "epoch": round(seconds),
         "G": sizes[0], "D": sizes[1], "versions": about["versions"], "commit": about["commit"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
@@ -99,12 +109,12 @@ def save_strip(run):
     latent = backend.RNG(0).normal((STRIP, run.settings.preset.latent_size))
     classes = backend.xp.arange(STRIP) if run.settings.preset.conditional else None
     images = data.to_pixels(backend.to_host(training.sample(latent, classes)))
-    plots.save_grid(ROOT / "docs" / "presets" / f"{run.settings.name}.png", images, STRIP)
+    plots.save_grid(ROOT / "docs" / "presets" / f"{name_of(run).replace(' ', '-')}.png", images, STRIP)
 
 
 def by_default(row):
-    """Whether a run used seed 0 and the budget of its preset."""
-    return row["seed"] == 0 and row["steps"] == PRESETS[row["preset"]].steps
+    """Whether a run is the one that a preset makes without options."""
+    return row["seed"] == 0 and row["steps"] == PRESETS[row["preset"].split()[0]].steps
 
 
 def gallery(rows):
@@ -115,7 +125,7 @@ def gallery(rows):
     for r in filter(by_default, rows):
         name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
         size = f"{r['steps']} x {r['batch']}"
-        picture = f"![{name}](docs/presets/{name}.png)"
+        picture = f"![{name}](docs/presets/{name.replace(' ', '-')}.png)"
         lines.append(f"| {name} | {picture} | {size} | {sizes} | {r['epoch']} s | {LESSONS[name]} |")
     times = f"times: the fastest of {STEPS} steps on {this_machine()}, NumPy {np.__version__}"
     return "\n".join([*lines, "", f"Written by `bench/presets.py`; {times}.", ""])
@@ -159,7 +169,7 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
     parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
     args = parser.parse_args()
-    assert LESSONS.keys() == PRESETS.keys()
+    assert {name.split()[0] for name in LESSONS} == PRESETS.keys()
     backend.use("cpu")
     backend.tune()
     runs = [trained(args.out, name, seed, args.epochs) for seed in args.seeds for name in args.only]
@@ -171,6 +181,8 @@ def main():
     for run, row in zip(kept, rows):
         if by_default(row):
             save_strip(run)
+    measured = {row["preset"] for row in rows}
+    rows += [row for row in json.loads(RESULTS.read_text()) if row["preset"] not in measured]
     rows.sort(key=lambda row: (row["seed"], order.index(row["preset"]), row["steps"]))
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
     readme.write("presets", gallery(rows))
