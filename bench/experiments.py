@@ -204,7 +204,7 @@ def table():
     ]
     for row in sorted(rows(), key=lambda row: row["multiple"]):
         cells = ["-" if row[name] is None else format(row[name], form) for name, form in COLUMNS.items()]
-        lines.append(f"| `{row['command']}` | {' | '.join(cells)} |")
+        lines.append(f"| `{row['command'] or '(no options)'}` | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
