@@ -22,6 +22,7 @@ from tinygan import backend, data  # noqa: E402
 from tinygan.autograd import Tensor, broadcast_to, concatenate, primitive  # noqa: E402
 from tinygan.data import groups  # noqa: E402
 from tinygan.gan import models, presets  # noqa: E402
+from tinygan.gan.augment import Augmented  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
 from tinygan.layers import BatchNorm, Linear, Module, Sequential  # noqa: E402
 from tinygan.metrics import Evaluator  # noqa: E402
@@ -111,6 +112,7 @@ def options():
     add = parser.add_argument
     add("--table", action="store_true", help="only write the table")
     add("--data", help="a folder; default: MNIST")
+    add("--images", type=int, metavar="N", help="only the first N images are learned from (default: all)")
     add("--groups", type=int, default=0, help="in place of labels")
     add("--steps", type=int, default=6000)
     add("--seed", type=int, default=0)
@@ -126,6 +128,7 @@ def options():
     add("--g-labels", choices=["input", "norm"], default="input", help="where G gets the labels; norm: both")
     add("--d-labels", choices=["input", "projection"], default="input", help="where D gets the labels")
     add("--translate", type=int, default=0, metavar="PIXELS", help="augmentation by translation")
+    add("--augment", type=float, default=own.augment, help="probability of each change of gan/augment.py")
     add("--minibatch-deviation", action="store_true")
     add("--threads", type=int, default=1)
     return parser.parse_args()
@@ -151,7 +154,8 @@ def discriminator(args, classes, shape, rng):
         n_out += classes if projected else 0
         network = Sequential(*features[:-1], *extra, features[-1], Linear(n_in, n_out, rng))
     D = Projection(network) if projected else models.Conditional(network)
-    return Translated(D, args.translate, rng) if args.translate else D
+    D = Translated(D, args.translate, rng) if args.translate else D
+    return Augmented(D, args.augment, rng) if args.augment else D
 
 
 def build(args, dataset, sizes):
@@ -174,8 +178,8 @@ def build(args, dataset, sizes):
 
 def measured(args):
     """Train, and return the row."""
-    dataset = loaded = data.load(args.data)
-    sizes = ()
+    loaded, sizes = data.load(args.data), ()
+    dataset = loaded._replace(images=loaded.images[: args.images], labels=loaded.labels[: args.images])
     if args.groups:
         dataset = dataset._replace(labels=groups.find(dataset.images, args.groups))
         sizes = tuple(np.bincount(dataset.labels).tolist())

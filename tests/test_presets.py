@@ -27,6 +27,15 @@ def test_r3gan_falls_on_a_cosine(monkeypatch):
     assert (lr == D_lr).all()
 
 
+def test_decay_brings_the_learning_rate_of_both_networks_to_zero():
+    training = build("cgan", steps=4, lr=0.8)
+    found = []
+    for _ in range(5):
+        steps(training)
+        found.append([float(optimizer.lr[0]) for optimizer in (training.G_optimizer, training.D_optimizer)])
+    assert found == pytest.approx(np.repeat([[0.8], [0.6], [0.4], [0.2], [0.2]], 2, 1))
+
+
 def test_conditional_networks_depend_on_the_class():
     training = build("cgan")
     latent = backend.RNG(0).normal((2, training.gan.latent_size))
@@ -42,6 +51,7 @@ NONSENSE = [
     (dict(name="cgan", penalty="r1"), "with BatchNorm the output of D for"),
     (dict(name="dcgan", spectral_norm=True), "BatchNorm scales it up again"),
     (dict(name="wgan-gp", real_label=0.9), "loss wasserstein has no target"),
+    (dict(name="r3gan", decay=True), "two schedules of the learning rate"),
     (dict(name="lsgan", saturating=True), "not to loss lsgan"),
 ]
 
