@@ -5,9 +5,9 @@
     python bench/presets.py --only cgan --epochs 30           beyond its budget
     python bench/presets.py --only "cgan without labels"      on groups of similar images
 
-A run that is there already (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is gone on with, or only read.
-Writes docs/presets/, what is known of each run to bench/results/presets.json, and the README between its marks. Presets
-of which no run is there keep the rows that they have.
+An existing run (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is resumed, or only read if it is finished.
+Writes docs/presets/, the results of each run to bench/results/presets.json, and the README between its markers. A
+preset without a run keeps its old rows.
 """
 
 import argparse
@@ -55,7 +55,7 @@ QUALITY = {  # heading: (metric of metrics.json, format)
 
 
 def trained(out, preset, seed, epochs):
-    """The run of a preset, of so many epochs or as many as are its own, trained to its end and measured."""
+    """Return the finished and measured run of a preset; epochs: None for the budget of the preset."""
     name, *unlabelled = preset.split(maxsplit=1)
     folder = "-".join([*preset.split(), str(seed), *([str(epochs)] if epochs else [])])
     folder, words = out / folder, ["--no-labels"] if unlabelled else []
@@ -113,7 +113,7 @@ def save_strip(run):
 
 
 def by_default(row):
-    """Whether a run is the one that a preset makes without options."""
+    """Whether a run used seed 0 and the budget of its preset."""
     return row["seed"] == 0 and row["steps"] == PRESETS[row["preset"].split()[0]].steps
 
 

@@ -1,4 +1,4 @@
-"""How good after ten minutes? tinygan's defaults and DCGANs in PyTorch, minute by minute in turn.
+"""Sample quality after ten minutes: tinygan's defaults and two DCGANs in PyTorch, training in turns.
 
     python bench/quality.py             one comparison: ten minutes of training for each side, and the evaluation
     python bench/quality.py --write     two comparisons; into bench/results/quality.json and .png, and the README
