@@ -79,11 +79,11 @@ def parse(description):
 def add_parts(part):
     """Add the options that replace a field of the preset."""
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
+    part("--batch-size", type=positive(int), metavar="N", help=f"images in a step ({own.batch_size})")
+    part("--lr", type=positive(float), metavar="X", help=f"learning rate of Adam ({own.lr})")
     part(
         "--decay", action=flag, help=f"the learning rate falls to zero over the budget ({'yes' if own.decay else 'no'})"
     )
-    part("--batch-size", type=positive(int), metavar="N", help=f"images in a step ({own.batch_size})")
-    part("--lr", type=positive(float), metavar="X", help=f"learning rate of Adam ({own.lr})")
     latent = f"length of the latent vector ({own.latent_size})"
     part("--latent", type=positive(int), metavar="N", dest="latent_size", help=latent)
     part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
