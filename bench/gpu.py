@@ -236,7 +236,7 @@ def main():
     parser.add_argument("--presets", nargs="+", default=["vanilla", "dcgan", "wgan-gp"])
     parser.add_argument("--batches", nargs="+", type=int, help="default: 64 128 512, and 2048 for dcgan")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
-    parser.add_argument("--seconds", type=float, default=3.0, help="that a cell is timed for, about (default: 3)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="approximate seconds per cell (default: 3)")
     parser.add_argument("--no-tf32", action="store_true", help="exact products of float32, on both sides")
     parser.add_argument("--write", action="store_true", help="write bench/results/gpu.md and gpu.json")
     parser.add_argument("--cell", help=argparse.SUPPRESS)

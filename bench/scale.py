@@ -52,7 +52,7 @@ def main():
     by_width.legend()
     figure.suptitle(f"dcgan on {threads.THREADS} threads")
     figure.savefig(ROOT / "bench/results/scale.png", dpi=90)
-    print("batch, ms an image:", [(batch, round(ms, 2)) for batch, ms in zip(BATCHES, each)])
+    print("batch, ms per image:", [(batch, round(ms, 2)) for batch, ms in zip(BATCHES, each)])
     print("channels, ms a step:", [(width, round(ms, 1)) for width, ms in zip(WIDTHS, steps)])
 
 

@@ -1,7 +1,7 @@
 """Draw the figures of the tour into docs/figures. Everything is seeded: the same pictures each time.
 
 python docs/figures.py                  all that need no finished run (a minute or two on one core)
-python docs/figures.py graph ring       only these: graph, transposed, ring
+python docs/figures.py graph ring       only these, of graph, transposed, ring
 python docs/figures.py --run runs/...   of a run on images: the same latent through epochs, and latent interpolation
 """
 
@@ -27,7 +27,7 @@ from tinygan.layers import LeakyReLU, Linear, Sequential
 
 HERE = Path(__file__).parent / "figures"
 
-# Runs on the ring: (preset, what is changed, at which steps to look). For all of these there are options of train.py.
+# Runs on the ring: (preset, what is changed, at which steps to look). train.py has an option for each.
 RUNS = {
     "r3gan": ("r3gan", {"steps": 2500}, (250, 750, 1250, 1750, 2500)),
     "vanilla": ("vanilla", {"steps": 2000}, (250, 500, 1000, 1500, 2000)),
@@ -44,7 +44,7 @@ def save(figure, name, dpi=110):
 
 
 def tiny_graph():
-    """softplus(-(x w + b)), with the value of each tensor and the derivative of the loss by it."""
+    """softplus(-(x w + b)), with the value of each tensor and the derivative of the loss with respect to it."""
     x, w, b = (Tensor(value, requires_grad=True) for value in (2.0, 0.5, -1.5))
     product = x * w
     logit = product + b
@@ -253,7 +253,7 @@ def through_epochs(run, columns=10, rows=8):
 
 
 def interpolation(run, columns=10, rows=6):
-    """From one latent point to another along the quarter circle between them: a sum that is N(0, 1) all the way."""
+    """From latent vector a to b along cos(t) a + sin(t) b, which is N(0, 1) for every t if a and b are."""
     training = run.settings.training()
     run.load(training=training)
     ends = backend.RNG((run.settings.seed, 3)).normal((2, rows, 1, run.settings.preset.latent_size))

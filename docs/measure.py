@@ -17,7 +17,7 @@ PARTS = {
     "backend/cpu/: NumPy": ["tinygan/backend/cpu"],
     "backend/compiled/: Numba": ["tinygan/backend/compiled"],
     "backend/cuda/: CuPy": ["tinygan/backend/cuda"],
-    "autograd/: the engine": ["tinygan/autograd"],
+    "autograd/": ["tinygan/autograd"],
     "layers/": ["tinygan/layers"],
     "optim.py": ["tinygan/optim.py"],
     "gan/: the step, losses, penalties, models": [
@@ -30,7 +30,7 @@ PARTS = {
     "metrics/": ["tinygan/metrics"],
     "app/": ["tinygan/app"],
 }
-CORE = ["autograd/: the engine", "layers/", "optim.py", "gan/: the step, losses, penalties, models"]
+CORE = ["autograd/", "layers/", "optim.py", "gan/: the step, losses, penalties, models"]
 REST = "all else in tinygan/"
 
 

@@ -22,7 +22,7 @@ D = nn.Sequential(  # an image -> a logit: positive for "real"
     nn.Flatten(), nn.Linear(7 * 7 * 64, 1, rng),
 )  # fmt: skip
 G_optimizer, D_optimizer = Adam(G, lr=5e-4), Adam(D, lr=5e-4)
-fixed = Tensor(rng.normal((64, 64)))  # latent vectors of the pictures
+fixed = Tensor(rng.normal((64, 64)))  # the same latent vectors for every picture
 
 for epoch in range(3):
     batches.start_epoch(epoch)

@@ -48,7 +48,7 @@ def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
     assert [written["step"]] == checkpoint(folder / "r")["training.steps"].tolist()
     first, note, heading, *rows = done.stdout.splitlines()
     assert first.startswith("samples: 20 of cgan against 6 test images of labelled")
-    assert "A sixth of the training images stands in" in note == written["note"]
+    assert "A sixth of the training images replaces them" in note == written["note"]
     assert heading.split() == ["samples", "real"]
     assert [row[:17].strip().replace(" ", "_") for row in rows] == [
         "distance", "multiple", *list(written["samples"])[1:]
@@ -117,7 +117,10 @@ def test_a_folder_that_is_no_run_is_one_sentence(measured):
 
 @pytest.mark.parametrize(
     "changes, message",
-    [({"data": "ring", "shape": (2,)}, "is a run on a toy world"), ({"data": "tiny"}, "has no labels of two classes")],
+    [
+        ({"data": "ring", "shape": (2,)}, "is a run on a toy world"),
+        ({"data": "tiny"}, "needs labels of at least two classes"),
+    ],
 )
 def test_runs_that_cannot_be_measured_are_refused(changes, message, measured, tiny):
     opened = Run.open(measured[0] / "r")

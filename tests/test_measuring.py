@@ -39,7 +39,7 @@ def test_weights_of_another_hash_are_refused(tmp_path):
     content[len(content) // 2] ^= 1
     (tmp_path / "mnist.npz").write_bytes(content)
     (tmp_path / "mnist.json").write_bytes(store.SHIPPED.with_suffix(".json").read_bytes())
-    with pytest.raises(MetricsError, match=r"not the weights that mnist\.json is about"):
+    with pytest.raises(MetricsError, match=r"not the weights described by mnist\.json"):
         store.load(tmp_path / "mnist.npz")
     (tmp_path / "mnist.json").write_text("{")
     assert store.read_record(tmp_path / "mnist.npz") == store.read_record(tmp_path / "other.npz") == {}
@@ -83,7 +83,7 @@ def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch
 def test_training_images_that_were_read_already_are_not_read_again(tmp_path, monkeypatch):
     folder = write(tmp_path, train_images=idx(np.zeros((36, 8, 8))), train_labels=idx(np.arange(36) % 2))
     train, load = data.load(folder), data.load
-    monkeypatch.setattr(data, "load", lambda source, split="train": {"test": load}[split](source, split))
+    monkeypatch.setattr(data, "load", lambda source, split="train", *size: {"test": load}[split](source, split, *size))
     assert len(evaluators.splits(folder, train)[0].images) == 30
 
 
@@ -94,7 +94,7 @@ def test_without_test_images_a_sixth_is_set_aside_with_a_note(tmp_path):
     assert len(train.images) == 30 and len(test.images) == 6
     parts = np.concatenate([train.images, test.images])[:, 0, 0, 0], np.concatenate([train.labels, test.labels])
     assert sorted(parts[0]) == list(range(36)) and (parts[0] % 2 == parts[1]).all()
-    assert "no test images in it" in note and "A sixth of the training images stands in" in note
+    assert "no test images in it" in note and "A sixth of the training images replaces them" in note
     write(tmp_path, test_images=idx(np.zeros((3, 8, 8))))
     assert "no labels, or another size" in evaluators.splits(tmp_path)[2]
     assert evaluators.splits(None)[2] is None
@@ -102,7 +102,7 @@ def test_without_test_images_a_sixth_is_set_aside_with_a_note(tmp_path):
 
 def test_what_cannot_be_measured_says_why(tmp_path):
     write(tmp_path, train_images=idx(np.zeros((30, 8, 8))))
-    with pytest.raises(MetricsError, match="has no labels of two classes or more"):
+    with pytest.raises(MetricsError, match="needs labels of at least two classes"):
         Evaluator(tmp_path)
     with pytest.raises(MetricsError, match="too small: more than 5 test images"):
         Evaluator(write(tmp_path, train_labels=idx(np.arange(30) % 2)))

@@ -1,4 +1,4 @@
-"""Images to patches.
+"""How many patches an image has.
 
 A patch is the (kh, kw, C) block of pixels that a filter sees at one position, laid out as one row:
     im2col: (N, H, W, C) -> (N * OH * OW, kh * kw * C)       OH = (H + 2 ph - kh) // sh + 1, OW likewise

@@ -37,8 +37,8 @@ def centres(world):
 def judge(world, points):
     """Return (modes covered, number of modes, share of good samples) for generated points (N, 2).
 
-    A sample is good within 3 sigma of the nearest centre; a mode is covered when it has at least a fifth of the good
-    samples that an even share would give it. Of the spiral, 40 stretches of the curve count as modes.
+    A sample is good within 3 sigma of the nearest centre; a mode is covered if its good samples are
+    at least a fifth of an even share of all samples. Of the spiral, 40 stretches of the curve count as modes.
     """
     c = centres(world)
     distance = np.sqrt(((points[:, None] - c) ** 2).sum(-1))

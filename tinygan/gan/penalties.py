@@ -22,7 +22,7 @@ def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
     """|dD/dx|^2 of each image, summed over ALL its axes: (N,)
 
     logit i depends on image i only, so one gradient of the sum of logits gives the gradients of all images.
-    create_graph=True makes them differentiable: GAN.step differentiates them again, with respect to D's weights.
+    create_graph=True makes them differentiable, because D's loss contains them and GAN.step differentiates it again.
     """
     (gradient,) = grad(logits.sum(), [images], create_graph=True)
     return (gradient * gradient).sum(tuple(range(1, gradient.ndim)))

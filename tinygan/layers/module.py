@@ -35,7 +35,7 @@ class Module:
     def train(self, mode: bool = True) -> Module:
         """Set training mode for this module and its submodules; eval() sets the other mode. Returns self.
 
-        In evaluation BatchNorm uses running averages instead of statistics of the batch, and Dropout is off.
+        In evaluation BatchNorm uses running averages, which it updates in training only, and Dropout is off.
         """
         for module in self.modules():
             module.training = mode

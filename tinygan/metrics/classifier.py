@@ -1,6 +1,6 @@
 """The network behind the metrics: a small classifier, trained on the labels of the data.
 
-Pixels say little about what an image shows; the numbers from which a network reads off the class say much. The
+Pixels say little about what an image shows. The last hidden activations of a classifier, its features, say more. The
 distances of this package are between such features (as in Heusel et al. 2017, where the network is Inception and the
 distance is called FID; this network is another one, trained by tinygan on the data itself, and so is the distance).
 """
@@ -19,7 +19,7 @@ from ..optim import Adam
 
 FEATURES = 128
 BATCH, EPOCHS, LEAST_STEPS, LR = 128, 10, 200, 2e-3
-SHIFT, NOISE = 2, 50  # the largest shift of a training image in pixels, and of a byte by noise
+SHIFT, NOISE = 2, 50  # largest shift of a training image in pixels; largest standard deviation of noise, of 255
 
 
 class Classifier(Module):

@@ -16,8 +16,8 @@ class Evaluator:
     """Compares images with test images, whose features are computed once.
 
     source: what data.load takes, of images with labels; train: its training images, if they have been read already.
-    n: how many samples there will be. `real`: as many training images, in the place of samples that are as good as can
-    be. `note`: a sentence, if the test images are not quite that. progress: see classifier.train. Raises DataError and
+    n: how many samples there will be. `real`: as many training images, which a perfect generator would give. `note`: a
+    sentence, if training images replace the test images. progress: see classifier.train. Raises DataError and
     MetricsError.
     """
 
@@ -37,7 +37,7 @@ class Evaluator:
         return self.median_distance(self.test.images)
 
     def median_distance(self, images):
-        """Return the median distance of images from their nearest training images, in pixels."""
+        """Return the median L2 distance of images, with pixels from 0 to 255, from their nearest training images."""
         _, distances = neighbours.nearest(images[:PIXELWISE], self.train.images)
         return float(np.median(distances))
 
@@ -59,7 +59,7 @@ class Evaluator:
         return frechet(moments(features), self.moments)
 
     def judge(self, images, asked=None):
-        """Return {metric: number} for images, uint8 (N, H, W, C). labels: the classes asked for, (N,), or None."""
+        """Return {metric: number} for images, uint8 (N, H, W, C). asked: the classes asked for, (N,), or None."""
         features, logits = self.classifier.predict(images)
         called, known = logits.argmax(1), (self.train.labels, self.train.classes)
         return {
@@ -74,7 +74,8 @@ class Evaluator:
     def memorisation(self, images):
         """Return the distance of images from their nearest training images, divided by that of test images.
 
-        0: copies. 1: as new as an unseen image. Smooth images are near to all others, so less than 1 proves no copying.
+        0: copies. 1: as new as an unseen image. Smooth images are near to all others, so a value below 1 does
+        not prove copying.
         """
         return self.median_distance(images) / self.novelty
 
@@ -87,7 +88,7 @@ def splits(source, train=None):
     train, note = train or data.load(source), None
     if train.classes < 2:
         raise store.MetricsError(
-            f"{train.name} has no labels of two classes or more: quality is measured by a network that learns them "
+            f"{train.name} needs labels of at least two classes: quality is measured by a classifier that learns them "
             "(a file such as train-labels-idx1-ubyte beside the images, or a folder for each class)"
         )
     try:
@@ -95,7 +96,7 @@ def splits(source, train=None):
         if test.labels is None or test.images.shape[1:] != train.images.shape[1:]:
             raise data.DataError(f"{source}: the test images have no labels, or another size")
     except data.DataError as error:
-        note = f"{error}. A sixth of the training images stands in for them, though the generator has seen it"
+        note = f"{error}. A sixth of the training images replaces them; the generator was trained on these"
         train, test = divided(train, len(train.images) - len(train.images) // 6)
     if min(len(train.images), len(test.images)) <= neighbours.K:
         raise store.MetricsError(f"{train.name} is too small: more than {neighbours.K} test images are needed")

@@ -2,9 +2,9 @@
 
     d = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))        m: means (D,), S: covariances (D, D)
 
-It is no "FID": that is this formula on the features of one Inception network. It has a floor: two samples of n from one
-distribution differ by chance, and d between them is of the size of 1/n. So it is read beside the distance of as many
-real images, and never across different n.
+It is not an FID: that is this formula on the features of one Inception network. It has a floor: two samples of n from
+one distribution differ by chance, and d between them is of the size of 1/n. So it is read beside the distance of as
+many real images, and never across different n.
 """
 
 import numpy as np

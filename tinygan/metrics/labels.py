@@ -5,15 +5,15 @@ import numpy as np
 
 def classifier_score(logits):
     """exp E_x KL(p(y|x) || p(y)), from 1 to the number of classes: high when each image is clearly of one class, and
-    all classes come. The Inception score (Salimans et al. 2016, section 4) on this classifier, with p(y) of all samples
-    at once: of small parts of them it would be biased."""
+    all classes occur. The Inception score (Salimans et al. 2016, section 4) on this classifier, with p(y) of all
+    samples at once: computed on small splits it would be biased."""
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     return float(np.exp(relative_entropy(p, p.mean(0)).mean()))
 
 
 def relative_entropy(p, q):
-    """KL(p || q) = sum p log(p / q) over the last axis. Where p is 0 it adds nothing; elsewhere q must not be 0."""
+    """KL(p || q) = sum p log(p / q) over the last axis. Terms with p = 0 count as 0; q must be positive where p is."""
     return (p * np.log(np.where(p > 0, p, 1) / np.where(p > 0, q, 1))).sum(-1)
 
 

@@ -1,7 +1,7 @@
 """Metrics that compare two sets of points by their nearest neighbours.
 
-The k-ball of a point reaches to its k-th nearest neighbour in its own set; the balls of a set together stand for where
-its distribution lives. Then (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 2020, eq. 3-4)
+The k-ball of a point reaches to its k-th nearest neighbour in its own set; the balls of a set together approximate the
+support of its distribution. Then (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 2020, eq. 3-4)
     precision   the share of samples in the ball of some real image: what is drawn looks real
     recall      the share of real images in the ball of some sample: what is real gets drawn
     density     how many real balls a sample lies in, over k: 1 expected of real images, and no outlier weighs much
@@ -56,10 +56,10 @@ def compare(real, fake, real_radii, fake_radii, k=K):
 
 
 def nearest(images, among):
-    """Return the index of the nearest of `among` for each image, and its distance in pixels: (N,), (N,).
+    """Return the index of the nearest of `among` for each image, and its L2 distance: (N,), (N,).
 
-    Between pixels, for features of what an image shows are blind to whether it is a copy. Who is nearest is found in
-    float32, which is half the work; how far, is then exact.
+    Distances are between pixels, because features cannot tell a copy from a similar image. The nearest image is found
+    in float32 for speed; its distance is then computed exactly.
     """
     a, b = (x.reshape(len(x), -1).astype(np.float32) for x in (images, among))
     columns = np.arange(len(a))

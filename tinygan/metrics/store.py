@@ -32,7 +32,7 @@ def for_data(train, test, progress=iter):
 
 
 def fingerprint(dataset):
-    """Return the hash of a data set and of how its classifier is trained."""
+    """Return a hash of the data set and of RECIPE, the version of the training."""
     mark = hashlib.sha256(f"{RECIPE} {dataset.images.shape}".encode())
     for array in (dataset.images, dataset.labels):
         mark.update(np.ascontiguousarray(array))
@@ -68,7 +68,7 @@ def load(path):
     record = read_record(path)
     if sha256(path) != record["sha256"]:
         raise MetricsError(
-            f"{path}: these are not the weights that {path.with_suffix('.json').name} is about (their sha256 differs): "
+            f"{path}: these are not the weights described by {path.with_suffix('.json').name} (their sha256 differs): "
             "put back the two files that belong together, or delete both"
         )
     network = classifier.Classifier(record["channels"], record["classes"], backend.RNG(0)).flatten()

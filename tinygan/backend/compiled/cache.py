@@ -1,7 +1,7 @@
 """Where compiled code is stored.
 
 Numba stores it beside the package, or in the user's cache folder where that is read-only, and raises an error where
-neither can be written. There, a temporary folder serves this process.
+neither can be written. In that case this process uses a temporary folder.
 """
 
 import tempfile

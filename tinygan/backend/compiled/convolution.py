@@ -1,4 +1,6 @@
-"""The three convolution primitives as products of tiles: patches are read where they lie, and never copied.
+"""The three convolution primitives as tiled matrix products.
+
+Patches are read in place. Only the transposed convolution to few channels builds them.
 
 In a padded image, the patch of response (n, i, j) begins at a fixed offset, and the pixel (u, v, c) of any patch lies
 at a fixed distance from that beginning. So patches(x)[m, k] = x[rows[m] + columns[k]], as tile.py wants it.

@@ -1,4 +1,4 @@
-"""Matrix products as tiles. Unlike the products of a convolution, their second factor may be too wide for the cache."""
+"""Matrix products, tile by tile. Unlike in a convolution, the second factor may be too wide for the cache."""
 
 import functools
 
@@ -10,8 +10,8 @@ from .tile import OPTIONS, TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_ti
 
 PRODUCT = 1 << 20  # multiplications; a smaller product is left to NumPy
 BLOCK = 16  # rows of the second factor that are copied at a time
-DEPTH = 2048  # rows of it that are multiplied at a time: so many stay in the cache
-DEEP = 256  # rows from which on the first factor, if it is transposed, is copied
+DEPTH = 2048  # rows of the second factor that are multiplied at a time: this many fit in the cache
+DEEP = 256  # a transposed first factor with at least this many columns is copied
 TASKS = 16  # parts of a product, at least
 
 
@@ -50,9 +50,9 @@ def _tile_offsets(m, k):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _columns_of_tiles(a, tiles):
-    """Copy the transpose of a: (k, m) so that the numbers of a tile that are used together are neighbours.
+    """Copy a: (k, m), the transpose of the first factor, in tiles of TILE columns: (tiles, k, TILE).
 
-    Returns (tiles, k, TILE). Read in place, they would lie a whole row of memory apart.
+    Numbers that are used together are neighbours in the copy. In `a` they are a whole row of memory apart.
     """
     k, m = a.shape
     copy = np.empty((tiles, k, TILE), a.dtype)

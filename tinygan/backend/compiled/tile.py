@@ -91,7 +91,7 @@ def real_size(real):
 
 
 tile_1, tile_2, tile_widest = _tile(1), _tile(2), _tile(WIDEST)
-DEPTH = 512  # values of k at a time: so many rows of b stay in the cache
+DEPTH = 512  # values of k at a time: this many rows of b fit in the cache
 
 
 @numba.njit(**OPTIONS)
@@ -125,7 +125,7 @@ def product(y, y_rows, a, rows, columns, b):
     """
     lanes, n = VECTOR // b.itemsize, b.shape[1]
     if not len(columns):
-        b, columns = np.zeros((1, n), b.dtype), np.zeros(1, np.int64)  # a sum of nothing
+        b, columns = np.zeros((1, n), b.dtype), np.zeros(1, np.int64)  # an empty sum
     if n % lanes == 0:
         _product(y.reshape(-1), y_rows, a.reshape(-1), rows, columns, b, lanes)
         return

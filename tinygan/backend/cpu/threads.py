@@ -117,7 +117,7 @@ def cut(length, size):
 
 
 def cut_evenly(length, work, most):
-    """Slices that cover `length`, each with about `most` of the `work` or less; an even number of them, so that two
-    threads end together."""
+    """Return slices that cover `length`, each with about `most` of the `work` or less. Their number is even where the
+    length allows it, so that two threads end together."""
     blocks = 2 * max(1, math.ceil(work / (2 * most)))
     return cut(length, max(1, math.ceil(length / blocks)))
