@@ -191,7 +191,7 @@ def test_more_classes_than_a_byte_can_count_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
-@pytest.mark.parametrize("side", [28, 32])
+@pytest.mark.parametrize("side", [28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_preset_builds_networks_for_the_size(name, side, channels):
     shape, preset = (side, side, channels), presets.PRESETS[name]
