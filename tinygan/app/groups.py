@@ -29,7 +29,7 @@ def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
     if k is None:
         k = min(GROUPS, len(images) // LEAST) if conditional and images.ndim == 4 else 0
     if k < 2:
-        return dataset._replace(labels=None), ()
+        return dataset._replace(labels=None) if args.no_labels else dataset, ()
     labels = groups.find(images, k)
     return dataset._replace(labels=labels), tuple(np.bincount(labels).tolist())
 
@@ -41,11 +41,9 @@ def save(run: Run, dataset: Dataset) -> None:
 
 
 def load(run: Run, dataset: Dataset) -> Dataset:
-    """Return the Dataset that a run learns from, with its groups as labels, or without labels, as it was begun."""
-    if not run.settings.classes:
-        return dataset._replace(labels=None)
+    """Return the Dataset that a run learns from: with its groups as labels, or without labels that it does not use."""
     if not run.settings.groups:
-        return dataset
+        return dataset._replace(labels=None) if run.settings.no_labels else dataset
     try:
         with np.load(path(run), allow_pickle=False) as file:
             labels = file["group"]

@@ -16,7 +16,7 @@ from ..gan.training import Training
 
 ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
-    "augment": 0.0,
+    "no_labels": False, "augment": 0.0,
 }  # fmt: skip
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
 
@@ -32,7 +32,7 @@ class Settings:
     shape: of one image (H, W, C), or of a point (2,). classes: of the data, 0 without labels. data: a folder, a toy
     world, or None for MNIST. max_steps: where to stop before the budget, or None. evaluate_every: epochs between two
     measurements of quality, or None. arguments: the words after train.py. groups: the number of images in each group,
-    if groups take the place of classes (app/groups.py).
+    if groups take the place of classes (app/groups.py). no_labels: the labels of the data are not used.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Settings:
     evaluate_every: int | None = None
     arguments: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
+    no_labels: bool = False
 
     @property
     def points(self) -> bool:
@@ -143,6 +144,7 @@ FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
     "max_steps": _or_none(_whole(1)),
     "evaluate_every": _or_none(_whole(1)),
     "groups": _list_of(_whole(1), None, "a list of whole numbers"),
+    "no_labels": _truth,
 }
 OPTION_FIELDS = {  # the same for the options of a preset
     "loss": _one_of(LOSSES),

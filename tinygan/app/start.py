@@ -34,7 +34,7 @@ def new_run(args) -> Start:
     name, preset = chosen_preset(args, dataset)
     settings = Settings(
         name, preset, dataset.images.shape[1:], dataset.classes, args.seed or 0, args.data, backend.device,
-        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]), sizes,
+        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]), sizes, bool(args.no_labels),
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
