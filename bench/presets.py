@@ -18,7 +18,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import readme
 
 ROOT = Path(__file__).parent.parent
@@ -72,18 +71,20 @@ def name_of(run):
     return run.settings.name + (" without labels" if run.settings.groups else "")
 
 
-def known(run):
+def known(run, times):
     """What the tables and presets.json say of a run."""
     training, batches = run.settings.training(), run.settings.batches(groups.load(run, run.settings.dataset()))
     run.load(training=training)
     about = json.loads(run.config.read_text())
     steps = int(training.steps[0])
-    epochs, seconds = steps / batches.steps_per_epoch, seconds_per_epoch(training, batches)
+    epochs = steps / batches.steps_per_epoch
+    seconds = round(seconds_per_epoch(training, batches)) if times else None
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
         "preset": name_of(run), "seed": run.settings.seed, "steps": steps,
-        "batch": run.settings.preset.batch_size, "epochs": round(epochs, 1), "epoch": round(seconds),
-        "G": sizes[0], "D": sizes[1], "versions": about["versions"], "commit": about["commit"],
+        "batch": run.settings.preset.batch_size, "epochs": round(epochs, 1), "epoch": seconds,
+        "G": sizes[0], "D": sizes[1], "machine": this_machine(),
+        "versions": about["versions"], "commit": about["commit"],
         "quality": json.loads((run.folder / "metrics.json").read_text()),
     }  # fmt: skip
 
@@ -124,10 +125,14 @@ def gallery(rows):
     ]
     for r in filter(by_default, rows):
         name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
-        size = f"{r['steps']} x {r['batch']}"
+        size, epoch = f"{r['steps']} x {r['batch']}", f"{r['epoch']} s" if r["epoch"] else "-"
         picture = f"![{name}](docs/presets/{name.replace(' ', '-')}.png)"
-        lines.append(f"| {name} | {picture} | {size} | {sizes} | {r['epoch']} s | {LESSONS[name]} |")
-    times = f"times: the fastest of {STEPS} steps on {this_machine()}, NumPy {np.__version__}"
+        lines.append(f"| {name} | {picture} | {size} | {sizes} | {epoch} | {LESSONS[name]} |")
+    timed = {}
+    for r in [r for r in filter(by_default, rows) if r["epoch"]]:
+        timed.setdefault(f"{r['machine']}, NumPy {r['versions']['numpy']}", []).append(r["preset"])
+    places = "; ".join(f"{machine}: {', '.join(names)}" for machine, names in timed.items())
+    times = f"times: the fastest of {STEPS} steps on {places if len(timed) > 1 else ''.join(timed)}"
     return "\n".join([*lines, "", f"Written by `bench/presets.py`; {times}.", ""])
 
 
@@ -167,6 +172,7 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
     parser.add_argument("--epochs", type=int, help="default: those of the preset")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
+    parser.add_argument("--no-times", action="store_true", help="do not time steps, because the machine is busy")
     parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
     args = parser.parse_args()
     assert {name.split()[0] for name in LESSONS} == PRESETS.keys()
@@ -177,7 +183,7 @@ def main():
         return
     kept = [Run.open(path.parent) for path in sorted(args.out.glob("*/metrics.json"))]
     order = list(LESSONS)
-    rows = list(map(known, kept))
+    rows = [known(run, not args.no_times) for run in kept]
     for run, row in zip(kept, rows):
         if by_default(row):
             save_strip(run)
