@@ -10,19 +10,17 @@ settings and checkpoints. Ctrl-C saves; a kill costs about a minute of work.
 """
 
 import functools
-import math
 import sys
 
 from tinygan import backend
-from tinygan.app.errors import in_words, not_finite
-from tinygan.app.finish import finish_epoch, finish_run
+from tinygan.app import schedule
+from tinygan.app.errors import not_finite, run_program
+from tinygan.app.finish import Outputs
 from tinygan.app.log import Log
 from tinygan.app.options import parse
 from tinygan.app.signals import stop_on_signals
 from tinygan.app.start import new_run, resumed_run
 from tinygan.app.terminal import Terminal
-
-SAVE_EVERY = 60.0  # seconds between checkpoints within an epoch
 
 
 def train(args) -> int:
@@ -38,53 +36,46 @@ def train(args) -> int:
     stop = stop_on_signals()
 
     per_epoch, step, last = batches.steps_per_epoch, int(training.steps[0]), run.settings.last_step
-    epochs = math.ceil(run.settings.preset.steps / per_epoch)
-    log = Log(run, training, terminal)
+    pauses = schedule.pauses(run.settings, per_epoch)  # after an epoch, or after several if they are short
+    log = Log(run, training, terminal, per_epoch)
+    outputs = Outputs(run, training, batches, quality, log, terminal, pauses)
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until {last}, {per_epoch} an epoch")
 
-    while step < last and not stop:
-        epoch = step // per_epoch + 1
-        first, end = per_epoch * (epoch - 1), min(per_epoch * epoch, last)
-        if step == first:
-            batches.start_epoch(epoch - 1)  # shuffle the images
+    while True:
+        if step in pauses:  # after the checkpoint: if drawing fails or is killed, the resumed run begins with it
+            outputs.update(step)
+        if step >= last or stop:
+            break
+        end = next(pause for pause in pauses if pause > step)
         log.start_timer()
-        with terminal.bar(f"epoch {epoch}/{epochs}", step - first, end - first) as bar:
+        with terminal.bar(step, end, per_epoch) as bar:
             while step < end and not stop and log.finite:
+                if step % per_epoch == 0:
+                    batches.start_epoch(step // per_epoch)  # shuffle the images
                 one_step()
                 step += 1
                 bar.update()
                 if step % training.HISTORY == 0:
-                    log.request(step, epoch)
+                    log.request(step)
                     log.collect(bar)
-                    if log.seconds() > SAVE_EVERY:
+                    if log.seconds() > schedule.SAVE_EVERY:
                         break
             log.collect(bar, wait=True)
         if not (log.finite and training.is_finite()):
             raise not_finite(run, dataset, step)
-        log.save(step, epoch)
-        if step == end:
-            finish_epoch(run, training, batches, quality, log, terminal, step, epoch, epochs)
-        run.save(training=training, batches=batches)  # last: a kill before it only repeats the outputs above
+        log.save(step)
+        run.save(training=training, batches=batches)
 
     if stop:
         terminal.stopped(run, step)
         return 128 + stop[0]  # 130 after Ctrl-C, 143 after SIGTERM
-    finish_run(run, training, terminal)
+    outputs.finish()
     return 0
 
 
 def main() -> int | str:
     """Run the program; an error becomes one sentence."""
-    args = parse(__doc__)
-    try:
-        return train(args)
-    except KeyboardInterrupt:
-        print("train.py: interrupted; the last checkpoint is whole", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if args.debug:
-            raise
-        return f"train.py: {in_words(error)}"
+    return run_program("train.py", train, parse(__doc__))
 
 
 if __name__ == "__main__":

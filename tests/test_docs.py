@@ -165,7 +165,7 @@ def test_a_finished_run_is_drawn_through_its_epochs_and_between_latent_points(dr
     training = run.settings.training()
     run.save(training=training)
     for epoch in (1, 2):
-        pictures.save(run, training, [], [], epoch)
+        pictures.save(run, training, epoch)
     figures.through_epochs(run)
     figures.interpolation(run)
     assert {path.name for path in drawn.glob("*.png")} == {"epochs.png", "interpolation.png"}

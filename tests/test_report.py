@@ -153,13 +153,14 @@ def test_of_many_pictures_some_are_shown_from_the_first_to_the_last(tmp_path, mo
     paths = [tmp_path / f"epoch_{i:04d}.png" for i in range(1, 201)]
     for path in paths:
         path.write_bytes(bytes(1000))
-    kept = report.some(paths)
-    assert len(kept) == len(set(kept)) == 60 and kept[0] == paths[0] and kept[-1] == paths[-1]
-    assert report.some(paths[:1]) == paths[:1] and report.some(paths[:7]) == paths[:7] and report.some([]) == []
+    frames = dict(enumerate(paths, 1))
+    kept = report.some(frames)
+    assert len(kept) == len(set(kept)) == 60 and kept[0] == 1 and kept[-1] == 200
+    assert report.some({1: paths[0]}) == [1] and report.some({}) == []
     monkeypatch.setattr(report, "BYTES", 10_500)
-    assert len(report.some(paths)) == 10
+    assert len(report.some(frames)) == 10
     monkeypatch.setattr(report, "BYTES", 10)
-    assert report.some(paths) == [paths[0], paths[-1]]
+    assert report.some(frames) == [1, 200]
 
 
 @pytest.mark.parametrize(

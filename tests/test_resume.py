@@ -34,7 +34,7 @@ def counted(*args, **options):
     return real(*args, **options)
 
 setattr(owner, name, counted)
-train.SAVE_EVERY = 0
+train.schedule.SAVE_EVERY = 0
 cpu.AsyncCopy.ready = lambda self: False
 sys.exit(train.main())
 """

@@ -69,13 +69,14 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
 
 def test_a_terminal_gets_a_bar(tiny, tmp_path):
     ours, its = os.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, 80, 0, 0))
     words = ["--data", tiny, "--batch-size", 4, "--preset", "vanilla", "--max-steps", 12, "--out", tmp_path / "r"]
     assert train(*words, stderr=its).returncode == 0
     shown = os.read(ours, 2**16).decode()
     os.close(ours)
     os.close(its)
-    assert "epoch 1/213" in shown and "/12 [" in shown and "loss D" in shown
+    assert "epoch 1 |" in shown and "/12 [" in shown and "D(G(z)) 0." in shown
+    assert all(len(line) <= 80 for line in re.split(r"[\r\n]", shown) if line.startswith("epoch"))
 
 
 def test_pictures_are_pictures(trained):

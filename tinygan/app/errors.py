@@ -1,9 +1,13 @@
 """Errors as sentences."""
 
 import errno
+import sys
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
 
 from ..gan.health import NotFinite, detect_anomaly
+from .terminal import printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -19,10 +23,24 @@ def in_words(error: BaseException) -> str:
         advice = ". The last checkpoint is whole: make room, then use --resume" if error.errno in FULL else ""
         return f"{where}{error.strerror}{advice}"
     if isinstance(error, MemoryError):
-        return f"there is not enough memory ({error}): try a smaller --batch-size or --latent"
+        what = f" ({error})" if str(error) else ""
+        return f"there is not enough memory{what}: try a smaller --batch-size or --latent, or fewer samples"
     if isinstance(error, ValueError | RuntimeError):  # those of this project are sentences already
         return str(error)
     return f"{type(error).__name__}: {error} (--debug shows where)"
+
+
+def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
+    """Return main(args), the exit status of a program. An error becomes one sentence, or with --debug a traceback."""
+    try:
+        return main(args)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; what it has written is whole", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if args.debug:
+            raise
+        return printable(f"{name}: {in_words(error)}")
 
 
 @contextmanager

@@ -1,15 +1,17 @@
-"""The pictures of a run: what the same latent vectors become after each epoch, and the curves so far."""
+"""The pictures of a run: what the same latent vectors become as it learns, and the curves so far."""
 
 import numpy as np
 
 from .. import backend, data
 from . import plots, worlds
 from .runs import LOG_COLUMNS, Run
+from .schedule import spread
 from .settings import Settings
 
 SAMPLES = 64  # images in a grid; ten of each class where classes can be chosen
 GROUPS = 10  # the number of groups in a grid, the largest
 POINTS = 1000  # points of a toy world
+FRAMES = 60  # of an animation at most
 
 
 def fixed_inputs(settings: Settings):
@@ -21,20 +23,25 @@ def fixed_inputs(settings: Settings):
     return latent, backend.xp.arange(n) // 10 if p.conditional else None
 
 
-def save(run: Run, training, log, quality, epoch: int) -> None:
-    """Write samples/epoch_<n>.png and curves.png. log, quality: the rows of log.csv and of quality.csv."""
+def save(run: Run, training, epoch: int) -> None:
+    """Write samples/epoch_<n>.png."""
+    run.samples.mkdir(exist_ok=True)
     path = run.samples / f"epoch_{epoch:04d}.png"
     generated = backend.to_host(training.sample(*fixed_inputs(run.settings)))
     if run.settings.points:
         worlds.save_snapshot(path, training.gan, run.settings.data, generated, f"epoch {epoch}")
     else:
         plots.save_grid(path, data.to_pixels(generated), 10 if run.settings.preset.conditional else None)
+
+
+def save_curves(run: Run, log, quality) -> None:
+    """Write curves.png, once there is something to draw. log, quality: the rows of log.csv and of quality.csv."""
     if log:
         measured = [(step, multiple) for step, _, _, multiple in quality]
         plots.save_curves(run.folder / "curves.png", dict(zip(LOG_COLUMNS, np.array(log).T)), measured)
 
 
 def save_animation(run: Run) -> None:
-    """Write progress.gif: the pictures of all epochs, one after the other."""
-    if found := sorted(run.samples.glob("epoch_*.png")):
-        plots.save_gif(run.folder / "progress.gif", found)
+    """Write progress.gif: the pictures of the epochs, one after the other."""
+    if found := list(run.pictures().values()):
+        plots.save_gif(run.folder / "progress.gif", spread(found, FRAMES))

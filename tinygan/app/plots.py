@@ -1,6 +1,14 @@
-"""Pictures of a run. matplotlib is imported where it is used, because that takes a second."""
+"""Pictures of a run, written whole or not at all. matplotlib and Pillow are imported where they are used: that is slow.
+
+Figures are drawn by a canvas of their own. So they need no display, and no backend that the environment names.
+"""
+
+import os
+import sys
 
 import numpy as np
+
+from ..files import replace
 
 GAP = 2  # pixels between the images of a grid
 PANELS = (  # plots of a run: title, and the name of each metric of health.py in it
@@ -29,10 +37,33 @@ def grid(images, columns=None, scale=2):
 
 def save_grid(path, images, columns=None):
     """Write a grid of images, uint8 (N, H, W, C), as PNG."""
-    from matplotlib.image import imsave
+    picture = as_image(grid(images, columns))
+    replace(path, lambda file: picture.save(file, "PNG"))
 
-    picture = grid(images, columns)
-    imsave(path, picture.repeat(3, 2) if picture.shape[2] == 1 else picture)
+
+def as_image(array):
+    """Return an array, uint8 (H, W, C), as an image of Pillow."""
+    from PIL import Image
+
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def new_figure(width, height):
+    """Return a matplotlib Figure of this size in inches, with Agg as its canvas."""
+    kept = {}
+    if "ipykernel" not in sys.modules:  # MPLBACKEND may name the backend of a notebook, which is not installed here
+        kept = {name: os.environ.pop(name) for name in ("MPLBACKEND",) if name in os.environ}
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    finally:
+        os.environ.update(kept)
+    return FigureCanvasAgg(Figure(figsize=(width, height), layout="constrained")).figure
+
+
+def save_figure(path, figure):
+    """Write a figure as PNG, 100 pixels an inch."""
+    replace(path, lambda file: figure.savefig(file, format="png", dpi=100))
 
 
 def save_strips(path, strips):
@@ -52,15 +83,13 @@ def save_strips(path, strips):
 def save_curves(path, log, quality=()):
     """Write the curves of a run as PNG. log: {column: array}, with "step" and the metrics of health.py; quality:
     (step, multiple of the floor) of each measurement."""
-    from matplotlib.figure import Figure
-
     panels = [
         (label, [(name, log["step"], log[column]) for column, name in curves.items()]) for label, curves in PANELS
     ]
     panels = [panel for panel in panels if panel[0] != "penalty" or log["penalty"].any()]  # most presets have none
     if quality:
         panels.append((DISTANCE[0], [(DISTANCE[1]["multiple"], *np.array(quality).T)]))
-    figure = Figure(figsize=(12, 2.7 * -(-len(panels) // 2)), layout="constrained")
+    figure = new_figure(12, 2.7 * -(-len(panels) // 2))
     places = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flatten()
     for axes in places[len(panels) :]:
         axes.set_visible(False)
@@ -73,15 +102,13 @@ def save_curves(path, log, quality=()):
         if label in LOGARITHMIC and all((values > 0).all() for *_, values in curves):
             axes.set_yscale("log")
     figure.supxlabel("step")
-    figure.savefig(path, dpi=100)
+    save_figure(path, figure)
 
 
 def save_world(path, real, generated, surface, arrows, pull, edge, title):
     """Write a toy world as PNG: points (N, 2) over D's surface, (rows, columns) within [-edge, edge]^2, and at the
     points `arrows` the directions `pull`, drawn at one length (their sizes differ by orders of magnitude)."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), layout="constrained")
+    figure = new_figure(5, 5)
     axes = figure.subplots()
     extent = (-edge, edge, -edge, edge)
     axes.imshow(surface, origin="lower", extent=extent, cmap="RdBu_r", alpha=0.5, interpolation="bilinear")
@@ -91,20 +118,26 @@ def save_world(path, real, generated, surface, arrows, pull, edge, title):
     axes.quiver(*arrows.T, *(pull / length).T, color="tab:purple", scale=25, width=0.003)
     axes.set(xlim=(-edge, edge), ylim=(-edge, edge), title=title, xticks=[], yticks=[])
     axes.legend(loc="upper right", fontsize="small", markerscale=4)
-    figure.savefig(path, dpi=100)
+    save_figure(path, figure)
 
 
 def save_gif(path, pictures, seconds=0.15, last=2.0):
     """Write an animation of pictures of one size, PNG files or arrays, uint8 (H, W, C); the last one stays longer."""
+    frames = [gif_frame(picture) for picture in pictures]
+    durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(1000 * last)]
+    options = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
+    replace(path, lambda file: frames[0].save(file, "GIF", **options))
+
+
+def gif_frame(picture):
+    """Return a picture, a PNG file or an array, as an image with at most 256 colours: a GIF holds no more.
+
+    The colours are those that make the largest regions of the colour cube, not the most frequent ones. So a few green
+    points on a large surface stay green.
+    """
     from PIL import Image
 
-    def frame(picture):
-        if isinstance(picture, np.ndarray):
-            image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-        else:
-            image = Image.open(picture)
-        return image if image.mode == "L" else image.convert("RGB").quantize(64)
-
-    frames = [frame(picture) for picture in pictures]
-    durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(1000 * last)]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    image = as_image(picture) if isinstance(picture, np.ndarray) else Image.open(picture)
+    if image.mode == "L":
+        return image
+    return image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)

@@ -1,12 +1,13 @@
 """Quality during training: the distance of samples from real images every few epochs, and the best checkpoint."""
 
 import math
+import sys
 from functools import cached_property
 
 from tqdm import tqdm
 
 from ..metrics import Evaluator
-from .runs import read_table, write_table
+from .runs import RunError, read_table, write_table
 
 COLUMNS = ("step", "epoch", "distance", "multiple")  # multiple: the distance / that of real images
 SAMPLES = 5_000  # half as many as evaluate.py: enough to compare epochs
@@ -36,7 +37,11 @@ class Quality:
 
     def start(self, run, step):
         """Read the rows up to this step. Later ones, after the checkpoint, are dropped and measured again."""
-        self.run, self.rows = run, read(run, until=step)
+        self.run, self.rows = run, []
+        try:
+            self.rows = read(run, until=step)
+        except RunError as error:
+            print(f"{error}: the quality is recorded anew", file=sys.stderr)
         if self.rows or self.every:
             write_table(place(run), COLUMNS, self.rows)
 
@@ -45,13 +50,21 @@ class Quality:
         return self.evaluator.distance(self.evaluator.real.images)
 
     def update(self, step, epoch, **parts):
-        """If due, measure, save the best checkpoint, and return a status line. parts: of the checkpoint."""
+        """If due, measure, save the best checkpoint, and return a status line. parts: of the checkpoint.
+
+        What was measured at this step before a kill is not measured again.
+        """
         if not self.every or epoch % self.every:
             return ""
+        if step not in (row[0] for row in self.rows):
+            self.measure(step, epoch, parts)
+        return f", distance {self.rows[-1][3]:.1f} times the floor"
+
+    def measure(self, step, epoch, parts):
+        """Add a row to quality.csv. If it is the best so far, save the checkpoint "best" first."""
         images, _ = self.evaluator.draw(parts["training"], bool(self.run.settings.groups))
         distance = round(self.evaluator.distance(images), 6)
         if all(distance < row[2] for row in self.rows):
             self.run.save("best", **parts)
         self.rows.append((step, epoch, distance, round(distance / self.floor, 3)))
         write_table(place(self.run), COLUMNS, self.rows)
-        return f", distance {self.rows[-1][3]:.1f} times the floor"

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from .. import files
 from . import plots, quality
+from .schedule import spread
 from .runs import LOG_COLUMNS
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PLACE = "THE RUN GOES HERE"
-FRAMES, BYTES = 60, 6_000_000  # pictures at most, evenly over the epochs, and how large they may be together
+FRAMES, BYTES = 60, 6_000_000  # pictures at most, evenly over those of the run, and how large they may be together
 POINTS = 300  # of a curve at most, each the mean of the rows of the log that it stands for
 
 
@@ -28,11 +29,11 @@ def save(run):
 
 def shown(run):
     """Return the content of the page: a dict of JSON values."""
-    config = json.loads(run.config.read_text())
+    config = {**run.settings.to_json(), **run.about}
     (log, timings), measured = run.read_rows(), quality.read(run)
     done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
     panels = [*plots.PANELS, *([plots.DISTANCE] if measured else [])]
-    frames = sorted(run.samples.glob("epoch_*.png"))
+    frames = run.pictures()
     return {
         "name": run.folder.absolute().name,
         "preset": config["preset"],
@@ -42,7 +43,7 @@ def shown(run):
         "done": done,
         "epochs": len(frames),
         "frames": [
-            {"epoch": int(path.stem.removeprefix("epoch_")), "picture": embedded(path)} for path in some(frames)
+            {"epoch": epoch, "picture": embedded(frames[epoch])} for epoch in some(frames)
         ],
         "curves": curves(log, measured),
         "panels": [panel(*it, config) for it in panels if it[0] != "penalty" or config["penalty"] != "none"],
@@ -54,10 +55,9 @@ def shown(run):
 
 
 def some(frames):
-    """Return at most FRAMES of the pictures, fewer if they are large: the first, the last, and even steps between."""
-    room = BYTES * len(frames) // max(1, sum(path.stat().st_size for path in frames))
-    count = min(FRAMES, len(frames), max(2, room))
-    return [frames[round(i * (len(frames) - 1) / max(1, count - 1))] for i in range(count)]
+    """Return the epochs of at most FRAMES of the pictures {epoch: path}; of fewer if they are large."""
+    room = BYTES * len(frames) // max(1, sum(path.stat().st_size for path in frames.values()))
+    return spread(list(frames), min(FRAMES, max(2, room)))
 
 
 def embedded(picture):

@@ -12,11 +12,13 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import time
 import weakref
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,11 @@ except ImportError:  # Windows
 
 LOG_COLUMNS = ("step", "epoch", *METRICS)
 TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # seconds: of the steps since the row before
+BEGUN = {  # what is in a folder if its run was killed before config.json was there
+    "samples", "checkpoint", "log.csv", "timings.csv", "log.csv.tmp", "timings.csv.tmp", "config.json.tmp",
+}  # fmt: skip
+PICTURE = re.compile(r"epoch_(\d{4,9})\.png")
+WORD = re.compile(r"[\w.+-]{1,80}", re.ASCII)
 
 
 class RunError(ValueError):
@@ -39,10 +46,10 @@ class RunError(ValueError):
 
 
 class Run:
-    """A run folder, with the settings in it. kernels: what computed the run so far ("numpy", ...), None if unknown."""
+    """A run folder, with the settings in it. about: what computed the run so far; see `computed_by`."""
 
-    def __init__(self, folder: str | Path, settings: Settings, kernels: str | None = None) -> None:
-        self.folder, self.settings, self.kernels = Path(folder), settings, kernels
+    def __init__(self, folder: str | Path, settings: Settings, about: dict[str, Any] | None = None) -> None:
+        self.folder, self.settings, self.about = Path(folder), settings, about or {}
 
     @classmethod
     def create(cls, settings: Settings, out: str | Path | None = None, **parts) -> Run:
@@ -55,6 +62,8 @@ class Run:
             run = cls(out or new_folder(f"runs/{settings.name}-{time.strftime('%Y%m%d')}"), settings)
             if run.config.exists():
                 raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
+            if run.folder.is_dir() and (foreign := sorted({path.name for path in run.folder.iterdir()} - BEGUN)):
+                raise RunError(f"{run.folder} has files of something else ({foreign[0]}): choose another --out")
             for folder in (run.samples, run.checkpoint):
                 folder.mkdir(parents=True, exist_ok=True)
             run.lock()
@@ -70,13 +79,13 @@ class Run:
         """Return the run in a folder. Raises RunError if there is none."""
         path = Path(folder) / "config.json"
         try:
-            values = json.loads(path.read_text())
-            return cls(folder, Settings.from_json(values), values.get("kernels"))
+            values = json.loads(path.read_text("utf-8"))
+            return cls(folder, Settings.from_json(values), known_about(values))
         except FileNotFoundError:
             raise RunError(f"{folder} is not a run: there is no config.json in it") from None
         except OSError as error:
             raise RunError(f"{folder} is not a run that can be read ({error.strerror})") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deep
             raise RunError(f"{path} is not what this version of train.py writes: {error}") from None
 
     def lock(self) -> None:
@@ -97,16 +106,19 @@ class Run:
 
     def write_config(self) -> None:
         """Write config.json: the settings, and the versions of what runs them."""
-        versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
-        versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # of the arrays: numpy or cupy
-        about = {"kernels": backend.kernels(), "versions": versions, "commit": commit()}
-        files.write_text(self.config, json.dumps({**self.settings.to_json(), **about}, indent=2) + "\n")
+        self.about = computed_by()
+        files.write_text(self.config, json.dumps({**self.settings.to_json(), **self.about}, indent=2) + "\n")
 
     config = property(lambda self: self.folder / "config.json")
     log = property(lambda self: self.folder / "log.csv")
     timings = property(lambda self: self.folder / "timings.csv")
     samples = property(lambda self: self.folder / "samples")
     checkpoint = property(lambda self: self.folder / "checkpoint")
+
+    def pictures(self) -> dict[int, Path]:
+        """Return {epoch: path} of the pictures in samples, in order; other files there are left alone."""
+        found = ((PICTURE.fullmatch(path.name), path) for path in self.samples.glob("epoch_*.png"))
+        return dict(sorted((int(match[1]), path) for match, path in found if match))
 
     def read_rows(self, until=math.inf):
         """Return the rows of log.csv and of timings.csv up to step `until`, as tuples of numbers."""
@@ -136,6 +148,22 @@ class Run:
         return {"preset": self.settings.name}
 
 
+def computed_by() -> dict[str, Any]:
+    """Return what computes a run here: {"kernels": "numpy" or another, "versions": {name: text}, "commit": text}."""
+    versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
+    versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # numpy again, or cupy
+    return {"kernels": backend.kernels(), "versions": versions, "commit": commit()}
+
+
+def known_about(values: dict) -> dict[str, Any]:
+    """Return what `computed_by` wrote into config.json. Other keys, and values of another form, are dropped."""
+    short = lambda x: isinstance(x, str) and WORD.fullmatch(x)
+    versions = values.get("versions")
+    versions = versions.items() if isinstance(versions, dict) else ()
+    about = {key: values[key] for key in ("kernels", "commit") if short(values.get(key))}
+    return {**about, "versions": {name: version for name, version in versions if short(name) and short(version)}}
+
+
 def new_folder(stem):
     """Make and return the first of <stem>-1, <stem>-2, ... that does not exist."""
     for n in itertools.count(1):
@@ -152,7 +180,7 @@ def read_table(path, columns, until):
         with open(path, newline="") as file:
             cells = [row for row in list(csv.reader(file))[1:] if len(row) == len(columns)]
         rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in cells]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise RunError(f"{path} is not as it was written ({error})") from None
     return [row for row in rows if row[0] <= until]
 

@@ -62,8 +62,8 @@ def resumed_run(args) -> Start:
     run.settings = with_epochs(settings, args.epochs, batches)
     training, quality = run.settings.training(), Quality(run.settings, loaded)
     run.load(training=training, batches=batches)
-    if run.kernels not in (None, backend.kernels()):
-        print(f"{run.kernels} computed this run so far; {backend.kernels()} differs in the last bits", file=sys.stderr)
+    if run.about.get("kernels") not in (None, backend.kernels()):
+        print(f"{run.about['kernels']} computed this run so far; {backend.kernels()} differs in the last bits", file=sys.stderr)
     quality.start(run, int(training.steps[0]))
     run.write_config()
     return Start(run, dataset, training, batches, quality)

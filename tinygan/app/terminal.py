@@ -3,8 +3,10 @@
 If stderr is not a terminal there is no bar.
 """
 
+import os
 import shlex
 import sys
+from contextlib import suppress
 
 from tqdm import tqdm
 
@@ -20,25 +22,32 @@ class Terminal:
     """Prints to stdout; warnings and the bar go to stderr. quiet: only the folder of the run, and warnings."""
 
     def __init__(self, quiet=False):
-        self.quiet = quiet
+        self.quiet, self.warned = quiet, set()
 
     def say(self, text):
         if not self.quiet:
-            print(text, flush=True)
+            say(text)
 
     def warn(self, text):
-        tqdm.write(text, file=sys.stderr)
+        """Print a warning to stderr, once: the pictures of each epoch may fail for the same reason."""
+        if text not in self.warned:
+            self.warned.add(text)
+            with suppress(OSError):
+                tqdm.write(printable(text), file=sys.stderr)
 
-    def bar(self, title, done, steps):
-        """Return a bar for an epoch of `steps`, of which `done` are done already."""
+    def bar(self, step, end, per_epoch):
+        """Return a bar for the epochs from `step` until `end`, which are one, or several short ones."""
+        first, last = step // per_epoch + 1, -(-end // per_epoch)
+        title = f"epoch {first}" if first == last else f"epochs {first}-{last}"
+        before = (first - 1) * per_epoch
         hide = True if self.quiet else None  # None: unless it is a terminal
         options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
-        return tqdm(desc=title, initial=done, total=steps, disable=hide, **options)
+        return tqdm(desc=title, initial=step - before, total=end - before, disable=hide, **options)
 
     def start(self, run, training, dataset, steps):
         """Print what is trained, on what, and where the run is written."""
         if self.quiet:
-            print(run.folder, flush=True)
+            say(run.folder)
         s, p, gan = run.settings, run.settings.preset, training.gan
         G, D = (sum(w.size for w in network.parameters()) / 1e6 for network in (gan.G, gan.D))
         images = f"{len(dataset.images)} of {' x '.join(map(str, s.shape))}"
@@ -59,19 +68,37 @@ class Terminal:
         self.say(f"or train it for longer with\n    python train.py --resume {folder} --epochs N")
 
 
+def say(text):
+    """Print to stdout. If its reader has gone (a closed pipe), that is no reason to stop: later lines go nowhere."""
+    try:
+        print(printable(text), flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printable(text):
+    """Return text with control characters escaped: a file name must not be able to command the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
+
+
+def brief(row):
+    """Return D's outputs in a log row, for the bar: it must fit into 80 columns."""
+    m = dict(zip(METRICS, row[2:], strict=True))
+    return f"D(x) {m['d_real']:.2f}, D(G(z)) {m['d_fake']:.2f}"
+
+
 def short(row):
     """Return the most useful numbers of a log row; the rest is in log.csv."""
     m = dict(zip(METRICS, row[2:], strict=True))
-    return f"loss D {m['d_loss']:.2f} G {m['g_loss']:.2f}, D(x) {m['d_real']:.2f}, D(G(z)) {m['d_fake']:.2f}"
+    return f"loss D {m['d_loss']:.2f} G {m['g_loss']:.2f}, {brief(row)}"
 
 
-def summary(log, timings, epoch):
-    """Return the means of an epoch, from the rows of both tables."""
-    rows = [row for row in log if row[1] == epoch]
+def summary(log, timings, before, until):
+    """Return the means over the steps after `before`, up to `until`, from the rows of both tables."""
+    rows = [row for row in log if before < row[0] <= until]
     means = [sum(column) / len(rows) for column in zip(*rows)]
-    before = max((step for step, of, _ in timings if of < epoch), default=0)
-    seconds = sum(seconds for _, of, seconds in timings if of == epoch)
-    speed = f"{1000 * seconds / (timings[-1][0] - before):.0f} ms a step"
+    seconds = sum(seconds for step, _, seconds in timings if before < step <= until)
+    speed = f"{1000 * seconds / (until - before):.0f} ms a step"
     return f"{short(means)}, gradients D {means[9]:.2g} G {means[10]:.2g}, {speed}" if rows else speed
 
 

@@ -1,0 +1,172 @@
+"""What a run shows, and when: some 40 pictures however short the epochs are, and nothing of it can cost the run."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from commands import ROOT, checkpoint, run, train
+from PIL import Image
+from runs import new_run, settings
+
+from tinygan import files
+from tinygan.app import finish, pictures, plots, schedule
+from tinygan.app.errors import only_warn
+from tinygan.app.terminal import Terminal
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 40])
+def test_each_epoch_of_a_short_run_is_shown(epochs):
+    assert schedule.shown_epochs(epochs) == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize("epochs", [41, 100, 3125, 100_000])
+def test_some_40_epochs_of_a_long_run_are_shown_more_of_them_early(epochs):
+    shown = schedule.shown_epochs(epochs)
+    assert 25 <= len(shown) <= 40 and shown[0] == 1 and shown[-1] == epochs
+    gaps = np.diff(shown)
+    assert gaps[0] <= gaps[-1] and (gaps > 0).all()
+
+
+def test_pauses_are_ends_of_epochs_and_the_last_step():
+    assert schedule.pauses(settings(steps=44), 22) == [22, 44]
+    assert schedule.pauses(settings(steps=44, max_steps=31), 22) == [22, 31]
+    assert schedule.pauses(settings(steps=45), 22) == [22, 44, 45]
+    assert len(schedule.pauses(settings(steps=9375), 3)) <= 40
+    measured = schedule.pauses(settings(steps=9000, evaluate_every=1000), 3)
+    assert {3000, 6000, 9000} <= set(measured) and len(measured) <= 43
+
+
+def test_a_run_that_is_resumed_pauses_where_it_would_have():
+    whole, stopped = (schedule.pauses(settings(steps=9375, max_steps=n), 3) for n in (None, 500))
+    assert stopped == [step for step in whole if step < 500] + [500]
+
+
+def test_of_many_some_are_taken_from_the_first_to_the_last():
+    assert schedule.spread(list(range(201)), 5) == [0, 50, 100, 150, 200]
+    assert schedule.spread([1, 2], 5) == [1, 2] and schedule.spread([], 5) == [] and schedule.spread([3, 4], 1) == [3]
+
+
+def grids(run, epochs):
+    run.samples.mkdir(exist_ok=True)
+    for epoch in epochs:
+        plots.save_grid(run.samples / f"epoch_{epoch:04d}.png", np.full((4, 8, 8, 1), epoch % 256, np.uint8))
+
+
+def test_the_animation_has_at_most_60_pictures_in_the_order_of_their_numbers(tmp_path):
+    run = new_run(tmp_path / "r")
+    grids(run, range(9900, 10_100))
+    (run.samples / "epoch_0001 (copy).png").write_bytes(b"what a file manager leaves")
+    assert list(run.pictures())[-1] == 10_099
+    pictures.save_animation(run)
+    with Image.open(run.folder / "progress.gif") as gif:
+        assert gif.n_frames == pictures.FRAMES
+
+
+
+
+def test_the_checkpoint_is_saved_before_anything_is_drawn_and_a_resumed_run_draws_it(tiny, trained, tmp_path):
+    """Killed right after the checkpoint at the end of epoch 1; the resumed run leaves the same pictures."""
+    code = (
+        "import os, sys, train; from tinygan.app.finish import Outputs\n"
+        "Outputs.update = lambda self, step: os._exit(9)\n"
+        "sys.exit(train.main())"
+    )
+    words = ["--device", "cpu", "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", tmp_path / "r"]
+    done = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True)
+    assert done.returncode == 9 and not list((tmp_path / "r" / "samples").iterdir())
+    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 22
+    assert train("--resume", tmp_path / "r").returncode == 0
+    for name in ("samples/epoch_0001.png", "samples/epoch_0002.png", "progress.gif", "checkpoint/last.npz"):
+        assert (tmp_path / "r" / name).read_bytes() == (trained[0] / name).read_bytes()
+
+
+def test_a_trifle_costs_a_warning_and_not_the_run(tiny, trained, tmp_path):
+    """No folder for samples, no log, a curve that cannot be drawn, no reader of what is printed."""
+    folder = shutil.copytree(trained[0], tmp_path / "r")
+    shutil.rmtree(folder / "samples")
+    (folder / "log.csv").unlink()
+    (folder / "curves.png").unlink()
+    (folder / "curves.png").mkdir()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = train("--resume", folder, "--epochs", 3, stdout=writing)
+    os.close(writing)
+    assert done.returncode == 0, done.stderr
+    assert int(checkpoint(folder)["training.steps"][0]) == 66
+    assert [path.name for path in (folder / "samples").iterdir()]
+    assert "reading the log, which begins anew, failed" in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.count("drawing the curves failed") == 1
+
+
+def test_a_warning_is_printed_once(capsys):
+    terminal = Terminal(quiet=True)
+    for _ in range(3):
+        with only_warn(terminal, "drawing the pictures"):
+            raise ZeroDivisionError("no")
+    assert capsys.readouterr().err.count("drawing the pictures failed") == 1
+
+
+def test_a_file_name_cannot_command_the_terminal(capsys):
+    terminal = Terminal()
+    terminal.say("a\x1b]0;owned\x07 é")
+    terminal.warn("b\x9b31m")
+    said = capsys.readouterr()
+    assert said.out == "a\\x1b]0;owned\\x07 é\n" and said.err == "b\\x9b31m\n"
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_figures_are_drawn_whatever_backend_the_environment_names(tmp_path, backend):
+    code = (
+        "import os, sys; from tinygan.app import plots\n"
+        "figure = plots.new_figure(1, 1); figure.subplots().plot([1, 2])\n"
+        "plots.save_figure(sys.argv[1], figure); print(os.environ['MPLBACKEND'])"
+    )
+    done = run("-c", code, tmp_path / "a.png", env={**os.environ, "MPLBACKEND": backend})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == backend
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (100, 100)
+
+
+def test_links_are_replaced_and_not_followed(tmp_path):
+    """Neither where a file goes, nor where its temporary name is; the same for pictures."""
+    outside = tmp_path / "bashrc"
+    outside.write_text("mine")
+    folder = tmp_path / "r"
+    folder.mkdir()
+    figure = plots.new_figure(1, 1)
+    writers = {
+        "config.json": lambda path: files.write_text(path, "{}"),
+        "grid.png": lambda path: plots.save_grid(path, np.zeros((1, 4, 4, 1), np.uint8)),
+        "curves.png": lambda path: plots.save_figure(path, figure),
+        "progress.gif": lambda path: plots.save_gif(path, [np.zeros((4, 4, 3), np.uint8)]),
+    }
+    for name, write in writers.items():
+        for link in (folder / name, folder / f"{name}.tmp"):
+            link.unlink(missing_ok=True)
+            link.symlink_to(outside)
+        write(folder / name)
+        assert not (folder / name).is_symlink() and (folder / name).stat().st_size
+    assert outside.read_text() == "mine" and not list(folder.glob("*.tmp"))
+
+
+def test_a_toy_animation_keeps_its_green(tmp_path):
+    points = np.random.default_rng(0).normal(size=(2, 300, 2)) * 0.1 + [[[1.5, 0]], [[-1.5, 0]]]
+    y, x = np.mgrid[:80, :80] / 80
+    plots.save_world(tmp_path / "a.png", *points, np.sin(9 * x) * y, points[1][:9], np.ones((9, 2)), 3, "epoch 1")
+    plots.save_gif(tmp_path / "a.gif", [tmp_path / "a.png"])
+    shown = [np.asarray(Image.open(tmp_path / name).convert("RGB"), int) for name in ("a.png", "a.gif")]
+    assert np.abs(shown[0] - shown[1]).max() <= 16
+
+
+def test_the_score_of_a_toy_world_is_in_a_file(tmp_path):
+    import json
+
+    run = new_run(tmp_path / "r", "vanilla", "ring", (2,), 0)
+    said = finish.toy_score(run, run.settings.training())
+    found = json.loads((run.folder / "metrics.json").read_text())
+    assert found["real"]["modes"] == found["modes"] == 8 and found["real"]["good_samples"] > 0.95
+    assert said.startswith(f"{found['samples']['modes']} of 8 modes covered")
