@@ -19,6 +19,8 @@ from tqdm import tqdm
 
 from tinygan import backend
 from tinygan.app import plots, report
+from tinygan.app.errors import run_program
+from tinygan.app.options import path
 from tinygan.app.runs import Run
 from tinygan.files import write_text
 from tinygan.metrics import Evaluator
@@ -39,27 +41,36 @@ MEANING = {
 }
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="the folder of a run")
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=path, help="the folder of a run")
     parser.add_argument("--n", type=int, default=10_000, help="how many samples (default: 10000)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    checkpoints = parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
+    checkpoints.help = "which checkpoint of the run; best writes metrics_best.json (default: last)"
+    parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
-    if args.n < 10:
-        parser.error("--n must be at least 10")
+    if not 10 <= args.n <= 1_000_000:
+        parser.error(f"--n must be from 10 to 1000000; got {args.n}")
+    return args
+
+
+def main(args):
     backend.use(args.device)
     backend.tune()
     results = {}
+    suffix = "" if args.checkpoint == "last" else f"_{args.checkpoint}"
     for run in [Run.open(folder) for folder in args.runs]:
-        result, strips = measure(run, args.n)
+        result, strips = measure(run, args.n, args.checkpoint)
         results[str(run.folder)] = result
-        write_text(run.folder / "metrics.json", json.dumps(result, indent=2) + "\n")
-        plots.save_strips(run.folder / "metrics.png", strips)
+        write_text(run.folder / f"metrics{suffix}.json", json.dumps(result, indent=2) + "\n")
+        plots.save_strips(run.folder / f"metrics{suffix}.png", strips)
         report.save(run)
     print(table(results))
+    return 0
 
 
-def measure(run, n):
+def measure(run, n, checkpoint="last"):
     """Return the content of metrics.json and the strips of metrics.png.
 
     The content: metrics of samples and of real images, and how they were measured.
@@ -68,7 +79,7 @@ def measure(run, n):
     if len(shape) == 1:
         raise ValueError(f"{run.folder} is a run on a toy world: train.py measures it at its end")
     training = run.settings.training()
-    step = run.load_generator(training)
+    step = run.load_generator(training, checkpoint)
     with tqdm(total=6, desc="features of test images", leave=False, disable=None) as bar:
 
         def now(title):
@@ -135,7 +146,4 @@ def table(results):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (backend.DeviceError, ValueError, OSError) as error:
-        sys.exit(f"evaluate.py: {error}")
+    sys.exit(run_program("evaluate.py", main, arguments()))

@@ -12,7 +12,8 @@ Samples are drawn from the averaged weights of G (EMA) where the run has them: t
 of the last step. --checkpoint best takes the best checkpoint of --evaluate-every instead of the last.
 
 Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), the classes or groups, if any;
-of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,).
+of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,). Of a toy
+world: points, float32 (N, 2).
 """
 
 import argparse
@@ -23,8 +24,12 @@ import numpy as np
 from tqdm import tqdm
 
 from tinygan import backend, data
-from tinygan.app import interpolation, pictures, plots
+from tinygan.app import interpolation, pictures, plots, worlds
+from tinygan.app.errors import run_program
+from tinygan.app.options import path
 from tinygan.app.runs import Run
+from tinygan.app.terminal import printable
+from tinygan.files import replace
 from tinygan.metrics.neighbours import nearest
 
 MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the most images in a file of this kind
@@ -32,7 +37,7 @@ MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the most images in a fi
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    parser.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
     parser.add_argument("--n", type=int, help="how many images, paths or pairs (default: enough for a picture)")
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--digit", type=int, help="of this class only (a run of preset cgan; default: each in turn)")
@@ -47,15 +52,17 @@ def arguments():
     checkpoints = parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
     checkpoints.help = "which checkpoint of the run (default: last)"
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
     args.out = Path(args.out)
+    args.kind = args.out.suffix.lower()  # .PNG is a PNG too
     kinds = list(MOST) if args.interpolate else [".png", ".npz"]
-    if args.out.suffix not in kinds:
-        gif = "; a .gif moves, and so needs --interpolate" if args.out.suffix == ".gif" else ""
+    if args.kind not in kinds:
+        gif = "; a .gif moves, and so needs --interpolate" if args.kind == ".gif" else ""
         parser.error(f"--out wants a name that ends in {' or '.join(kinds)}; got {args.out}{gif}")
     if not args.out.parent.is_dir():
         parser.error(f"--out {args.out}: there is no folder {args.out.parent}")
-    most = min(MOST[args.out.suffix], 1000 if args.nearest or args.interpolate else 100_000)
+    most = min(MOST[args.kind], 1000 if args.nearest or args.interpolate else 100_000)
     if args.n is not None and not 1 <= args.n <= most:
         parser.error(f"--n must be positive, and here at most {most}; got {args.n}")
     if not 0 <= args.seed < 2**32:
@@ -67,27 +74,47 @@ def main(args):
     backend.use(args.device)
     backend.tune()
     run = Run.open(args.run)
-    shape, classes = run.settings.shape, run.settings.classes if run.settings.preset.conditional else 0
-    if len(shape) == 1:
-        raise ValueError(f"{args.run} is a run on a toy world: its pictures are in {run.samples}")
+    classes = run.settings.classes if run.settings.preset.conditional else 0
+    if run.settings.points and (args.interpolate or args.nearest):
+        raise ValueError(f"{args.run} is a run on a toy world: of points there is no --interpolate and no --nearest")
     kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
     args.label = getattr(args, kind)
     if getattr(args, other) is not None or (args.label is not None and not 0 <= args.label < classes):
         raise ValueError(f"{args.run} can be asked for " + (f"{kind}s 0 to {classes - 1}" if classes else f"no {kind}"))
     training = run.settings.training()
     run.load_generator(training, args.checkpoint)
+    if run.settings.points:
+        draw_points(args, run, training)
+    else:
+        draw_images(args, run, training, classes)
+    print(printable(f"written: {args.out}"))
+    return 0
+
+
+def draw_points(args, run, training):
+    """Write points, float32 (N, 2), of a toy world; in a picture they lie over as many real ones."""
+    latent = backend.RNG(args.seed).normal((args.n or 1000, training.gan.latent_size))
+    points = backend.to_host(training.sample(latent))
+    if args.kind == ".png":
+        real = data.load(run.settings.data).images[: len(points)]
+        plots.save_points(args.out, real, points, worlds.EDGE)
+    else:
+        replace(args.out, lambda file: np.savez_compressed(file, points=points))
+
+
+def draw_images(args, run, training, classes):
+    """Write images of a run; classes: how many can be chosen, 0 if they cannot."""
     draw = ways if args.interpolate else pairs if args.nearest else grid
     in_turn = classes if args.label is None else 0  # number of classes that are drawn one after the other
     if run.settings.groups and in_turn:  # a picture has the largest groups; a number of images has the shares of all
         in_turn = 0 if args.n or args.nearest else min(classes, pictures.GROUPS)
     drawn, columns, arrays = draw(args, run, training, in_turn)
-    if args.out.suffix == ".png":
+    if args.kind == ".png":
         plots.save_grid(args.out, drawn, columns)
-    elif args.out.suffix == ".gif":
+    elif args.kind == ".gif":
         plots.save_gif(args.out, [plots.grid(picture, columns) for picture in drawn], 0.07, 0.07)
     else:
-        np.savez_compressed(args.out, **arrays)
-    print(f"written: {args.out}")
+        replace(args.out, lambda file: np.savez_compressed(file, **arrays))
 
 
 def grid(args, run, training, in_turn):
@@ -129,7 +156,7 @@ def nearest_in_blocks(images, among, block=8192):
 
 def ways(args, run, training, in_turn):
     """Draw paths between latent vectors: strips of images, or for a .gif the frames of closed paths."""
-    moving = args.out.suffix == ".gif"
+    moving = args.kind == ".gif"
     n = args.n or in_turn or (25 if moving else 6)
     labels = chosen(args, training, in_turn, np.arange(n))
     rng = backend.RNG(args.seed)
@@ -166,7 +193,4 @@ def named(labels, **arrays):
 
 
 if __name__ == "__main__":
-    try:
-        main(arguments())
-    except (backend.DeviceError, ValueError, OSError) as error:
-        sys.exit(f"sample.py: {error}")
+    sys.exit(run_program("sample.py", main, arguments()))

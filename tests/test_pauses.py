@@ -65,8 +65,6 @@ def test_the_animation_has_at_most_60_pictures_in_the_order_of_their_numbers(tmp
         assert gif.n_frames == pictures.FRAMES
 
 
-
-
 def test_the_checkpoint_is_saved_before_anything_is_drawn_and_a_resumed_run_draws_it(tiny, trained, tmp_path):
     """Killed right after the checkpoint at the end of epoch 1; the resumed run leaves the same pictures."""
     code = (

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from runs import new_run
 
 from tinygan import backend, data
 from tinygan.app import interpolation
+from tinygan.app.errors import run_program
 from tinygan.app.runs import Run
 
 sys.path.append(str(Path(__file__).parent.parent))
@@ -150,6 +152,34 @@ def test_a_run_keeps_a_picture_of_ways(runs):
         assert imread(run.folder / "interpolation.png").shape[:2] == (size(height), size(10))
 
 
+def test_points_of_a_toy_world_are_drawn(draw):
+    assert imread(draw("ring", "a.png")).shape[:2] == (500, 500)
+    points = load(draw("ring", "a.npz", "--n", 7))["points"]
+    assert points.shape == (7, 2) and points.dtype == np.float32
+
+
+def test_a_picture_is_written_whole_or_not_at_all_and_replaces_a_link(draw, tmp_path):
+    (tmp_path / "outside").write_text("mine")
+    (tmp_path / "a.PNG").symlink_to(tmp_path / "outside")
+    draw("grey", "a.PNG", "--n", 2)
+    assert imread(tmp_path / "a.PNG").shape[0] and (tmp_path / "outside").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "outside"]
+
+
+@pytest.mark.parametrize("error, said", [(KeyboardInterrupt(), "interrupted"), (MemoryError(), "not enough memory")])
+@pytest.mark.parametrize("script", ["sample", "evaluate", "train"])
+def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, script):
+    def fail(args):
+        raise error
+
+    status = run_program(f"{script}.py", fail, SimpleNamespace(debug=False))
+    printed = capsys.readouterr().err or status
+    assert status and printed.startswith(f"{script}.py: ") and said in printed and printed.strip().count("\n") == 0
+    if not isinstance(error, KeyboardInterrupt):
+        with pytest.raises(type(error)):
+            run_program(f"{script}.py", fail, SimpleNamespace(debug=True))
+
+
 REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.jpg", [], "ends in .png or .npz; got"),
     ("grey", "a.gif", [], "a .gif moves, and so needs --interpolate"),
@@ -164,7 +194,9 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
     ("classes", "a.png", ["--digit", 3], "can be asked for digits 0 to 2"),
     ("colour", "a.png", ["--nearest"], "has images of (8, 8, 1)"),
-    ("ring", "a.png", [], "is a run on a toy world: its pictures are in"),
+    ("ring", "a.png", ["--nearest"], "is a run on a toy world: of points there is no"),
+    ("ring", "a.gif", ["--interpolate"], "is a run on a toy world: of points there is no"),
+    ("grey", "a.png", ["--checkpoint", "best"], "there is no such checkpoint"),
     ("nowhere", "a.png", [], "is not a run"),
 ]
 

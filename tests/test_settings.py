@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from runs import settings
 
 from tinygan.app.settings import FIELDS, OPTION_FIELDS, OPTIONS, Settings, SettingsError
@@ -25,27 +28,38 @@ def test_every_option_of_a_preset_is_checked():
 
 WRONG = [  # field, value, what the sentence says
     ("preset", "pix2pix", "'preset' must be one of vanilla, "),
-    ("shape", [28, 28], "'shape' must be [H, W, C] of an image, or [2]; got [28, 28]"),
+    ("shape", [28, 28], "'shape' must be [H, W, 1 or 3] of an image, or [2]; got [28, 28]"),
     ("shape", [28, 28, 0], "'shape' must be"),
-    ("classes", -1, "'classes' must be a whole number of at least 0; got -1"),
+    ("classes", -1, "'classes' must be a whole number from 0 to 256; got -1"),
     ("classes", True, "'classes' must be a whole number"),
     ("seed", 2**32, "'seed' must be a whole number from 0 to 4294967295"),
     ("seed", 1.5, "'seed' must be a whole number"),
     ("data", 7, "'data' must be text, or null; got 7"),
-    ("device", None, "'device' must be text"),
-    ("max_steps", 0, "'max_steps' must be a whole number of at least 1, or null; got 0"),
+    ("device", None, "'device' must be cpu, cuda or cuda:N"),
+    ("max_steps", 0, "'max_steps' must be a whole number from 1 to 1000000000000, or null; got 0"),
     ("evaluate_every", "2", "'evaluate_every' must be"),
+    ("lr", None, "'lr' must be a number above 0"),
+    ("shape", "abc", "'shape' must be [H, W, 1 or 3] of an image, or [2]; got 'abc'"),
+    ("shape", [3], "'shape' must be"),
+    ("seed", "0", "'seed' must be a whole number"),
+    ("steps", -5, "'steps' must be a whole number"),
+    ("n_critic", 10**9, "'n_critic' must be a whole number from 1 to 10000"),
+    ("penalty_weight", float("nan"), "'penalty_weight' must be a number"),
+    ("lr", 10**400, "'lr' must be a number above 0"),
+    ("data", "a\0b", "'data' must be text"),
+    ("data_sha256", "abc", "'data_sha256' must be a SHA-256, or null"),
+    ("device", "\x1b[31m", "'device' must be cpu, cuda or cuda:N"),
     ("arguments", "--seed 3", "'arguments' must be a list of words"),
     ("loss", "mse", "'loss' must be one of bce, "),
     ("penalty", "r3", "'penalty' must be one of none, "),
-    ("penalty_weight", -1.0, "'penalty_weight' must be a number of at least 0; got -1.0"),
+    ("penalty_weight", -1.0, "'penalty_weight' must be a number from 0 to 1e+12; got -1.0"),
     ("saturating", 1, "'saturating' must be true or false; got 1"),
-    ("real_label", 1.5, "'real_label' must be a number 0 to 1; got 1.5"),
-    ("lr", 0.0, "'lr' must be a number above 0; got 0.0"),
-    ("lr", float("nan"), "'lr' must be a number above 0; got nan"),
-    ("betas", [0.5], "'betas' must be two numbers from 0 to 1; got [0.5]"),
-    ("batch_size", 0, "'batch_size' must be a whole number of at least 1; got 0"),
-    ("steps", None, "'steps' must be a whole number of at least 1; got None"),
+    ("real_label", 1.5, "'real_label' must be a number from 0.5 to 1; got 1.5"),
+    ("lr", 0.0, "'lr' must be a number above 0, up to 1e+38; got 0.0"),
+    ("lr", float("nan"), "'lr' must be a number above 0, up to 1e+38; got nan"),
+    ("betas", [0.5], "'betas' must be two numbers from 0 to 0.999999; got [0.5]"),
+    ("batch_size", 0, "'batch_size' must be a whole number from 1 to 1000000; got 0"),
+    ("steps", None, "'steps' must be a whole number from 1 to 1000000000000; got None"),
 ]
 
 
@@ -82,3 +96,36 @@ def test_the_last_step_is_that_of_the_budget_or_of_max_steps():
     assert settings(steps=50).last_step == 50
     assert settings(steps=50, max_steps=20).last_step == 20
     assert settings(steps=50, max_steps=90).last_step == 50
+
+
+JSON = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.lists(st.integers(), max_size=4)
+)
+ODD = st.sampled_from([-1, 0, 1, 2, 256, 1e-30, 1e300, 10**9, 10**400, "0", "cpu", "ring", "", [2], [8, 8, 1], []])
+
+
+def read_or_refuse(values):
+    """Settings with any values in them are read, and then written the same again, or refused in one short sentence."""
+    try:
+        kept = Settings.from_json(values)
+    except SettingsError as error:
+        assert "\n" not in str(error) and len(str(error)) < 300
+        return
+    assert Settings.from_json(json.loads(json.dumps(kept.to_json(), allow_nan=False))) == kept
+    assert 1 <= kept.last_step <= kept.preset.steps
+
+
+CHANGES = st.dictionaries(st.sampled_from([*FIELDS, *OPTIONS, "another"]), JSON | ODD, max_size=4)
+
+
+@examples(max_examples=500, deadline=None)
+@given(CHANGES)
+def test_changed_settings_are_read_or_refused(changes):
+    read_or_refuse(written(**changes))
+
+
+@pytest.mark.slow
+@examples(max_examples=20_000, deadline=None)
+@given(CHANGES)
+def test_twenty_thousand_changed_settings_are_read_or_refused(changes):
+    read_or_refuse(written(**changes))

@@ -5,6 +5,7 @@ All of it follows from the checkpoint and the log. Nothing here can end a run: a
 
 import json
 import time
+from typing import Any
 
 from .. import backend, data, files
 from . import interpolation, pictures, report
@@ -62,10 +63,12 @@ def toy_score(run, training) -> str:
     world, n = run.settings.data, 2500
     latent = backend.RNG((run.settings.seed, 2)).normal((n, training.gan.latent_size))
     samples, real = backend.to_host(training.sample(latent)), data.toy.load(world).images[:n]
-    found = {}
+    found: dict[str, Any] = {}
     for name, points in (("samples", samples), ("real", real)):
         covered, modes, good = data.toy.judge(world, points)
         found[name] = {"modes": covered, "good_samples": round(good, 4)}
     found = {"preset": run.settings.name, "step": int(training.steps[0]), "data": world, "modes": modes, **found}
     files.write_text(run.folder / "metrics.json", json.dumps(found, indent=2) + "\n")
-    return f"{found['samples']['modes']} of {modes} modes covered, {found['samples']['good_samples']:.0%} good samples; "
+    return (
+        f"{found['samples']['modes']} of {modes} modes covered, {found['samples']['good_samples']:.0%} good samples; "
+    )

@@ -1,11 +1,12 @@
 """The options of train.py, each with its unit and default."""
 
 import argparse
-import math
+import contextlib
 
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
 from ..gan.presets import PRESETS, default_penalty_weight, for_data
+from .settings import FIELDS, OPTION_FIELDS, whole
 
 DEFAULT = "cgan"
 UNLABELLED = "dcgan"  # the default where there are neither labels nor groups
@@ -13,6 +14,7 @@ FEW, AUGMENT = 2000, 0.5  # with fewer images than this, augmentation of this pr
 GROUPS = 40  # that take the place of classes where there are no labels; fewer for small data
 WITH_RESUME = {
     "resume",
+    "data",
     "device",
     "threads",
     "no_graph",
@@ -22,6 +24,18 @@ WITH_RESUME = {
     "quiet",
     "debug",
 }  # these may change in a run
+
+
+LIMITS = {  # of the options that are numbers
+    **FIELDS,
+    **OPTION_FIELDS,
+    "epochs": whole(1, 100_000),
+    "max_steps": whole(1, 10**12),
+    "evaluate_every": whole(1, 10**9),
+    "threads": whole(1, 1024),
+    "size": whole(8, 256),
+    "groups": whole(0, 256),
+}
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -37,26 +51,33 @@ def parse(description):
     run = parser.add_argument_group("the run").add_argument
     names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} without labels or groups)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)
-    run("--data", metavar="DIR", help="a folder of images or IDX files, or ring, grid, spiral (default: MNIST)")
+    folder = "folder of images or IDX files, or ring, grid, spiral; of a resumed run: where it is now (default: MNIST)"
+    run("--data", type=path, metavar="DIR", help=folder)
     size = "pixels along a side of image files (default: 28 if none is larger, else 32)"
-    run("--size", type=between(8, 256, int), metavar="N", help=size)
+    run("--size", type=number("size", int), metavar="N", help=size)
     run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")
     groups = f"groups of similar images in place of labels; 0: none (default: {GROUPS} where there are no labels)"
-    run("--groups", type=between(0, 256, int), metavar="K", help=groups)
-    run("--epochs", type=between(1, 100_000, int), metavar="N", help="passes over the data (default: the preset's)")
-    run("--max-steps", type=positive(int), metavar="N", help="stop after this many steps in all (default: no)")
-    run("--seed", type=between(0, 2**32 - 1, int), metavar="N", help="of weights, noise and order (default: 0)")
+    run("--groups", type=number("groups", int), metavar="K", help=groups)
+    run("--epochs", type=number("epochs", int), metavar="N", help="passes over the data (default: the preset's)")
+    steps = "stop after this many steps in all (default: no)"
+    run("--max-steps", type=number("max_steps", int), metavar="N", help=steps)
+    run("--seed", type=number("seed", int), metavar="N", help="of weights, noise and order (default: 0)")
     run(
         "--evaluate-every",
-        type=positive(int),
+        type=number("evaluate_every", int),
         metavar="N",
         help="epochs between measurements of quality (default: none)",
     )
-    run("--out", metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
-    run("--resume", metavar="RUN", help="go on with the run in this folder (default: a new run)")
+    run("--out", type=path, metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
+    run("--resume", type=path, metavar="RUN", help="go on with the run in this folder (default: a new run)")
     machine = parser.add_argument_group("machine and terminal").add_argument
     machine("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:N (default: auto, cuda if it works)")
-    machine("--threads", type=positive(int), metavar="N", help="of the CPU (default: OMP_NUM_THREADS, or all cores)")
+    machine(
+        "--threads",
+        type=number("threads", int),
+        metavar="N",
+        help="of the CPU (default: OMP_NUM_THREADS, or all cores)",
+    )
     machine(
         "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
     )
@@ -79,24 +100,25 @@ def parse(description):
 def add_parts(part):
     """Add the options that replace a field of the preset."""
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
-    part("--batch-size", type=positive(int), metavar="N", help=f"images in a step ({own.batch_size})")
-    part("--lr", type=positive(float), metavar="X", help=f"learning rate of Adam ({own.lr})")
+    part("--batch-size", type=number("batch_size", int), metavar="N", help=f"images in a step ({own.batch_size})")
+    part("--lr", type=number("lr", float), metavar="X", help=f"learning rate of Adam ({own.lr})")
     part(
         "--decay", action=flag, help=f"the learning rate falls to zero over the budget ({'yes' if own.decay else 'no'})"
     )
     latent = f"length of the latent vector ({own.latent_size})"
-    part("--latent", type=positive(int), metavar="N", dest="latent_size", help=latent)
+    part("--latent", type=number("latent_size", int), metavar="N", dest="latent_size", help=latent)
     part("--loss", choices=LOSSES, metavar="NAME", help=f"{', '.join(LOSSES)} ({own.loss})")
     part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), the first form (no)")
     smoothing = f"D's target for real images; 0.9 is one-sided label smoothing ({own.real_label:g})"
-    part("--real-label", type=between(0.5, 1.0), metavar="P", help=smoothing)
-    part("--dropout", type=between(0.0, 0.99), metavar="P", help=f"in D, a probability ({own.dropout:g})")
+    part("--real-label", type=number("real_label", float), metavar="P", help=smoothing)
+    part("--dropout", type=number("dropout", float), metavar="P", help=f"in D, a probability ({own.dropout:g})")
     part("--spectral-norm", action=flag, help="on every layer of D (no)")
     part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's gradient: none, {', '.join(PENALTIES)} (none)")
     few = f"a probability; 0: none (0, and {AUGMENT} for fewer than {FEW} images)"
-    part("--augment", type=between(0.0, 1.0), metavar="P", help=f"random changes to images before D, {few}")
-    part("--n-critic", type=positive(int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
-    part("--ema", type=between(0.0, 1e12), metavar="N", help=f"half-life of G's average, images; 0: none ({own.ema:g})")
+    part("--augment", type=number("augment", float), metavar="P", help=f"random changes to images before D, {few}")
+    part("--n-critic", type=number("n_critic", int), metavar="N", help=f"steps of D for each of G ({own.n_critic})")
+    ema = f"half-life of G's average, images; 0: none ({own.ema:g})"
+    part("--ema", type=number("ema", float), metavar="N", help=ema)
 
 
 def chosen_preset(args, dataset):
@@ -113,30 +135,28 @@ def chosen_preset(args, dataset):
     return name, for_data(PRESETS[name], shape)._replace(**fields)
 
 
-def positive(kind):
-    def parse(text):
-        value = kind(text)
-        if not (value > 0 and math.isfinite(value)):
-            raise argparse.ArgumentTypeError(f"must be a positive number; got {text}")
-        return value
+def number(name, kind):
+    """Return a function that reads an option as `kind` and checks it like the field `name` of a run's settings."""
+    is_valid, expected = LIMITS[name]
 
-    parse.__name__ = kind.__name__  # argparse says "invalid int value"
+    def parse(text):
+        with contextlib.suppress(ValueError):
+            if is_valid(value := kind(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"must be {expected}; got {text[:40]}")
+
     return parse
 
 
-def between(least, most, kind=float):
-    def parse(text):
-        value = kind(text)
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}; got {text}")
-        return value
-
-    parse.__name__ = kind.__name__
-    return parse
+def path(text):
+    """Return the path, unless it is empty: that is a variable of the shell that is not set."""
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError("an empty path; is a variable not set?")
+    return text
 
 
 def penalty(text):
     name, _, weight = text.partition(":")
     if name != "none" and name not in PENALTIES:
         raise argparse.ArgumentTypeError(f"there is no penalty {name!r}: none, {', '.join(PENALTIES)}")
-    return name, positive(float)(weight) if weight else None
+    return name, number("penalty_weight", float)(weight) if weight else None

@@ -108,17 +108,35 @@ def save_curves(path, log, quality=()):
 def save_world(path, real, generated, surface, arrows, pull, edge, title):
     """Write a toy world as PNG: points (N, 2) over D's surface, (rows, columns) within [-edge, edge]^2, and at the
     points `arrows` the directions `pull`, drawn at one length (their sizes differ by orders of magnitude)."""
-    figure = new_figure(5, 5)
-    axes = figure.subplots()
+    figure, axes = point_axes(real, generated, edge)
     extent = (-edge, edge, -edge, edge)
-    axes.imshow(surface, origin="lower", extent=extent, cmap="RdBu_r", alpha=0.5, interpolation="bilinear")
-    axes.scatter(*real.T, s=3, c="tab:green", label="real", linewidths=0)
-    axes.scatter(*generated.T, s=3, c="black", label="generated", linewidths=0)
+    shown = axes.imshow(surface, origin="lower", extent=extent, cmap="RdBu_r", alpha=0.5, interpolation="bilinear")
+    key = figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.8, pad=0.02, aspect=40)
+    key.set_label("D's output: red more real, blue more fake", fontsize="small")
+    key.ax.tick_params(labelsize="small")
     length = np.sqrt((pull**2).sum(1, keepdims=True)) + 1e-12
     axes.quiver(*arrows.T, *(pull / length).T, color="tab:purple", scale=25, width=0.003)
-    axes.set(xlim=(-edge, edge), ylim=(-edge, edge), title=title, xticks=[], yticks=[])
+    axes.plot([], [], color="tab:purple", label="where G's loss falls")
+    axes.set_title(title)
     axes.legend(loc="upper right", fontsize="small", markerscale=4)
     save_figure(path, figure)
+
+
+def save_points(path, real, generated, edge):
+    """Write points (N, 2) as PNG, generated over real ones."""
+    figure, axes = point_axes(real, generated, edge)
+    axes.legend(loc="upper right", fontsize="small", markerscale=4)
+    save_figure(path, figure)
+
+
+def point_axes(real, generated, edge):
+    """Return (figure, axes) with real and generated points (N, 2)."""
+    figure = new_figure(5, 5)
+    axes = figure.subplots()
+    axes.scatter(*real.T, s=3, c="tab:green", label="real", linewidths=0, zorder=2)
+    axes.scatter(*generated.T, s=3, c="black", label="generated", linewidths=0, zorder=2)
+    axes.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=[], yticks=[])
+    return figure, axes
 
 
 def save_gif(path, pictures, seconds=0.15, last=2.0):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from .. import files
 from . import plots, quality
-from .schedule import spread
 from .runs import LOG_COLUMNS
+from .schedule import spread
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PLACE = "THE RUN GOES HERE"
@@ -42,9 +42,7 @@ def shown(run):
         "steps": config["steps"],
         "done": done,
         "epochs": len(frames),
-        "frames": [
-            {"epoch": epoch, "picture": embedded(frames[epoch])} for epoch in some(frames)
-        ],
+        "frames": [{"epoch": epoch, "picture": embedded(frames[epoch])} for epoch in some(frames)],
         "curves": curves(log, measured),
         "panels": [panel(*it, config) for it in panels if it[0] != "penalty" or config["penalty"] != "none"],
         "interpolation": embedded(run.folder / "interpolation.png"),
@@ -140,7 +138,7 @@ def spaced(name):
 
 def text(value):
     """Return a JSON value as text."""
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return ", ".join(map(text, value))
     if isinstance(value, float):
         return f"{value:.4g}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,9 @@ from ..gan.training import Training
 
 ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
-    "no_labels": False, "augment": 0.0,
+    "no_labels": False, "augment": 0.0, "data_sha256": None,
 }  # fmt: skip
+Field = tuple[Callable[[Any], bool], str]  # whether a value is valid; what it must be
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
 
 
@@ -30,9 +32,10 @@ class Settings:
     """name: of the preset. preset: its record, with the options of this run in place of its own.
 
     shape: of one image (H, W, C), or of a point (2,). classes: of the data, 0 without labels. data: a folder, a toy
-    world, or None for MNIST. max_steps: where to stop before the budget, or None. evaluate_every: epochs between two
-    measurements of quality, or None. arguments: the words after train.py. groups: the number of images in each group,
-    if groups take the place of classes (app/groups.py). no_labels: the labels of the data are not used.
+    world, or None for MNIST. data_sha256: of its images and labels, None if unknown. max_steps: where to stop before
+    the budget, or None. evaluate_every: epochs between two measurements of quality, or None. arguments: the words after
+    train.py. groups: the number of images in each group, if groups take the place of classes (app/groups.py).
+    no_labels: the labels of the data are not used.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Settings:
     classes: int
     seed: int = 0
     data: str | None = None
+    data_sha256: str | None = None
     device: str = "cpu"
     max_steps: int | None = None
     evaluate_every: int | None = None
@@ -92,77 +96,83 @@ class Settings:
         return cls(name, PRESETS[name]._replace(**options), **own)
 
 
-def _checked(values: Mapping, fields: Mapping[str, tuple[Callable, str]]) -> dict[str, Any]:
+def _checked(values: Mapping, fields: Mapping[str, Field]) -> dict[str, Any]:
     """Return the fields of `values`, lists as tuples. Raises SettingsError for one that is missing or wrong."""
     for key, (is_valid, expected) in fields.items():
         if key not in values:
             raise SettingsError(f"{key!r} is missing: {expected}")
         if not is_valid(values[key]):
-            raise SettingsError(f"{key!r} must be {expected}; got {values[key]!r}")
+            raise SettingsError(f"{key!r} must be {expected}; got {reprlib.repr(values[key])}")
     return {key: tuple(values[key]) if isinstance(values[key], list) else values[key] for key in fields}
 
 
-def _whole(least: int, most: float = math.inf) -> tuple[Callable, str]:
-    expected = f"a whole number of at least {least}" if most == math.inf else f"a whole number from {least} to {most}"
-    return lambda x: type(x) is int and least <= x <= most, expected
+def whole(least: int, most: int) -> Field:
+    return lambda x: type(x) is int and least <= x <= most, f"a whole number from {least} to {most}"
 
 
-def _number(least: float, most: float = math.inf, above: bool = False) -> tuple[Callable, str]:
-    def is_valid(x):
-        return type(x) in (int, float) and math.isfinite(x) and least <= x <= most and not (above and x == least)
-
-    bound = f"above {least:g}" if above else f"of at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
-    return is_valid, f"a number {bound}"
+def _number(least: float, most: float, above: bool = False) -> Field:
+    """A number from `least` (above: not that number itself) to `most`. NaN is in no range."""
+    valid = lambda x: type(x) in (int, float) and least <= x <= most and not (above and x == least)
+    return valid, f"a number above {least:g}, up to {most:g}" if above else f"a number from {least:g} to {most:g}"
 
 
-def _one_of(names) -> tuple[Callable, str]:
+def _one_of(names) -> Field:
     return lambda x: isinstance(x, str) and x in names, f"one of {', '.join(names)}"
 
 
-def _or_none(field: tuple[Callable, str]) -> tuple[Callable, str]:
+def _or_none(field: Field) -> Field:
     return lambda x: x is None or field[0](x), f"{field[1]}, or null"
 
 
-def _list_of(field: tuple[Callable, str], lengths, expected: str) -> tuple[Callable, str]:
+def _list_of(field: Field, lengths, expected: str) -> Field:
     def is_valid(x):
         return isinstance(x, (list, tuple)) and (lengths is None or len(x) in lengths) and all(map(field[0], x))
 
     return is_valid, expected
 
 
-_text = (lambda x: isinstance(x, str), "text")
+_text = (lambda x: isinstance(x, str) and "\0" not in x, "text")
 _truth = (lambda x: isinstance(x, bool), "true or false")
+_device = (lambda x: isinstance(x, str) and re.fullmatch(r"cpu|cuda(:\d{1,4})?", x) is not None, "cpu, cuda or cuda:N")
+_hash = (lambda x: isinstance(x, str) and re.fullmatch(r"[0-9a-f]{64}", x) is not None, "a SHA-256")
+
+
+def _is_shape(x: Any) -> bool:
+    sizes = isinstance(x, (list, tuple)) and all(type(size) is int and 1 <= size <= 10_000 for size in x)
+    return sizes and ((len(x) == 3 and x[2] in (1, 3)) or list(x) == [2])
+
 
 FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
     "preset": _one_of(PRESETS),
     "arguments": _list_of(_text, None, "a list of words"),
-    "device": _text,
+    "device": _device,
     "data": _or_none(_text),
-    "shape": _list_of(_whole(1), (1, 3), "[H, W, C] of an image, or [2]"),
-    "classes": _whole(0),
-    "seed": _whole(0, 2**32 - 1),
-    "max_steps": _or_none(_whole(1)),
-    "evaluate_every": _or_none(_whole(1)),
-    "groups": _list_of(_whole(1), None, "a list of whole numbers"),
+    "data_sha256": _or_none(_hash),
+    "shape": (_is_shape, "[H, W, 1 or 3] of an image, or [2]"),
+    "classes": whole(0, 256),
+    "seed": whole(0, 2**32 - 1),
+    "max_steps": _or_none(whole(1, 10**12)),
+    "evaluate_every": _or_none(whole(1, 10**9)),
+    "groups": _list_of(whole(1, 10**12), range(257), "a list of at most 256 whole numbers"),
     "no_labels": _truth,
 }
-OPTION_FIELDS = {  # the same for the options of a preset
+OPTION_FIELDS = {  # the same for the options of a preset; the ranges of train.py's options are these
     "loss": _one_of(LOSSES),
     "penalty": _one_of(("none", *PENALTIES)),
-    "penalty_weight": _number(0),
+    "penalty_weight": _number(0, 1e12),
     "saturating": _truth,
-    "real_label": _number(0, 1),
-    "dropout": _number(0, 1),
+    "real_label": _number(0.5, 1),
+    "dropout": _number(0, 0.99),
     "spectral_norm": _truth,
     "augment": _number(0, 1),
-    "n_critic": _whole(1),
+    "n_critic": whole(1, 10_000),
     "conditional": _truth,
-    "latent_size": _whole(1),
-    "lr": _number(0, above=True),
-    "betas": _list_of(_number(0, 1), (2,), "two numbers from 0 to 1"),
+    "latent_size": whole(1, 1_000_000),
+    "lr": _number(0, 1e38, above=True),
+    "betas": _list_of(_number(0, 0.999999), (2,), "two numbers from 0 to 0.999999"),
     "decay": _truth,
     "cosine": _truth,
-    "ema": _number(0),
-    "batch_size": _whole(1),
-    "steps": _whole(1),
+    "ema": _number(0, 1e12),
+    "batch_size": whole(1, 1_000_000),
+    "steps": whole(1, 10**12),
 }

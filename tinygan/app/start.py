@@ -1,5 +1,6 @@
 """Begin a run, or go on with one."""
 
+import os
 import sys
 from dataclasses import replace
 from typing import NamedTuple
@@ -25,16 +26,16 @@ class Start(NamedTuple):
 
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
-    loaded = data.load(args.data, size=args.size)
+    source = absolute(args.data)
+    loaded = data.load(source, size=args.size)
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
-        raise ValueError(
-            f"--size is for folders of PNG and JPEG images; those of {loaded.name} have a size of their own"
-        )
+        raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
     dataset, sizes = groups.learned(args, loaded)
     name, preset = chosen_preset(args, dataset)
     settings = Settings(
-        name, preset, dataset.images.shape[1:], dataset.classes, args.seed or 0, args.data, backend.device,
-        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]), sizes, bool(args.no_labels),
+        name, preset, dataset.images.shape[1:], dataset.classes, seed=args.seed or 0, data=source,
+        data_sha256=loaded.sha256, device=backend.device, max_steps=args.max_steps,
+        evaluate_every=args.evaluate_every, arguments=tuple(sys.argv[1:]), groups=sizes, no_labels=bool(args.no_labels),
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
@@ -48,22 +49,33 @@ def new_run(args) -> Start:
 def resumed_run(args) -> Start:
     """Open the run of --resume and load its last checkpoint. Changed settings are written to config.json.
 
-    Raises RunError if the data are no longer of the shape, or have no longer the classes, of this run.
+    --data names where the data is now, if it was moved. Raises RunError if it is no longer of the shape, or has no
+    longer the classes, of this run.
     """
     run = Run.open(args.resume)
-    loaded = run.settings.dataset()
+    source = absolute(args.data) or run.settings.data
+    try:
+        loaded = replace(run.settings, data=source).dataset()
+    except data.DataError as error:
+        raise RunError(f"{error}. If the data was moved, --data says where it is now") from None
     run.lock()
     dataset = groups.load(run, loaded)
     if (dataset.images.shape[1:], dataset.classes) != (run.settings.shape, run.settings.classes):
         raise RunError(f"{run.folder} was trained on data of another shape, or with other classes, than {dataset.name}")
+    if run.settings.data_sha256 not in (None, loaded.sha256):
+        print(f"the data in {source} is not what this run began with; it goes on with what is there", file=sys.stderr)
     batches = run.settings.batches(dataset)
     every = args.evaluate_every or run.settings.evaluate_every
     settings = replace(run.settings, max_steps=args.max_steps, evaluate_every=every, device=backend.device)
+    settings = replace(settings, data=source, data_sha256=loaded.sha256)
     run.settings = with_epochs(settings, args.epochs, batches)
     training, quality = run.settings.training(), Quality(run.settings, loaded)
     run.load(training=training, batches=batches)
     if run.about.get("kernels") not in (None, backend.kernels()):
-        print(f"{run.about['kernels']} computed this run so far; {backend.kernels()} differs in the last bits", file=sys.stderr)
+        print(
+            f"{run.about['kernels']} computed this run so far; {backend.kernels()} differs in the last bits",
+            file=sys.stderr,
+        )
     quality.start(run, int(training.steps[0]))
     run.write_config()
     return Start(run, dataset, training, batches, quality)
@@ -74,3 +86,8 @@ def with_epochs(settings: Settings, epochs: int | None, batches: data.Batches) -
     if not epochs:
         return settings
     return replace(settings, preset=settings.preset._replace(steps=epochs * batches.steps_per_epoch))
+
+
+def absolute(source: str | None) -> str | None:
+    """Return the absolute path of a folder, so that the run can be resumed from anywhere; other sources as they are."""
+    return source if source is None or source in data.toy.WORLDS else os.path.abspath(source)

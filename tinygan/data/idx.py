@@ -5,6 +5,7 @@ end first; then the elements. Nothing in it is trusted: what it claims is held a
 """
 
 import gzip
+import hashlib
 import math
 import re
 import struct
@@ -32,6 +33,14 @@ class Dataset(NamedTuple):
     def classes(self):
         """The number of classes: the largest label plus 1, or 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
+
+    @property
+    def sha256(self):
+        """The hash of all images and labels."""
+        digest = hashlib.sha256(f"{self.images.shape} {self.images.dtype}".encode())
+        for array in (self.images, self.labels):
+            digest.update(b"" if array is None else np.ascontiguousarray(array))
+        return digest.hexdigest()
 
 
 def load_folder(folder, split):

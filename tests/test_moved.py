@@ -1,0 +1,79 @@
+"""A run goes on from anywhere, with data that was moved, and tells of data that has changed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from commands import ROOT, train
+from idx_files import idx
+
+from tinygan import data
+from tinygan.app.runs import Run, RunError
+
+
+def config(folder):
+    return json.loads((folder / "config.json").read_text())
+
+
+@pytest.fixture
+def moved(tiny, tmp_path):
+    """A run whose data, named by a relative path, was moved afterwards."""
+    shutil.copytree(tiny, tmp_path / "here")
+    words = ["--data", "here", "--preset", "vanilla", "--batch-size", "4", "--max-steps", "3", "--out", "r"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "--device", "cpu", *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert config(tmp_path / "r")["data"] == str(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    return tmp_path
+
+
+def test_a_resumed_run_is_told_where_its_data_is_now(moved):
+    lost = train("--resume", moved / "r", "--max-steps", 4)
+    assert lost.returncode == 1 and "If the data was moved, --data says where it is now" in lost.stderr
+    found = train("--resume", moved / "r", "--max-steps", 4, "--data", moved / "there")
+    assert found.returncode == 0 and found.stderr == ""
+    assert config(moved / "r")["data"] == str(moved / "there")
+    images = np.random.default_rng(1).integers(0, 256, (88, 8, 8), dtype=np.uint8)
+    (moved / "there" / "train-images").write_bytes(idx(images))
+    other = train("--resume", moved / "r", "--max-steps", 5)
+    assert other.returncode == 0 and "is not what this run began with" in other.stderr
+
+
+def test_a_fingerprint_is_of_images_and_labels(labelled):
+    loaded = data.load(labelled)
+    assert loaded.sha256 == data.load(labelled).sha256
+    assert loaded.sha256 != loaded._replace(labels=None).sha256
+    assert loaded.sha256 != loaded._replace(images=loaded.images + 1).sha256
+
+
+STRANGE = {"commit": "\x1b]0;owned\x07", "kernels": ["numpy"], "versions": {"numpy": 7, "$(reboot)": "1"}, "PS1": "x"}
+
+
+def test_keys_of_config_json_that_are_not_ours_are_dropped(trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "r")
+    (folder / "config.json").write_text(json.dumps({**config(folder), **STRANGE}))
+    run = Run.open(folder)
+    assert run.about == {"versions": {}}
+    run.write_config()
+    assert config(folder).keys() == config(trained[0]).keys() and "owned" not in (folder / "config.json").read_text()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"steps": 1e999}', "\ud800".encode("utf-8", "surrogatepass"), "[]"])
+def test_a_config_that_is_no_config_is_one_sentence(trained, tmp_path, text):
+    folder = shutil.copytree(trained[0], tmp_path / "r")
+    (folder / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RunError, match=r"config\.json is not what this version"):
+        Run.open(folder)
+
+
+def test_a_folder_with_files_of_something_else_is_left_alone(tiny, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    done = train("--data", tiny, "--batch-size", 4, "--out", tmp_path)
+    assert done.returncode == 1 and "has files of something else (thesis.tex): choose another --out" in done.stderr
+    assert os.listdir(tmp_path) == ["thesis.tex"]
