@@ -25,7 +25,10 @@ def moved(tiny, tmp_path):
     shutil.copytree(tiny, tmp_path / "here")
     words = ["--data", "here", "--preset", "vanilla", "--batch-size", "4", "--max-steps", "3", "--out", "r"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "--device", "cpu", *words], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, str(ROOT / "train.py"), "--device", "cpu", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert config(tmp_path / "r")["data"] == str(tmp_path / "here")

@@ -12,6 +12,7 @@ from runs import new_run, settings
 
 from tinygan.app import plots, report
 from tinygan.app.runs import LOG_COLUMNS, Run
+from tinygan.app.terminal import command
 from tinygan.gan.health import METRICS
 
 HOSTILE = '<img src=x onerror=alert(1)> & "it\'s" <!--'
@@ -85,7 +86,7 @@ def test_the_page_works_in_a_browser_whatever_a_run_is_called(tmp_path):
     assert console == []
     assert at["title"] == f"vanilla, {HOSTILE}" and at["heading"] == HOSTILE and at["images"] == 2
     assert "</script><script>document.title = 'owned'</script>" in at["told"]
-    assert at["command"].startswith("python train.py --resume '") and "distance12.51.5" in at["metrics"]
+    assert at["command"].startswith(f"{command('train')} --resume '") and "distance12.51.5" in at["metrics"]
     assert "agreement" not in at["metrics"]
     assert at["first"] == ["epoch 2", frames[1]["picture"], "At step 200"]
     assert at["moved"] == ["epoch 1", frames[0]["picture"], "At step 100"]
@@ -129,8 +130,8 @@ def test_the_page_says_what_the_run_is(tmp_path):
     assert settings["seed"] == "7" and settings["conditional"] == "yes" and settings["shape"] == "8, 8, 1"
     assert settings["data"] == "-" and settings["versions numpy"] == np.__version__ and settings["lr"] == "0.0008"
     folder = f"'{run.folder}'"
-    assert ["one class", f"python sample.py {folder} --digit 2"] in shown["commands"]
-    assert shown["commands"][0][1] == f"python train.py --resume {folder} --epochs N"
+    assert ["one class", f"{command('sample')} {folder} --digit 2"] in shown["commands"]
+    assert shown["commands"][0][1] == f"{command('train')} --resume {folder} --epochs N"
 
 
 def test_every_metric_has_its_curve(tmp_path):
@@ -191,4 +192,4 @@ def test_quality_along_the_way_has_a_curve(tmp_path):
 
 def test_the_page_of_a_toy_world_has_no_commands_for_images(tmp_path):
     world = settings(data="ring", shape=(2,))
-    assert len(report.commands(Run(tmp_path, world), world.to_json())) == 1
+    assert len(report.commands(Run(tmp_path, world), world.to_json())) == 2

@@ -83,7 +83,10 @@ def test_a_run_that_was_stopped_within_an_epoch_ends_with_the_same_bits(copy, tr
 def test_sigterm_lets_the_step_end_and_saves_and_the_end_is_the_same(tiny, trained, tmp_path):
     done = hurried("SIGTERM", "step", 15, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 143, done.stderr
-    assert f"stopped at step 15 and saved; go on with\n    python train.py --resume {tmp_path / 'r'}" in done.stdout
+    assert (
+        f"stopped at step 15 and saved; go on with\n    {sys.executable} train.py --resume {tmp_path / 'r'}"
+        in done.stdout
+    )
     assert train("--resume", tmp_path / "r").returncode == 0
     assert_same_end(trained[0], tmp_path / "r")
 

@@ -64,7 +64,8 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     assert re.search(
         r"epoch 2/2: loss D [\d.]+ G [\d.]+, D\(x\) 0\.\d+, D\(G\(z\)\) 0\.\d+, gradients .* a step\n", rest
     )
-    assert f"python sample.py {folder} --n 100" in rest and f"python train.py --resume {folder} --epochs" in rest
+    assert f"\n    {sys.executable} sample.py {folder} --n 100" in rest
+    assert f"\n    {sys.executable} train.py --resume {folder} --epochs" in rest
 
 
 def test_a_terminal_gets_a_bar(tiny, tmp_path):

@@ -13,6 +13,7 @@ RANKS = {  # a module imports from its own rank or from lower ones
     "files": 0, "data": 3, "metrics": 4,  # beside the game: what is learned from; how good samples are
     "gan": 4,  # the game
     "app": 5,  # the application
+    "__main__": 6,  # the command
 }  # fmt: skip
 APART = {("metrics", "gan"), ("gan", "metrics"), ("gan", "data"), ("backend", "files"), ("files", "backend")}
 WITH_NUMPY = {"backend", "data", "metrics", "app"}  # host arrays: files, pictures, tables

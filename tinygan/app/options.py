@@ -47,7 +47,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 def parse(description):
     """Return the arguments of the program. A wrong one ends the program with a sentence."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="python train.py [options]")
+    parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="%(prog)s [options]")
     run = parser.add_argument_group("the run").add_argument
     names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} without labels or groups)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)

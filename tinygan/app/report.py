@@ -14,6 +14,7 @@ from .. import files
 from . import plots, quality
 from .runs import LOG_COLUMNS
 from .schedule import spread
+from .terminal import command
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PLACE = "THE RUN GOES HERE"
@@ -149,14 +150,17 @@ def commands(run, config):
     """Return [[what it does, the command]] for this run."""
     folder = shlex.quote(str(run.folder))
     if len(config["shape"]) == 1:
-        return [["go on", f"python train.py --resume {folder} --epochs N"]]
+        return [
+            ["go on", f"{command('train')} --resume {folder} --epochs N"],
+            ["draw more", f"{command('sample')} {folder} --n 1000 --out points.png"],
+        ]
     kind, name = ("digit", "one class") if not config.get("groups") else ("group", "one group")
-    one = [[name, f"python sample.py {folder} --{kind} {min(7, config['classes'] - 1)}"]]
+    one = [[name, f"{command('sample')} {folder} --{kind} {min(7, config['classes'] - 1)}"]]
     return [
-        ["go on", f"python train.py --resume {folder} --epochs N"],
-        ["draw more", f"python sample.py {folder} --n 100 --out grid.png"],
+        ["go on", f"{command('train')} --resume {folder} --epochs N"],
+        ["draw more", f"{command('sample')} {folder} --n 100 --out grid.png"],
         *(one if config["conditional"] else []),
-        ["between latent points", f"python sample.py {folder} --interpolate --out walk.gif"],
-        ["nearest training images", f"python sample.py {folder} --nearest --out nearest.png"],
-        ["measure", f"python evaluate.py {folder}"],
+        ["between latent points", f"{command('sample')} {folder} --interpolate --out walk.gif"],
+        ["nearest training images", f"{command('sample')} {folder} --nearest --out nearest.png"],
+        ["measure", f"{command('evaluate')} {folder}"],
     ]

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -15,6 +16,7 @@ from ..backend.cpu import threads
 from ..gan.health import METRICS
 
 KERNELS = {"numba": "Numba", "numpy": "NumPy (faster with Numba: pip install -e '.[fast]')", "cupy": "CuPy"}
+SCRIPTS = ("train", "sample", "evaluate")
 BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
@@ -60,12 +62,14 @@ class Terminal:
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")
 
     def stopped(self, run, step):
-        self.say(f"stopped at step {step} and saved; go on with\n    python train.py --resume {quoted(run.folder)}")
+        self.say(f"stopped at step {step} and saved; go on with\n    {command('train')} --resume {quoted(run.folder)}")
 
     def done(self, run):
         folder = quoted(run.folder)
-        self.say(f"samples are in {run.samples}; draw more with\n    python sample.py {folder} --n 100 --out grid.png")
-        self.say(f"or train it for longer with\n    python train.py --resume {folder} --epochs N")
+        self.say(
+            f"samples are in {run.samples}; draw more with\n    {command('sample')} {folder} --n 100 --out grid.png"
+        )
+        self.say(f"or train it for longer with\n    {command('train')} --resume {folder} --epochs N")
 
 
 def say(text):
@@ -100,6 +104,18 @@ def summary(log, timings, before, until):
     seconds = sum(seconds for step, _, seconds in timings if before < step <= until)
     speed = f"{1000 * seconds / (until - before):.0f} ms a step"
     return f"{short(means)}, gradients D {means[9]:.2g} G {means[10]:.2g}, {speed}" if rows else speed
+
+
+def command(script):
+    """Return how to start a script ("train", "sample", "evaluate"), in the words that started this program.
+
+    So a hint can be pasted: it has the same Python, or the installed command.
+    """
+    started, name = Path(sys.argv[0]), sys.argv[0].rpartition(" ")[2]
+    if name in SCRIPTS:  # tinygan train; see tinygan/__main__.py
+        return f"{sys.argv[0].rpartition(' ')[0]} {script}"
+    beside = started.with_name(f"{script}.py") if started.suffix == ".py" else Path(f"{script}.py")
+    return f"{quoted(sys.orig_argv[0])} {quoted(beside)}"
 
 
 def quoted(path):

@@ -1,0 +1,41 @@
+"""The command of the installed package: tinygan train, tinygan sample, tinygan evaluate; or python -m tinygan train ...
+
+The scripts are train.py, sample.py and evaluate.py. In a clone they are beside the package; in an installed package
+they are in tinygan/scripts.
+"""
+
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+SCRIPTS = ("train", "sample", "evaluate")
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    """Run the script that the first argument names, with the other arguments. It ends the program itself."""
+    words = sys.argv[1:]
+    if not words or words[0] not in SCRIPTS:
+        from tinygan import __version__
+
+        known = ["--version"], ["-h"], ["--help"]
+        print(f"tinygan {__version__}\nusage: {launcher()} {'|'.join(SCRIPTS)} [options]    (--help says more of each)")
+        return 0 if words in known else 2
+    script = f"{words[0]}.py"
+    path = next(path for path in (HERE / "scripts" / script, HERE.parent / script) if path.exists())
+    sys.argv = [f"{launcher()} {words[0]}", *words[1:]]  # the name of the program, in its messages
+    runpy.run_path(str(path), run_name="__main__")
+    return 0
+
+
+def launcher() -> str:
+    """Return how this program was started: tinygan, its path, or python -m tinygan."""
+    started = sys.argv[0]
+    if Path(started).name == "__main__.py":
+        return f"{sys.orig_argv[0]} -m tinygan"
+    return "tinygan" if shutil.which("tinygan") == started else started
+
+
+if __name__ == "__main__":
+    sys.exit(main())
