@@ -10,11 +10,11 @@ import math
 import sys
 from pathlib import Path
 
-import matplotlib.image
 import matplotlib.patches
 import numpy as np
 from graph import COLUMN, ROW, draw, fit, layout
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tinygan import Tensor, backend, data, grad
 from tinygan.app import plots, worlds
@@ -234,19 +234,19 @@ def curves(logs):
 
 def through_epochs(run, columns=10, rows=8):
     """Draw one latent vector a row, one epoch a column, from the sample grids of a run."""
-    files = sorted(run.samples.glob("epoch_*.png"))
+    files = list(run.pictures().values())
     files = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(columns, len(files)))]
     h, w, _ = run.settings.shape
     count = 10 * run.settings.classes if run.settings.preset.conditional else 64
     across = 10 if run.settings.preset.conditional else math.isqrt(count)
     chosen = range(0, count, across)[:rows] if run.settings.preset.conditional else range(rows)
     images = []
-    for picture in [matplotlib.image.imread(file)[..., :3] for file in files]:
+    for picture in [np.asarray(Image.open(file).convert("RGB")) for file in files]:
         scale = picture.shape[1] // (across * (w + plots.GAP) + plots.GAP)
         picture = picture[::scale, ::scale]
         for i in chosen:
             top, left = (plots.GAP + n * (size + plots.GAP) for n, size in zip(divmod(i, across), (h, w)))
-            images.append((picture[top : top + h, left : left + w] * 255).astype(np.uint8))
+            images.append(picture[top : top + h, left : left + w])
     order = [epoch * rows + i for i in range(rows) for epoch in range(len(files))]
     plots.save_grid(HERE / "epochs.png", np.stack(images)[order], len(files))
     print(HERE / "epochs.png", [file.stem for file in files])

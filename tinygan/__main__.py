@@ -4,12 +4,12 @@ The scripts are train.py, sample.py and evaluate.py. In a clone they are beside 
 they are in tinygan/scripts.
 """
 
-import runpy
 import shutil
 import sys
 from pathlib import Path
 
-SCRIPTS = ("train", "sample", "evaluate")
+from .app.terminal import SCRIPTS
+
 HERE = Path(__file__).parent
 
 
@@ -17,15 +17,14 @@ def main() -> int:
     """Run the script that the first argument names, with the other arguments. It ends the program itself."""
     words = sys.argv[1:]
     if not words or words[0] not in SCRIPTS:
-        from tinygan import __version__
-
         known = ["--version"], ["-h"], ["--help"]
-        print(f"tinygan {__version__}\nusage: {launcher()} {'|'.join(SCRIPTS)} [options]    (--help says more of each)")
+        print(f"tinygan {sys.modules['tinygan'].__version__}")
+        print(f"usage: {launcher()} {'|'.join(SCRIPTS)} [options]    (--help says more of each)")
         return 0 if words in known else 2
     script = f"{words[0]}.py"
     path = next(path for path in (HERE / "scripts" / script, HERE.parent / script) if path.exists())
     sys.argv = [f"{launcher()} {words[0]}", *words[1:]]  # the name of the program, in its messages
-    runpy.run_path(str(path), run_name="__main__")
+    exec(compile(path.read_text("utf-8"), path, "exec"), {"__name__": "__main__", "__file__": str(path)})
     return 0
 
 
