@@ -106,3 +106,65 @@ def test_what_cannot_be_measured_says_why(tmp_path):
         Evaluator(tmp_path)
     with pytest.raises(MetricsError, match="too small: more than 5 test images"):
         Evaluator(write(tmp_path, train_labels=idx(np.arange(30) % 2)))
+
+
+@pytest.fixture
+def separable(tmp_path, monkeypatch):
+    """36 images of two classes, for which a network is trained for 12 steps and kept below tmp_path/cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "LEAST_STEPS", 12)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    images = np.random.default_rng(0).integers(0, 256, (36, 8, 8))
+    return write(tmp_path, train_images=idx(images), train_labels=idx(np.arange(36) % 2))
+
+
+def trained_steps(folder):
+    """Return (the steps that an Evaluator trained, itself)."""
+    steps = []
+    measured = Evaluator(folder, progress=lambda all_steps: (steps.append(step) or step for step in all_steps))
+    return steps, measured
+
+
+@pytest.mark.parametrize("damage", ["weights", "no weights", "record", "list"])
+def test_a_damaged_network_is_trained_anew(separable, tmp_path, damage):
+    assert len(trained_steps(separable)[0]) == 12
+    (weights,) = (tmp_path / "cache/tinygan").glob("*.npz")
+    if damage == "weights":
+        weights.write_bytes(weights.read_bytes()[:-9])
+    elif damage == "no weights":
+        weights.unlink()
+    else:
+        weights.with_suffix(".json").write_text("[]" if damage == "list" else "{")
+    assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []
+
+
+def test_a_network_that_cannot_be_kept_is_used_from_memory_and_that_is_said_first(separable, tmp_path, capsys):
+    (tmp_path / "cache").write_text("a file, where a folder would have to be")
+    steps, measured = trained_steps(separable)
+    assert len(steps) == 12 and measured.record["test_accuracy"] <= 1
+    assert "cannot be kept" in capsys.readouterr().err
+
+
+def test_a_network_that_learned_nothing_is_not_believed_silently(separable, monkeypatch):
+    monkeypatch.setattr(evaluators, "USELESS", 1.1)
+    assert "features say little about these images" in trained_steps(separable)[1].note
+
+
+def test_ctrl_c_keeps_what_a_network_has_learned(separable, tmp_path):
+    """It goes on to the very same weights."""
+    whole = trained_steps(separable)[1].record["sha256"]
+    for path in (tmp_path / "cache/tinygan").iterdir():
+        path.unlink()
+
+    def stopped(steps):
+        for step in steps:
+            if step == 7:
+                raise KeyboardInterrupt
+            yield step
+
+    with pytest.raises(KeyboardInterrupt):
+        Evaluator(separable, progress=stopped)
+    (kept,) = (tmp_path / "cache/tinygan").iterdir()
+    assert kept.name.endswith(".partial.npz")
+    assert trained_steps(separable)[1].record["sha256"] == whole
+    assert len(list((tmp_path / "cache/tinygan").iterdir())) == 2

@@ -17,7 +17,7 @@ class Scripted:
     distances = ()
 
     def __init__(self, source, n, progress, train):
-        self.real = type("Dataset", (), {"images": "real"})
+        self.real, self.note = type("Dataset", (), {"images": "real"}), None
 
     def draw(self, training):
         return "samples", None

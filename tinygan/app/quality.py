@@ -34,6 +34,8 @@ class Quality:
             raise ValueError("a toy world is measured at its end: --evaluate-every is for images")
         if self.every:
             self.evaluator = Evaluator(settings.data, SAMPLES, progress=tqdm, train=train)
+            if self.evaluator.note:
+                print(self.evaluator.note, file=sys.stderr)
 
     def start(self, run, step):
         """Read the rows up to this step. Later ones, after the checkpoint, are dropped and measured again."""

@@ -67,10 +67,11 @@ def cross_entropy(logits, one_hot):
     return (log(exp(shifted).sum(axis=1)) - (shifted * one_hot).sum(axis=1)).mean()
 
 
-def train(dataset, seed=0, progress=iter):
+def train(dataset, seed=0, progress=iter, saved=None, keep=None):
     """Return a Classifier trained on a Dataset with labels; each image is shifted and gets noise.
 
     The learning rate falls to zero on a cosine. progress: a function around the iterator of steps, such as tqdm.
+    keep: called with the state of the training, {name: array}, on Ctrl-C. saved: such a state, to go on from.
     """
     images, labels = dataset.images, dataset.labels
     batch = min(BATCH, len(images))
@@ -80,13 +81,27 @@ def train(dataset, seed=0, progress=iter):
     network = Classifier(images.shape[3], dataset.classes, backend.RNG(seed))
     optimizer = Adam(network, LR, betas=(0.9, 0.999))
     one_hot = np.eye(dataset.classes, dtype=np.float32)
-    for step in progress(range(steps)):
-        if step % per_epoch == 0:
-            order = host.permutation(len(images))
-        index = order[step % per_epoch * batch :][:batch]
-        x, y = (backend.to_device(part) for part in (disturbed(images[index], host), one_hot[labels[index]]))
-        optimizer.lr[...] = LR * 0.5 * (1 + math.cos(math.pi * step / steps))
-        optimizer.step(grad(cross_entropy(network(Tensor(to_float(x))), y), optimizer.parameters))
+    parts = {"network": network, "optimizer": optimizer}
+    done = int(saved["step"]) if saved else 0
+    for name, part in parts.items() if saved else ():
+        part.load_state_dict({k.removeprefix(f"{name}."): v for k, v in saved.items() if k.startswith(f"{name}.")})
+    try:
+        for step in progress(range(steps)):
+            if step % per_epoch == 0:
+                order = host.permutation(len(images))
+            index = order[step % per_epoch * batch :][:batch]
+            pixels = disturbed(images[index], host)
+            if step < done:  # only the random numbers of this step are needed
+                continue
+            x, y = backend.to_device(pixels), backend.to_device(one_hot[labels[index]])
+            optimizer.lr[...] = LR * 0.5 * (1 + math.cos(math.pi * step / steps))
+            optimizer.step(grad(cross_entropy(network(Tensor(to_float(x))), y), optimizer.parameters))
+            done = step + 1
+    except KeyboardInterrupt:
+        if keep and done:
+            state = {f"{name}.{key}": array for name, part in parts.items() for key, array in part.state_dict().items()}
+            keep({name: backend.to_host(array) for name, array in state.items()} | {"step": np.array(done)})
+        raise
     return network.eval()
 
 

@@ -9,6 +9,7 @@ from . import labels, neighbours, store
 from .frechet import frechet, moments
 
 REFERENCE = 10_000  # test images at most: all of MNIST's
+USELESS = 0.6  # the accuracy below which the features of a classifier are not to be trusted
 PIXELWISE = 2_000  # images whose nearest training image is searched: enough for a median
 
 
@@ -24,6 +25,10 @@ class Evaluator:
     def __init__(self, source=None, n=10_000, progress=iter, train=None):
         self.train, test, self.note = splits(source, train)
         self.classifier, self.record = store.for_data(self.train, test, progress)
+        if self.record["test_accuracy"] < USELESS:
+            warning = f"The classifier is right on only {self.record['test_accuracy']:.0%} of the test images: its "
+            self.note = f"{self.note}. {warning}" if self.note else warning
+            self.note += "features say little about these images, and so do the numbers"
         self.test, self.real = some(test, REFERENCE), some(self.train, n)
         self.features, _ = self.classifier.predict(self.test.images)
         self.moments = moments(self.features)
