@@ -40,7 +40,7 @@ def arguments():
     parser.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
     parser.add_argument("--n", type=int, help="how many images, paths or pairs (default: enough for a picture)")
     one = parser.add_mutually_exclusive_group()
-    one.add_argument("--digit", type=int, help="of this class only (a run of preset cgan; default: each in turn)")
+    one.add_argument("--digit", help="of this class only, a number or the name of its folder (default: each in turn)")
     one.add_argument("--group", type=int, help="of this group of similar images only, 0 is the largest (default: all)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--interpolate", action="store_true", help="paths between latent vectors, on the sphere")
@@ -78,7 +78,7 @@ def main(args):
     if run.settings.points and (args.interpolate or args.nearest):
         raise ValueError(f"{args.run} is a run on a toy world: of points there is no --interpolate and no --nearest")
     kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
-    args.label = getattr(args, kind)
+    args.label = class_number(args.digit, run.settings.class_names) if kind == "digit" else args.group
     if getattr(args, other) is not None or (args.label is not None and not 0 <= args.label < classes):
         raise ValueError(f"{args.run} can be asked for " + (f"{kind}s 0 to {classes - 1}" if classes else f"no {kind}"))
     training = run.settings.training()
@@ -89,6 +89,15 @@ def main(args):
         draw_images(args, run, training, classes)
     print(printable(f"written: {args.out}"))
     return 0
+
+
+def class_number(text, names):
+    """Return the number of the class that --digit names, by its number or by the name of its folder; None for none."""
+    if text is None or text in names:
+        return None if text is None else names.index(text)
+    if text.isdecimal():
+        return int(text[:9])
+    raise ValueError(f"--digit {text}: there is no such class" + (f": {', '.join(names[:20])}" if names else ""))
 
 
 def draw_points(args, run, training):

@@ -164,7 +164,7 @@ def broken(folder, kind):
 def test_a_broken_image_is_one_sentence_that_names_it(tmp_path, kind):
     save(tmp_path / "a.png", pixels())
     path = broken(tmp_path, kind)
-    with pytest.raises(DataError, match="not a PNG or JPEG image that can be read") as error:
+    with pytest.raises(DataError, match="not an image that can be read") as error:
         data.load(tmp_path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
@@ -179,7 +179,7 @@ def test_a_folder_that_can_be_read_in_two_ways_is_refused(tmp_path):
 def test_a_folder_for_a_split_without_an_image_is_refused(tmp_path):
     save(tmp_path / "train" / "a.png", pixels())
     (tmp_path / "test").mkdir()
-    with pytest.raises(DataError, match=r"test: there is no PNG or JPEG image in it"):
+    with pytest.raises(DataError, match=r"test: there is no image"):
         data.load(tmp_path, "test")
 
 
@@ -201,3 +201,41 @@ def test_every_preset_builds_networks_for_the_size(name, side, channels):
     fake = training.gan.G(latent, *labels)
     assert fake.shape == (2, *shape) and training.gan.D(fake, *labels).shape == (2, 1)
     assert to_pixels(backend.to_host(fake.data)).dtype == np.uint8
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp"])
+def test_webp_and_bmp_are_read(tmp_path, suffix):
+    save(tmp_path / f"a{suffix}", pixels(28, 28), **({"lossless": True} if suffix == ".webp" else {}))
+    assert (data.load(tmp_path).images[0] == pixels(28, 28)[..., :1]).all()
+
+
+def test_files_that_are_not_read_are_counted_aloud(tmp_path, capsys):
+    for name in ("cats/a.png", "dogs/a.png", "dogs/more/b.png"):
+        save(tmp_path / name, pixels())
+    save(tmp_path / "dogs" / "c.gif", pixels()[..., 0])
+    (tmp_path / "images.txt").write_text("a list of the images, and no IDX file")
+    assert data.load(tmp_path).labels.tolist() == [0, 1]
+    said = capsys.readouterr().err
+    assert "3 files in it are not read" in said and "1 deeper images" in said and "1 .gif" in said and "1 .txt" in said
+
+
+def test_all_broken_files_are_named_or_left_out(tmp_path, capsys):
+    for i in range(3):
+        save(tmp_path / "a" / f"{i}.png", np.full((28, 28), i, np.uint8))
+        save(tmp_path / "b" / f"{i}.png", np.full((28, 28), 10 + i, np.uint8))
+    (tmp_path / "a" / "1.png").write_bytes(b"no")
+    (tmp_path / "b" / "0.png").write_bytes((tmp_path / "b" / "0.png").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"2 of 6 images cannot be read: .*1\.png.*0\.png.*--skip-broken leaves"):
+        data.load(tmp_path)
+    loaded = data.load(tmp_path, skip_broken=True)
+    assert loaded.images[:, 0, 0, 0].tolist() == [0, 2, 11, 12] and loaded.labels.tolist() == [0, 0, 1, 1]
+    assert "left out: 2 of 6 images" in capsys.readouterr().err
+    assert loaded.class_names == ("a", "b")
+
+
+def test_what_is_no_folder_gets_a_hint(tmp_path):
+    path = save(tmp_path / "a.png", pixels())
+    with pytest.raises(DataError, match="it is a file; the folder is"):
+        data.load(path)
+    with pytest.raises(DataError, match="MNIST is the default, without --data"):
+        data.load("mnist")

@@ -180,6 +180,13 @@ def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, scr
             run_program(f"{script}.py", fail, SimpleNamespace(debug=True))
 
 
+def test_a_class_is_asked_for_by_the_name_of_its_folder():
+    names = ("cat", "dog", "7")
+    assert [sample.class_number(text, names) for text in ("dog", "7", "0", None)] == [1, 2, 0, None]
+    with pytest.raises(ValueError, match="--digit horse: there is no such class: cat, dog, 7"):
+        sample.class_number("horse", names)
+
+
 REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.jpg", [], "ends in .png or .npz; got"),
     ("grey", "a.gif", [], "a .gif moves, and so needs --interpolate"),

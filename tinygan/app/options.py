@@ -55,6 +55,7 @@ def parse(description):
     run("--data", type=path, metavar="DIR", help=folder)
     size = "pixels along a side of image files (default: 28 if none is larger, else 32)"
     run("--size", type=number("size", int), metavar="N", help=size)
+    run("--skip-broken", action="store_true", default=None, help="leave out image files that are damaged (default: no)")
     run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")
     groups = f"groups of similar images in place of labels; 0: none (default: {GROUPS} where there are no labels)"
     run("--groups", type=number("groups", int), metavar="K", help=groups)

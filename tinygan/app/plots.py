@@ -61,23 +61,21 @@ def new_figure(width, height):
     return FigureCanvasAgg(Figure(figsize=(width, height), layout="constrained")).figure
 
 
-def save_figure(path, figure):
-    """Write a figure as PNG, 100 pixels an inch."""
-    replace(path, lambda file: figure.savefig(file, format="png", dpi=100))
+def save_figure(path, figure, dpi=100):
+    """Write a figure as PNG."""
+    replace(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
 
 
 def save_strips(path, strips):
     """Write strips, [(title, images, uint8 (N, H, W, C))], one below the other as PNG."""
-    from matplotlib.figure import Figure
-
     width = max(len(images) for _, images in strips)
-    figure = Figure(figsize=(8, 1.15 * len(strips)), layout="constrained")
+    figure = new_figure(8, 1.15 * len(strips))
     for axes, (title, images) in zip(figure.subplots(len(strips)), strips):
         picture = grid(images, width, scale=1)
         axes.imshow(picture.repeat(3, 2) if picture.shape[2] == 1 else picture)
         axes.set_title(title, fontsize=9, loc="left")
         axes.axis("off")
-    figure.savefig(path, dpi=150)
+    save_figure(path, figure, dpi=150)
 
 
 def save_curves(path, log, quality=()):

@@ -17,7 +17,7 @@ from ..gan.training import Training
 
 ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
-    "no_labels": False, "augment": 0.0, "data_sha256": None,
+    "no_labels": False, "augment": 0.0, "data_sha256": None, "skip_broken": False, "class_names": [],
 }  # fmt: skip
 Field = tuple[Callable[[Any], bool], str]  # whether a value is valid; what it must be
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
@@ -35,7 +35,8 @@ class Settings:
     world, or None for MNIST. data_sha256: of its images and labels, None if unknown. max_steps: where to stop before
     the budget, or None. evaluate_every: epochs between two measurements of quality, or None. arguments: the words after
     train.py. groups: the number of images in each group, if groups take the place of classes (app/groups.py).
-    no_labels: the labels of the data are not used.
+    no_labels: the labels of the data are not used. skip_broken: leave out image files that cannot be read. class_names:
+    of the folders that are classes.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Settings:
     arguments: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     no_labels: bool = False
+    skip_broken: bool = False
+    class_names: tuple[str, ...] = ()
 
     @property
     def points(self) -> bool:
@@ -68,7 +71,7 @@ class Settings:
 
     def dataset(self, split: str = "train") -> Dataset:
         """Read the data of this run, image files at the size of its networks."""
-        return load(self.data, split, self.shape[0])
+        return load(self.data, split, self.shape[0], self.skip_broken)
 
     def batches(self, dataset: Dataset) -> Batches:
         """Build the source of batches of this run."""
@@ -155,6 +158,8 @@ FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
     "evaluate_every": _or_none(whole(1, 10**9)),
     "groups": _list_of(whole(1, 10**12), range(257), "a list of at most 256 whole numbers"),
     "no_labels": _truth,
+    "skip_broken": _truth,
+    "class_names": _list_of(_text, range(257), "a list of at most 256 names"),
 }
 OPTION_FIELDS = {  # the same for the options of a preset; the ranges of train.py's options are these
     "loss": _one_of(LOSSES),

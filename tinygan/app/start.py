@@ -27,7 +27,7 @@ class Start(NamedTuple):
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
     source = absolute(args.data)
-    loaded = data.load(source, size=args.size)
+    loaded = data.load(source, size=args.size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
     dataset, sizes = groups.learned(args, loaded)
@@ -36,6 +36,7 @@ def new_run(args) -> Start:
         name, preset, dataset.images.shape[1:], dataset.classes, seed=args.seed or 0, data=source,
         data_sha256=loaded.sha256, device=backend.device, max_steps=args.max_steps,
         evaluate_every=args.evaluate_every, arguments=tuple(sys.argv[1:]), groups=sizes, no_labels=bool(args.no_labels),
+        skip_broken=bool(args.skip_broken), class_names=() if sizes else dataset.class_names,
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)

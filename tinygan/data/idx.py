@@ -23,11 +23,15 @@ class DataError(ValueError):
 
 
 class Dataset(NamedTuple):
-    """images: uint8 (N, H, W, C), or points: float32 (N, 2); labels: uint8 (N,), or None; name: of where they are."""
+    """images: uint8 (N, H, W, C), or points: float32 (N, 2); labels: uint8 (N,), or None; name: of where they are.
+
+    class_names: of the folders that are classes, or nothing.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
     name: str
+    class_names: tuple[str, ...] = ()
 
     @property
     def classes(self):
@@ -71,7 +75,12 @@ def find(folder, split, kind, needed=True):
     Raises DataError if several files fit, or none where one is needed.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+        hint = ""
+        if folder.is_file():
+            hint = f", it is a file; the folder is {folder.parent}"
+        elif folder.name.lower() == "mnist":
+            hint = "; MNIST is the default, without --data"
+        raise DataError(f"{folder}: there is no such folder{hint}")
     files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
     of_split = {"train": "train", "test": "t10k|test"}
     fits = [path for path in files if re.search(of_split[split], path.name.lower())]
@@ -82,7 +91,7 @@ def find(folder, split, kind, needed=True):
         raise DataError(f"{folder}: {', '.join(p.name for p in fits)}: several files of {split} {kind}; keep one")
     if needed and not fits:
         raise DataError(
-            f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for, or PNG or JPEG"
+            f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for, or image files"
         )
     return fits[0] if fits else None
 

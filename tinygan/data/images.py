@@ -1,4 +1,4 @@
-"""Image files, PNG or JPEG, in one folder or in a folder for each class. Both may be inside folders train and test.
+"""Image files (PNG, JPEG, WebP, BMP) in one folder, or in a folder for each class; either in folders train and test.
 
     DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
 All are brought to one square: cropped in the middle, then resized, to the chosen size, or else to 28 pixels if none is
@@ -6,40 +6,69 @@ larger, else to 32. They are grey if none has a colour. Classes are numbered in 
 where these are numbers.
 """
 
+import sys
 import warnings
+from collections import Counter
 
 import numpy as np
 from tqdm import tqdm
 
 from .idx import DataError, Dataset
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 SPLITS = {"train": ("train", "training"), "test": ("test", "testing", "t10k"), "": ("val", "valid", "validation")}
 
 
 def has_images(folder):
     """Whether a folder, or a folder in it, contains image files and no IDX file of images."""
-    for path in folder.glob("*"):
-        if "images" in path.name.lower() and path.suffix.lower() not in SUFFIXES and path.is_file():
-            return False
+    if any("images" in path.name.lower() and begins_like_idx(path) for path in folder.glob("*") if path.is_file()):
+        return False
     return any(any(map(images_in, places)) for places in ([folder], folder.glob("*"), folder.glob("*/*")))
 
 
-def load_folder(folder, split, size=None):
-    """Return the images of a folder for `split`, with their folders as classes, as a Dataset."""
+def begins_like_idx(path):
+    """Whether a file begins like an IDX file, gzipped or not; images.txt does not."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) in (b"\0\0", b"\x1f\x8b")
+    except OSError:
+        return False
+
+
+def load_folder(folder, split, size=None, skip_broken=False):
+    """Return the images of a folder for `split`, with their folders as classes, as a Dataset.
+
+    skip_broken: leave out files that cannot be read, instead of raising DataError. Files that are no images, or too
+    deep, are counted on stderr.
+    """
     root, roots = find(folder, split)
     inner = {path.name for each in roots for path in folders(each) if images_in(path)}
     names = sorted(inner, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
     flat, classes = images_in(root), [images_in(root / name) for name in names]
     if bool(flat) == any(classes):
-        found = "images lie in it and also in its folders" if flat else "there is no PNG or JPEG image in it"
+        found = "images lie in it and also in its folders" if flat else "there is no image (PNG, JPEG, WebP, BMP) in it"
         raise DataError(f"{root}: {found}; all images are to lie in it, or all in a folder for each class")
     if len(names) > 256:
         raise DataError(f"{root}: {len(names)} folders, which would be as many classes; there can be 256")
+    paths = [*flat, *(path for paths in classes for path in paths)]
     labels = np.repeat(np.arange(len(names)).astype(np.uint8), [len(paths) for paths in classes])
     name = folder.absolute().name
-    images = read([*flat, *(path for paths in classes for path in paths)], name, size)
-    return Dataset(images, labels if len(names) > 1 else None, name)  # a single class is no class
+    say_ignored(root, paths)
+    images, kept = read(paths, name, size, skip_broken)
+    if len(names) < 2:  # a single class is no class
+        return Dataset(images, None, name)
+    return Dataset(images, labels[kept], name, tuple(names))
+
+
+def say_ignored(root, paths):
+    """Print how many files in a folder are not read, by the ends of their names, to stderr."""
+    read_too = set(paths)
+    others = [path for path in root.rglob("[!.]*") if path.is_file() and path not in read_too]
+    kinds = Counter("deeper images" if p.suffix.lower() in SUFFIXES else p.suffix or "without a suffix" for p in others)
+    if kinds:
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
+        print(f"{root}: {len(others)} files in it are not read: {counts!r}".replace("'", ""), file=sys.stderr)
 
 
 def find(folder, split):
@@ -61,21 +90,52 @@ def folders(folder):
 
 
 def images_in(folder):
-    """Return the PNG and JPEG files in a folder, sorted by name; none if there is no such folder."""
+    """Return the image files in a folder, sorted by name; none if there is no such folder."""
     found = (path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
     return sorted(path for path in found if path.is_file())
 
 
-def read(paths, name, side=None):
-    """Return the images of these files, uint8 (N, side, side, 1 or 3). name: of the progress bar."""
+def read(paths, name, side=None, skip_broken=False):
+    """Return the images of these files, uint8 (N, side, side, 1 or 3), and the numbers of the files they are from.
+
+    name: of the progress bar. Raises DataError for files that cannot be read, unless they are to be skipped.
+    """
+    broken = {}  # number of the file: what is wrong with it
+
+    def each(use, title):
+        for i, path in enumerate(bar(paths, f"{name}: {title}")):
+            if i not in broken:
+                try:
+                    yield i, opened(path, use)
+                except DataError as error:
+                    broken[i] = error
+
     if not side:
-        shorter = [opened(path, lambda image: min(image.size)) for path in bar(paths, f"{name}: sizes")]
-        side = 28 if max(shorter) <= 28 else 32
+        side = (
+            28 if max((shorter for _, shorter in each(lambda image: min(image.size), "sizes")), default=0) <= 28 else 32
+        )
     images = np.empty((len(paths), side, side, 3), np.uint8)
-    for i, path in enumerate(bar(paths, f"{name}: {side} x {side} pixels")):
-        images[i] = opened(path, lambda image: square(image, side))
+    for i, image in each(lambda image: square(image, side), f"{side} x {side} pixels"):
+        images[i] = image
+    kept = [i for i in range(len(paths)) if i not in broken]
+    if broken:
+        refuse(paths, broken, skip=skip_broken and bool(kept))
+        images = images[kept]
     grey = (images == images[..., :1]).all()
-    return np.ascontiguousarray(images[..., :1]) if grey else images
+    return np.ascontiguousarray(images[..., :1]) if grey else images, kept
+
+
+def refuse(paths, broken, skip):
+    """Raise DataError for files that cannot be read, {number: error}, or only print it."""
+    errors = [str(broken[i]) for i in sorted(broken)]
+    what = (
+        errors[0]
+        if len(errors) == 1
+        else f"{len(errors)} of {len(paths)} images cannot be read: {'; '.join(errors[:5])}"
+    )
+    if not skip:
+        raise DataError(f"{what}. --skip-broken leaves such files out")
+    print(f"left out: {what}", file=sys.stderr)
 
 
 def bar(paths, title):
@@ -89,10 +149,10 @@ def opened(path, use):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's, over MAX_IMAGE_PIXELS
-            with Image.open(path, formats=("PNG", "JPEG")) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return use(image)
     except Exception as error:  # Pillow raises many kinds of errors for damaged files
-        raise DataError(f"{path}: not a PNG or JPEG image that can be read ({error})") from None
+        raise DataError(f"{path}: not an image that can be read ({error})") from None
 
 
 def square(image, side):
