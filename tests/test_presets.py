@@ -86,3 +86,15 @@ PARTS = [
 def test_parts_compose(parts):
     training = steps(build("vanilla", **parts), 2)
     assert all(np.isfinite(array).all() for array in snapshot(training).values())
+
+
+@pytest.mark.parametrize("name", ["cgan", "r3gan"])
+def test_the_schedule_of_a_budget_of_a_billion_steps_is_a_small_table(name):
+    training = build(name, steps=10**9)
+    (target, table), every = training.schedules[0], training.steps_per_value
+    assert len(table) == presets.LONGEST and every * len(table) == 10**9
+    for step in (0, every - 1, every, 10**9):
+        training.steps[...] = step
+        steps(training)
+        assert float(target[0]) == float(table[min(step // every, len(table) - 1)])
+    assert build(name, steps=500).steps_per_value == 1

@@ -193,3 +193,20 @@ def test_quality_along_the_way_has_a_curve(tmp_path):
 def test_the_page_of_a_toy_world_has_no_commands_for_images(tmp_path):
     world = settings(data="ring", shape=(2,))
     assert len(report.commands(Run(tmp_path, world), world.to_json())) == 2
+
+
+@in_a_browser
+def test_a_phone_shows_a_long_hash_within_its_width_and_a_curve_of_one_point(tmp_path):
+    run = make(tmp_path / "r", epochs=1, log=1)
+    found = {"step": 10, "classifier": {"sha256": "a" * 64}, "samples": {"distance": 12.5}, "real": {"distance": 1.5}}
+    (run.folder / "metrics.json").write_text(json.dumps(found))
+    report.save(run)
+    script = """
+        document.documentElement.style.width = "375px";
+        drawAll();
+        const all = [...document.querySelectorAll("body *")];
+        const outside = all.filter(node => node.getBoundingClientRect().right > 375).map(node => node.outerHTML);
+        return [outside, document.querySelector("#curves path").style.strokeLinecap];
+    """
+    (outside, cap), console = browse(run.folder / "report.html", script)
+    assert outside == [] and cap == "round" and console == []

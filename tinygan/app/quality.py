@@ -2,7 +2,7 @@
 
 import math
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 
 from tqdm import tqdm
 
@@ -25,15 +25,17 @@ def place(run):
 class Quality:
     """Measures a run with these settings every few epochs. It writes quality.csv and the checkpoint "best".
 
-    train: the Dataset. Raises ValueError (DataError, MetricsError) for data on which nothing can be measured.
+    train: the Dataset. quiet: show no bar. Raises ValueError (DataError, MetricsError) for data on which nothing can be
+    measured.
     """
 
-    def __init__(self, settings, train):
+    def __init__(self, settings, train, quiet=False):
         self.every = settings.evaluate_every
         if self.every and settings.points:
             raise ValueError("a toy world is measured at its end: --evaluate-every is for images")
         if self.every:
-            self.evaluator = Evaluator(settings.data, SAMPLES, progress=tqdm, train=train)
+            progress = partial(tqdm, desc="classifier", leave=False, disable=True if quiet else None)
+            self.evaluator = Evaluator(settings.data, SAMPLES, progress, train)
             if self.evaluator.note:
                 print(self.evaluator.note, file=sys.stderr)
 

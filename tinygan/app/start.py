@@ -40,7 +40,7 @@ def new_run(args) -> Start:
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
-    training, quality = settings.training(), Quality(settings, loaded)
+    training, quality = settings.training(), Quality(settings, loaded, args.quiet)
     run = Run.create(settings, args.out, training=training, batches=batches)
     groups.save(run, dataset)
     quality.start(run, 0)
@@ -70,7 +70,7 @@ def resumed_run(args) -> Start:
     settings = replace(run.settings, max_steps=args.max_steps, evaluate_every=every, device=backend.device)
     settings = replace(settings, data=source, data_sha256=loaded.sha256)
     run.settings = with_epochs(settings, args.epochs, batches)
-    training, quality = run.settings.training(), Quality(run.settings, loaded)
+    training, quality = run.settings.training(), Quality(run.settings, loaded, args.quiet)
     run.load(training=training, batches=batches)
     if run.about.get("kernels") not in (None, backend.kernels()):
         print(

@@ -20,6 +20,7 @@ from .losses import LOSSES, Loss
 from .penalties import PENALTIES
 from .training import Training
 
+LONGEST = 200_000  # values in the table of a schedule
 WITHOUT_NORM = "Take a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
 
 
@@ -118,7 +119,7 @@ def build(
     penalty = PENALTIES.get(preset.penalty)
     gan = GAN(G, D, build_loss(preset), preset.latent_size, rng, penalty, weight, preset.n_critic, classes)
     schedules = build_schedules(preset, G_optimizer, D_optimizer, weight)
-    return Training(gan, G_optimizer, D_optimizer, ema, schedules, class_sizes)
+    return Training(gan, G_optimizer, D_optimizer, ema, schedules, class_sizes, steps_per_value(preset))
 
 
 def build_generator(preset: Preset, shape: tuple[int, ...], rng, classes: int) -> Module:
@@ -162,16 +163,25 @@ def check(preset: Preset, D: Module) -> None:
         raise ValueError("decay and cosine are two schedules of the learning rate: choose one")
 
 
+def steps_per_value(preset: Preset) -> int:
+    """Return for how many steps a value of a schedule holds: 1, unless the budget is longer than LONGEST."""
+    return -(-preset.steps // LONGEST)
+
+
 def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list[tuple[Array, Array]]:
-    """Return pairs (array, its values by step): a line, or cosine curves (Huang et al. 2024, appendix)."""
+    """Return pairs (array, its values by step): a line, or cosine curves (Huang et al. 2024, appendix).
+
+    A long budget has a value for every `steps_per_value` steps, so that the tables stay small.
+    """
+    values = -(-preset.steps // steps_per_value(preset))
     if preset.decay:
-        line = backend.xp.linspace(preset.lr, 0.0, preset.steps, endpoint=False, dtype="float32")
+        line = backend.xp.linspace(preset.lr, 0.0, values, endpoint=False, dtype="float32")
         return [(G_optimizer.lr, line), (D_optimizer.lr, line)]
     if not preset.cosine:
         return []
 
     def cosine(start, end):
-        shares = (0.5 * (1 + math.cos(math.pi * step / preset.steps)) for step in range(preset.steps))
+        shares = (0.5 * (1 + math.cos(math.pi * i / values)) for i in range(values))
         return backend.xp.asarray([end + (start - end) * share for share in shares], dtype="float32")
 
     lr, one_minus_beta2 = cosine(preset.lr, preset.lr / 4), cosine(1 - preset.betas[1], 1 - 0.99)

@@ -22,7 +22,8 @@ from .health import METRICS, measure
 class Training:
     """A GAN, and everything that its next step depends on.
 
-    ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step. history: the metrics
+    ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step;
+    steps_per_value: for how many steps a value holds. history: the metrics
     of the last HISTORY steps, one row each, which the host reads from time to time. class_sizes: the number of images
     of each class in the data; the default is equal sizes.
     """
@@ -32,17 +33,19 @@ class Training:
     def __init__(
         self, gan: GAN, G_optimizer: Adam, D_optimizer: Adam, ema: EMA | None = None,
         schedules: Sequence[tuple[Array, Array]] = (), class_sizes: Sequence[int] = (),
+        steps_per_value: int = 1,
     ) -> None:  # fmt: skip
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
-        self.ema, self.schedules = ema, schedules
+        self.ema, self.schedules, self.steps_per_value = ema, schedules, steps_per_value
         self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
 
     def step(self, batches) -> None:
         """Do one training step. batches.next() gives (images, *labels)."""
+        now = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
         for target, table in self.schedules:
-            target[...] = table.take(backend.xp.minimum(self.steps, len(table) - 1))
+            target[...] = table.take(backend.xp.minimum(now, len(table) - 1))
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()
