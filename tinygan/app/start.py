@@ -27,7 +27,7 @@ class Start(NamedTuple):
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
     source = absolute(args.data)
-    loaded = data.load(source, size=args.size, skip_broken=bool(args.skip_broken))
+    loaded = data.load(args.data, size=args.size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
     dataset, sizes = groups.learned(args, loaded)
