@@ -13,13 +13,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- toys -->\n", "<!-- end of toys -->"
-RUNS = {"ring": ("r3gan", "ring"), "collapse": ("vanilla", "ring"), "grid": ("r3gan", "grid")}  # picture: preset, world
+RUNS = {  # name of the picture: options of train.py
+    "ring": "--preset r3gan --data ring",
+    "collapse": "--preset vanilla --data ring",
+    "grid": "--preset r3gan --data grid",
+}
 
 
-def train(preset, world, folder):
+def train(options, folder):
     """Train a run. Returns (its last picture, what metrics.json says, seconds)."""
     start = time.perf_counter()
-    words = ["train.py", "--device", "cpu", "--preset", preset, "--data", world, "--out", str(folder), "--quiet"]
+    words = ["train.py", "--device", "cpu", *options.split(), "--out", str(folder), "--quiet"]
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
     picture = max((folder / "samples").glob("epoch_*.png"))
     return picture, json.loads((folder / "metrics.json").read_text()), time.perf_counter() - start
@@ -28,13 +32,13 @@ def train(preset, world, folder):
 def main():
     columns = []
     with tempfile.TemporaryDirectory() as place:
-        for name, (preset, world) in RUNS.items():
-            picture, found, seconds = train(preset, world, Path(place) / name)
+        for name, options in RUNS.items():
+            picture, found, seconds = train(options, Path(place) / name)
             shutil.copy(picture, ROOT / "docs" / "toys" / f"{name}.png")
             modes, good = found["samples"]["modes"], found["samples"]["good_samples"]
             caption = f"{modes} of {found['modes']} modes, {good:.0%} good samples"
-            columns.append((f"`--preset {preset} --data {world}`", f"![{preset}](docs/toys/{name}.png)", caption))
-            print(preset, world, caption, f"{seconds:.0f} s")
+            columns.append((f"`{options}`", f"![{options}](docs/toys/{name}.png)", caption))
+            print(f"{options}: {caption}, {seconds:.0f} s")
     rows = [f"| {' | '.join(cells)} |\n" for cells in zip(*columns)]
     rows.insert(1, "| --- | --- | --- |\n")
     readme = ROOT / "README.md"
