@@ -11,7 +11,7 @@ def finish_epoch(run, training, batches, quality, log, terminal, step: int, epoc
     measured = quality.update(step, epoch, training=training, batches=batches)
     with only_warn(terminal, "drawing the pictures"):
         pictures.save(run, training, log.rows, quality.rows, epoch)
-        report.save(run)
+        report.save(run, training)
     terminal.say(f"epoch {epoch}/{epochs}: {summary(log.rows, log.timings, epoch)}{measured}")
 
 
@@ -22,7 +22,7 @@ def finish_run(run, training, terminal) -> None:
         pictures.save_animation(run)
         if not run.settings.points:
             interpolation.save(run, training)
-        report.save(run)
+        report.save(run, training)
     terminal.say(f"{score}everything is on one page: {run.folder / 'report.html'}")
     terminal.done(run)
 
