@@ -24,7 +24,7 @@ class Browser:
         self.folder = tempfile.mkdtemp(prefix="tinygan-browser-")
         commands, self.commands = os.pipe()
         self.answers, answers = os.pipe()
-        words = ["sh", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "sh", BROWSER, *OPTIONS]
+        words = ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "bash", BROWSER, *OPTIONS]
         words += [f"--user-data-dir={self.folder}"]
         quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.process = subprocess.Popen(words, pass_fds=(commands, answers), **quiet)

@@ -17,7 +17,7 @@ function showPlane(generator, discriminator, real) {
   plane.surface = surface(network(discriminator));
   if (plane.others.length !== Math.max(0, size - 2)) plane.others = Array(Math.max(0, size - 2)).fill(0);
   const names = plane.others.map((_, i) => "number " + (i + 3));
-  buildSliders($("others3"), $("others9"), names, plane.others, (i, value) => { plane.others[i] = value; drawPlanes(); });
+  buildSliders($("plane-sliders"), $("plane-more"), names, plane.others, (i, value) => { plane.others[i] = value; drawPlanes(); });
   buildMarks();
   drawPlanes();
 }
@@ -100,7 +100,7 @@ function brush(canvas) {
     line: points => {
       pen.beginPath();
       points.forEach(at => pen.lineTo(...place(at)));
-      pen.strokeStyle = "#8888";
+      pen.strokeStyle = "#777";
       pen.stroke();
     },
     dot: (at, radius, colour, text) => {
