@@ -81,6 +81,7 @@ class Page:
         self.call("Emulation.setTouchEmulationEnabled", enabled=touch)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.bringToFront")
         self.call("Page.navigate", url=url)
         while not any(self.is_mine(event, "Page.loadEventFired") for event in browser.events):
             browser.events.append(browser.receive())
@@ -99,10 +100,11 @@ class Page:
         return done["result"].get("value")
 
     def errors(self):
-        """Return what the console says, and the exceptions of scripts."""
+        """Return the exceptions of scripts, and what the console says but for hints on speed."""
         self.run("await new Promise(done => setTimeout(done, 50))")  # so that late events arrive
         methods = "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"
-        return [event["params"] for event in self.browser.events if self.is_mine(event, *methods)]
+        found = [event["params"] for event in self.browser.events if self.is_mine(event, *methods)]
+        return [params for params in found if params.get("entry", {}).get("level") != "warning"]
 
     def middle(self, selector):
         """Scroll to an element, and return the middle of it in the window."""
