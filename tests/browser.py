@@ -134,9 +134,7 @@ class Page:
         for kind in ("rawKeyDown", "keyUp") * times:
             text = {"text": "\r"} if key == "Enter" and kind == "rawKeyDown" else {}
             kind = "keyDown" if text else kind
-            self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key], **text
-            )
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key], **text)
 
     def screenshot(self, path=None):
         """Return a PNG of the window, and write it to `path`."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from runs import lively, new_run
 
-from tinygan import backend, data
+from tinygan import Tensor, backend, data
 from tinygan.app import directions, export, report
 from tinygan.gan.presets import PRESETS
 
@@ -111,9 +111,9 @@ def test_on_a_phone_nothing_is_cut_off_in_light_and_in_dark(page, browser, dark)
 
 def test_thumbnails_show_what_a_click_on_them_chooses(page, browser):
     opened = browser.open(page()[0])
-    opened.run("while (play.waiting.length) await new Promise(requestAnimationFrame)")
     picture = 'return [...%s.getContext("2d").getImageData(0, 0, 12, 8).data].join()'
     for thumbnail in ("#grid button:nth-child(5)", "#classes button:nth-child(2)"):
+        opened.run("while (play.waiting.length) await new Promise(requestAnimationFrame)")
         small = opened.run(picture % f'document.querySelector("{thumbnail} canvas")')
         opened.click(thumbnail)
         assert shown(opened)[2] == small
@@ -142,14 +142,8 @@ def test_points_of_a_toy_world_can_be_dragged_and_moved_with_keys(page, browser)
     x, y = training.sample(latent @ U.T)[0]
     assert opened.run("return [...image([0.5, -1])]") == pytest.approx([x, y], abs=0.02)
     at = "return network(run.discriminator)([0.5, -1])[0]"
-    from_d = training.gan.D(backend_tensor([[0.5, -1.0]])).item()
+    from_d = training.gan.D(Tensor(np.array([[0.5, -1.0]], np.float32))).item()
     assert opened.run(at) == pytest.approx(from_d, rel=0.01, abs=1e-3) and opened.errors() == []
-
-
-def backend_tensor(values):
-    from tinygan import Tensor
-
-    return Tensor(np.array(values, np.float32))
 
 
 def test_directions_are_named_by_what_they_do():
