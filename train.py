@@ -4,6 +4,8 @@
     python train.py --preset r3gan --data ring   a toy world of points
     python train.py --data DIR                   your own images
     python train.py --resume runs/...            go on with a run
+    python train.py --from runs/... --data DIR   begin with its weights
+    python train.py --watch                      follow it in a browser
 
 The folder runs/<preset>-<date>-<n> gets samples of each epoch, curves, a log,
 settings and checkpoints. Ctrl-C saves; a kill costs about a minute of work.
@@ -14,6 +16,7 @@ import math
 import sys
 
 from tinygan import backend
+from tinygan.app import watch
 from tinygan.app.errors import in_words, not_finite
 from tinygan.app.finish import finish_epoch, finish_run
 from tinygan.app.log import Log
@@ -41,6 +44,8 @@ def train(args) -> int:
     epochs = math.ceil(run.settings.preset.steps / per_epoch)
     log = Log(run, training, terminal)
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until {last}, {per_epoch} an epoch")
+    if args.watch:
+        terminal.say(f"watch    {watch.serve(run, training)}")
 
     while step < last and not stop:
         epoch = step // per_epoch + 1

@@ -15,7 +15,7 @@ import numpy as np
 from .. import backend, files
 from ..gan.models import Conditional
 from ..gan.training import Training
-from ..layers import BatchNorm, ConvTranspose2d, Dropout, LeakyReLU, Linear, Module, ReLU, Reshape, Tanh
+from ..layers import BatchNorm, ConvTranspose2d, Dropout, LeakyReLU, Linear, Module, ReLU, Reshape, Sequential, Tanh
 
 
 class ExportError(ValueError):
@@ -68,9 +68,10 @@ def generator(training: Training, shape: tuple[int, ...]) -> Generator:
 
 def operations(network: Module) -> list[Operation]:
     """Return the operations of a Sequential, or of the Conditional of one, in evaluation mode."""
-    layers = (network.network if isinstance(network, Conditional) else network).layers
+    inner = network.network if isinstance(network, Conditional) else network
+    assert isinstance(inner, Sequential)
     steps: list[Operation] = []
-    for layer in layers:
+    for layer in inner.layers:
         if isinstance(layer, BatchNorm):
             fold(layer, steps)
         elif not isinstance(layer, Dropout):  # which does nothing in evaluation mode
@@ -142,5 +143,7 @@ def in_half_precision(steps: list[Operation]) -> list[dict[str, Any]]:
 
 def save_npz(path, network: Generator) -> None:
     """Write the weights, float32, as "<position>.weight" and "<position>.bias", and "about": the operations as JSON."""
-    arrays = {f"{i}.{name}": a for i, step in enumerate(network.operations) for name, a in step.arrays.items()}
+    arrays: dict[str, Any] = {
+        f"{i}.{name}": a for i, step in enumerate(network.operations) for name, a in step.arrays.items()
+    }
     files.replace(path, lambda file: np.savez_compressed(file, about=json.dumps(network.about()), **arrays))

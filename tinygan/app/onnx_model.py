@@ -1,8 +1,8 @@
 """generator.onnx: G as a model that other programs run, by ONNX Runtime for example.
 
-Inputs: latent, float32 (N, latent_size) from N(0, 1), and for a conditional G labels, int64 (N,). Output: images, float32
-(N, H, W, C) in [-1, 1], channels last as everywhere in tinygan; of a toy world points (N, 2). N is any number. ONNX
-convolves images with channels first, so the model transposes once before its first convolution and once at its end.
+Inputs: latent, float32 (N, latent_size) from N(0, 1), and for a conditional G labels, int64 (N,). Output: images,
+float32 (N, H, W, C) in [-1, 1], channels last as everywhere in tinygan; of a toy world points (N, 2). N is any number.
+ONNX convolves images with channels first, so the model transposes once before its first convolution, and at its end.
 """
 
 from __future__ import annotations

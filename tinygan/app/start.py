@@ -8,6 +8,7 @@ from .. import backend, data
 from ..gan.training import Training
 from . import groups
 from .options import chosen_preset
+from .origin import begin_with
 from .quality import Quality
 from .runs import Run, RunError
 from .settings import Settings
@@ -25,20 +26,25 @@ class Start(NamedTuple):
 
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
+    origin = Run.open(args.from_run) if args.from_run else None
+    if origin:
+        args.preset = args.preset or origin.settings.name
     loaded = data.load(args.data, size=args.size)
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(
             f"--size is for folders of PNG and JPEG images; those of {loaded.name} have a size of their own"
         )
     dataset, sizes = groups.learned(args, loaded)
-    name, preset = chosen_preset(args, dataset)
+    name, preset = chosen_preset(args, dataset, origin and origin.settings)
     settings = Settings(
         name, preset, dataset.images.shape[1:], dataset.classes, args.seed or 0, args.data, backend.device,
-        args.max_steps, args.evaluate_every, tuple(sys.argv[1:]), sizes, bool(args.no_labels),
+        args.max_steps, args.evaluate_every, args.arguments, sizes, bool(args.no_labels),
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
     training, quality = settings.training(), Quality(settings, loaded)
+    if origin:
+        print(f"begins   {begin_with(origin, training)}")
     run = Run.create(settings, args.out, training=training, batches=batches)
     groups.save(run, dataset)
     quality.start(run, 0)

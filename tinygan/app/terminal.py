@@ -31,7 +31,9 @@ class Terminal:
 
     def bar(self, title, done, steps):
         """Return a bar for an epoch of `steps`, of which `done` are done already."""
-        hide = True if self.quiet else None  # None: unless it is a terminal
+        from tqdm.auto import tqdm  # in a notebook, its own bar
+
+        hide = True if self.quiet else False if "notebook" in tqdm.__name__ else None  # None: unless it is a terminal
         options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
         return tqdm(desc=title, initial=done, total=steps, disable=hide, **options)
 
