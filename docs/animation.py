@@ -53,10 +53,8 @@ def act(film):
             film.take(f"place({i}, {value / 10});")
     for label in (2, 4, 5, 7, 8):
         film.take(f'document.querySelectorAll("#classes button")[{label}].click();', 0.6)
-    film.take(
-        f"play.from = play.point; play.to = play.point.map((_, i) => {json.dumps(START[::-1])}[i] ?? 0); later(play.ends);",
-        0.5,
-    )
+    other = f"play.point.map((_, i) => {json.dumps(START[::-1])}[i] ?? 0)"
+    film.take(f"play.from = play.point; play.to = {other}; later(play.ends);", 0.5)
     for t in range(0, 21):
         film.take(f"walkTo({t / 20});")
     film.take("", 1)

@@ -1,21 +1,25 @@
 """G as a file to take along: the same images by ONNX Runtime, and from the weights alone."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import run as command
 from runs import lively, new_run, settings
 
-from tinygan import Tensor, backend
+from tinygan import Tensor, backend, data
 from tinygan.app import export, onnx_model
 from tinygan.gan.presets import PRESETS
 from tinygan.layers import BatchNorm, Conv2d, Sequential, Tanh
 
 if backend.device != "cpu":
     pytest.skip("files are written on the CPU", allow_module_level=True)
+
+README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,16 @@ def test_training_goes_on_as_if_nothing_had_been_exported():
     export.generator(training, (8, 8, 1))
     assert training.gan.G.training and training.gan.D.training
     assert all((training.state_dict()[name] == array).all() for name, array in before.items())
+
+
+def test_the_lines_of_the_readme_draw_each_digit(tmp_path, onnxruntime, monkeypatch):
+    (lines,) = re.findall(r"```python\n(import numpy as np, onnxruntime\n.*?)```", README.read_text(), re.DOTALL)
+    assert len(lines.splitlines()) == 5
+    run = new_run(tmp_path / "r", "cgan", shape=(28, 28, 1), classes=10)
+    training = lively(run.settings.training())
+    onnx_model.save(tmp_path / "generator.onnx", export.generator(training, (28, 28, 1)))
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(lines, names)
+    ours = data.to_pixels(training.sample(names["latent"], np.arange(10))).astype(int)
+    assert names["pixels"].shape == (10, 28, 28, 1) and np.abs(ours - names["pixels"]).max() <= 1
