@@ -16,7 +16,7 @@ import math
 import sys
 
 from tinygan import backend
-from tinygan.app import watch
+from tinygan.app import report, watch
 from tinygan.app.errors import in_words, not_finite
 from tinygan.app.finish import finish_epoch, finish_run
 from tinygan.app.log import Log
@@ -69,6 +69,8 @@ def train(args) -> int:
         log.save(step, epoch)
         if step == end:
             finish_epoch(run, training, batches, quality, log, terminal, step, epoch, epochs)
+        elif args.watch:
+            report.save(run, training)
         run.save(training=training, batches=batches)  # last: a kill before it only repeats the outputs above
 
     if stop:

@@ -173,3 +173,8 @@ def test_a_network_that_cannot_be_exported_leaves_the_page_as_it_was(tmp_path, b
     report.save(run, run.settings.training())
     opened = browser.open((run.folder / "report.html").as_uri())
     assert opened.run('return [$("play").hidden, $("plane").hidden]') == [True, True] and opened.errors() == []
+
+
+def test_the_weights_of_the_default_take_less_than_a_megabyte(tmp_path):
+    run = new_run(tmp_path / "r", "cgan", shape=(28, 28, 1), classes=10)
+    assert 400_000 < len(json.dumps(report.networks(run.settings, run.settings.training()))) < 1_000_000

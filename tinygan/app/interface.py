@@ -14,9 +14,10 @@ import numpy as np
 from .. import backend, data
 from . import pictures, plots, signals
 from .options import parse
-from .runs import Run, RunError, new_folder
+from .runs import Run, new_folder
 
-PAGE = Path(__file__).parent.parent.parent / "train.py"
+PACKAGE = Path(__file__).parent.parent
+PAGES = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
 
 
 def load(run: str | Path, checkpoint: str = "last") -> Model:
@@ -130,9 +131,7 @@ def as_words(name: str, value) -> list[str]:
 
 def loop():
     """Return the function `train` of the page train.py."""
-    if not PAGE.exists():
-        raise RunError("tinygan.train needs train.py, which is in the repository")
-    spec = importlib.util.spec_from_file_location("tinygan_train_page", PAGE)
+    spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, PAGES)))
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
     return page.train

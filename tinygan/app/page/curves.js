@@ -1,4 +1,5 @@
-/* The curves of the log. Panels draw themselves as wide as they are; look(i) puts a line at row i, and shows its numbers. */
+/* The curves of the log. Panels draw themselves as wide as they are; look(i) puts a line at row i, and shows its
+   numbers. */
 
 let panels = [], steps = [], epochs = [];
 

@@ -30,7 +30,7 @@ function linear(x, weight, bias) {
   return y;
 }
 
-/* Each pixel of x adds the filter, times its own value, to the patch of y that begins at stride * (its place) - padding:
+/* Each pixel i of x adds the filter w, times its own value, to the patch of y that begins at stride i - padding:
    y[stride i + k - padding] += x[i] w[k]  for each k in the filter, in both directions, from all channels to all. */
 function convTranspose(x, [height, width, inputs], { weight, size: [kh, kw], bias, stride, padding, output_padding }) {
   const outputs = bias.length;
@@ -56,7 +56,7 @@ function convTranspose(x, [height, width, inputs], { weight, size: [kh, kw], bia
 
 /* Return a function of a layer, (numbers, shape) -> [numbers, shape], for one operation of the page. */
 function layer(operation) {
-  const weight = operation.weight && unpack(operation.weight.half), bias = operation.bias && unpack(operation.bias.half);
+  const [weight, bias] = [operation.weight, operation.bias].map(packed => packed && unpack(packed.half));
   const { slope } = operation;
   switch (operation.kind) {
     case "linear": return x => [linear(x, weight, bias), [bias.length]];
@@ -65,7 +65,7 @@ function layer(operation) {
       const filters = { ...operation, weight, bias, size: operation.weight.shape };
       return (x, shape) => convTranspose(x, shape, filters);
     }
-    case "leaky_relu": return (x, shape) => [x.map(value => value > 0 ? value : slope * value), shape];  // max(x, slope x)
+    case "leaky_relu": return (x, shape) => [x.map(value => Math.max(value, slope * value)), shape];
     case "tanh": return (x, shape) => [x.map(Math.tanh), shape];
   }
   throw new Error("no operation is called " + operation.kind);

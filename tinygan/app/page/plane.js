@@ -1,5 +1,5 @@
-/* A toy world in two planes. In the latent plane, points can be dragged: the first two latent numbers, while sliders set
-   the others. The world shows where G puts them, over D's output: red where D takes a point for real, blue for fake. */
+/* A toy world in two planes. The latent plane shows the first two latent numbers, in which points can be dragged; sliders
+   set the others. The world shows where G puts them, over D's output: red for real, blue for fake. */
 
 const EDGE = 3;  // both planes show [-EDGE, EDGE]^2
 const CLOUD = 600, LINES = 9, CELLS = 60;
@@ -17,7 +17,10 @@ function showPlane(generator, discriminator, real) {
   plane.surface = surface(network(discriminator));
   if (plane.others.length !== Math.max(0, size - 2)) plane.others = Array(Math.max(0, size - 2)).fill(0);
   const names = plane.others.map((_, i) => "number " + (i + 3));
-  buildSliders($("plane-sliders"), $("plane-more"), names, plane.others, (i, value) => { plane.others[i] = value; drawPlanes(); });
+  buildSliders($("plane-sliders"), $("plane-more"), names, plane.others, (i, value) => {
+    plane.others[i] = value;
+    drawPlanes();
+  });
   buildMarks();
   drawPlanes();
 }

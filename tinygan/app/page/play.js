@@ -1,4 +1,4 @@
-/* "Play with it": G computes images in the page. The state is a latent point and a class; everything shows these two. */
+/* "Play with it": G computes images in the page. The state is a latent point and a class; all else shows these two. */
 
 const play = { point: [], label: 0, from: [], to: [], walking: null, waiting: [], grid: [] };
 const SHOWN = 8;  // sliders that are not folded away
@@ -40,7 +40,8 @@ function buildSliders(first, rest, names, point, change) {
 
 /* A button with an image of G; point() is the latent point to draw, and label its class. */
 function thumbnail(parent, name, point, label, click) {
-  const button = element(parent, "button", null, { type: "button", class: "thumbnail", "aria-label": name, title: name });
+  const attributes = { type: "button", class: "thumbnail", "aria-label": name, title: name };
+  const button = element(parent, "button", null, attributes);
   const canvas = element(button, "canvas", null);
   button.addEventListener("click", click);
   return { button, draw: () => paint(canvas, play.G(point(), label()), play.shape) };
