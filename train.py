@@ -77,6 +77,8 @@ def train(args) -> int:
         terminal.stopped(run, step)
         return 128 + stop[0]  # 130 after Ctrl-C, 143 after SIGTERM
     finish_run(run, training, terminal)
+    if args.watch:
+        watch.linger()
     return 0
 
 

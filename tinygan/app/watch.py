@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from . import report
 
 ADDRESS = "127.0.0.1"  # other machines cannot reach it
+LINGER = 3.0  # seconds; an open page asks every 2 (page/watch.js)
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -45,3 +47,8 @@ def serve(run, training) -> str:
     server = ThreadingHTTPServer((ADDRESS, 0), handler)
     threading.Thread(target=server.serve_forever, name="watch", daemon=True).start()
     return f"http://{ADDRESS}:{server.server_port}/"
+
+
+def linger() -> None:
+    """Wait, so that an open page gets the end of the run before the process ends."""
+    time.sleep(LINGER)

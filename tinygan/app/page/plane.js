@@ -1,5 +1,5 @@
-/* A toy world in two planes. The latent plane shows the first two latent numbers, in which points can be dragged; sliders
-   set the others. The world shows where G puts them, over D's output: red for real, blue for fake. */
+/* A toy world in two planes. In the latent plane, points can be dragged along the first two latent numbers; sliders set
+   the others. The world shows where G puts them, over D's output: red for real, blue for fake. */
 
 const EDGE = 3;  // both planes show [-EDGE, EDGE]^2
 const CLOUD = 600, LINES = 9, CELLS = 60;
