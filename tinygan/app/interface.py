@@ -51,17 +51,14 @@ class Model:
     def generate(self, latent, labels=None) -> np.ndarray:
         """Return the images of latent vectors (N, latent_size) and, if the run has classes, of labels (N,)."""
         latent = np.asarray(latent, np.float32)
-        if latent.ndim != 2 or latent.shape[1] != self.latent_size:
-            raise ValueError(f"latent must have the shape (N, {self.latent_size}); got {latent.shape}")
+        if latent.ndim != 2 or latent.shape[1] != self.latent_size or not len(latent):
+            raise ValueError(f"latent must have the shape (N, {self.latent_size}), N at least 1; got {latent.shape}")
         if (labels is None) == bool(self.classes):
             raise ValueError(f"{self.run.folder} has {self.classes or 'no'} classes: labels are N integers, or None")
         if labels is not None:
             labels = np.asarray(labels)
-            if (
-                labels.shape != latent.shape[:1]
-                or labels.dtype.kind not in "iu"
-                or not np.isin(labels, range(self.classes)).all()
-            ):
+            known = labels.dtype.kind in "iu" and np.isin(labels, range(self.classes)).all()
+            if labels.shape != latent.shape[:1] or not known:
                 raise ValueError(f"labels must be {len(latent)} integers from 0 to {self.classes - 1}; got {labels}")
             labels = backend.to_device(labels)
         images = backend.to_host(self.training.sample(backend.to_device(latent), labels))
