@@ -7,6 +7,8 @@
     python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   the same in motion, around and back
     python sample.py runs/dcgan-20260101-1 --nearest                      each beside its nearest training image
     python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz
+    python sample.py runs/cgan-20260101-1 --out generator.onnx            G itself, for other programs
+    python sample.py runs/cgan-20260101-1 --out generator.npz             only its weights: this name means them
 
 Samples are drawn from the averaged weights of G (EMA) where the run has them: they give better images than the weights
 of the last step. --checkpoint best takes the best checkpoint of --evaluate-every instead of the last.
@@ -24,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tinygan import backend, data
-from tinygan.app import interpolation, pictures, plots, worlds
+from tinygan.app import export, interpolation, onnx_model, pictures, plots, worlds
 from tinygan.app.errors import run_program
 from tinygan.app.options import path
 from tinygan.app.runs import Run
@@ -33,6 +35,7 @@ from tinygan.files import replace
 from tinygan.metrics.neighbours import nearest
 
 MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the most images in a file of this kind
+NETWORKS = {"generator.onnx": onnx_model.save, "generator.npz": export.save_npz}  # files that hold G, not images
 
 
 def arguments():
@@ -47,7 +50,7 @@ def arguments():
     what.add_argument("--nearest", action="store_true", help="each image beside its nearest training image")
     parser.add_argument("--seed", type=int, default=0, help="of the latent vectors (default: 0)")
     parser.add_argument(
-        "--out", default="grid.png", help="a .png, .npz or (--interpolate) .gif file (default: grid.png)"
+        "--out", default="grid.png", help="a .png, .npz, .onnx or (--interpolate) .gif file (default: grid.png)"
     )
     checkpoints = parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
     checkpoints.help = "which checkpoint of the run (default: last)"
@@ -56,13 +59,16 @@ def arguments():
     args = parser.parse_args()
     args.out = Path(args.out)
     args.kind = args.out.suffix.lower()  # .PNG is a PNG too
-    kinds = list(MOST) if args.interpolate else [".png", ".npz"]
+    args.network = NETWORKS.get("generator.onnx" if args.kind == ".onnx" else args.out.name)
+    if args.network and (args.interpolate or args.nearest or args.n or (args.digit, args.group) != (None, None)):
+        parser.error(f"--out {args.out} holds G itself, and no images to choose")
+    kinds = [args.kind] if args.network else list(MOST) if args.interpolate else [".png", ".npz"]
     if args.kind not in kinds:
-        gif = "; a .gif moves, and so needs --interpolate" if args.kind == ".gif" else ""
+        gif = "; a .gif needs --interpolate" if args.kind == ".gif" else ""
         parser.error(f"--out wants a name that ends in {' or '.join(kinds)}; got {args.out}{gif}")
     if not args.out.parent.is_dir():
         parser.error(f"--out {args.out}: there is no folder {args.out.parent}")
-    most = min(MOST[args.kind], 1000 if args.nearest or args.interpolate else 100_000)
+    most = min(MOST.get(args.kind, 1), 1000 if args.nearest or args.interpolate else 100_000)
     if args.n is not None and not 1 <= args.n <= most:
         parser.error(f"--n must be positive, and here at most {most}; got {args.n}")
     if not 0 <= args.seed < 2**32:
@@ -76,14 +82,16 @@ def main(args):
     run = Run.open(args.run)
     classes = run.settings.classes if run.settings.preset.conditional else 0
     if run.settings.points and (args.interpolate or args.nearest):
-        raise ValueError(f"{args.run} is a run on a toy world: of points there is no --interpolate and no --nearest")
+        raise ValueError(f"{args.run} is a run on a toy world: --interpolate and --nearest are for images")
     kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
     args.label = class_number(args.digit, run.settings.class_names) if kind == "digit" else args.group
     if getattr(args, other) is not None or (args.label is not None and not 0 <= args.label < classes):
         raise ValueError(f"{args.run} can be asked for " + (f"{kind}s 0 to {classes - 1}" if classes else f"no {kind}"))
     training = run.settings.training()
     run.load_generator(training, args.checkpoint)
-    if run.settings.points:
+    if args.network:
+        args.network(args.out, export.generator(training, run.settings.shape))
+    elif run.settings.points:
         draw_points(args, run, training)
     else:
         draw_images(args, run, training, classes)

@@ -4,6 +4,8 @@
     python train.py --preset r3gan --data ring   a toy world of points
     python train.py --data DIR                   your own images
     python train.py --resume runs/...            go on with a run
+    python train.py --from runs/... --data DIR   begin with its weights
+    python train.py --watch                      follow it in a browser
 
 The folder runs/<preset>-<date>-<n> gets samples of each epoch, curves, a log,
 settings and checkpoints. Ctrl-C saves; a kill costs about a minute of work.
@@ -13,7 +15,7 @@ import functools
 import sys
 
 from tinygan import backend
-from tinygan.app import schedule
+from tinygan.app import schedule, watch
 from tinygan.app.errors import not_finite, run_program
 from tinygan.app.finish import Outputs
 from tinygan.app.log import Log
@@ -40,6 +42,8 @@ def train(args) -> int:
     log = Log(run, training, terminal, per_epoch)
     outputs = Outputs(run, training, batches, quality, log, terminal, pauses)
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until {last}, {per_epoch} an epoch")
+    if args.watch:
+        terminal.say(f"watch    {watch.serve(run, training)}")
 
     while True:
         if step in pauses:  # after the checkpoint: if drawing fails or is killed, the resumed run begins with it
@@ -65,11 +69,15 @@ def train(args) -> int:
             raise not_finite(run, dataset, step)
         log.save(step)
         run.save(training=training, batches=batches)
+        if args.watch and step not in pauses:
+            outputs.save_page()
 
     if stop:
         terminal.stopped(run, step)
         return 128 + stop[0]  # 130 after Ctrl-C, 143 after SIGTERM
     outputs.finish()
+    if args.watch:
+        watch.linger()
     return 0
 
 

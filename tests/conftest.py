@@ -5,6 +5,7 @@
 
 import cupy_standin
 import pytest
+from browser import BROWSER, MISSING, Browser
 from commands import labelled, tiny, trained  # noqa: F401  (fixtures, which any test can ask for)
 
 import tinygan
@@ -71,3 +72,12 @@ def kernels(request):
 @pytest.fixture
 def rng():
     return backend.RNG(0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless Chromium for all tests that open a page."""
+    if BROWSER is None:
+        pytest.skip(MISSING)
+    with Browser() as started:
+        yield started

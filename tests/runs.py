@@ -1,5 +1,6 @@
 """Untrained runs, for tests of code that reads run folders."""
 
+from tinygan import backend
 from tinygan.app.runs import Run
 from tinygan.app.settings import Settings
 from tinygan.gan import presets
@@ -16,3 +17,15 @@ def new_run(folder, name="vanilla", data=None, shape=(8, 8, 1), classes=3, **cha
     """A run with its first checkpoint."""
     chosen = settings(name, data, shape, classes, **changes)
     return Run.create(chosen, folder, training=chosen.training())
+
+
+def lively(training, seed=0):
+    """Give all weights of G random values with which its images use the whole range, and return the training."""
+    rng = backend.RNG(seed)
+    for network in (training.gan.G, *([training.ema.average] if training.ema else [])):
+        for weight in network.parameters():
+            fan_in = weight.size / weight.shape[-1] if weight.ndim < 4 else weight.shape[3] * 4
+            spread = 1.5 / fan_in**0.5 if weight.ndim > 1 else 0.3
+            weight.data[...] = rng.normal(weight.shape) * spread + (weight.ndim == 1)
+            weight.version += 1
+    return training

@@ -1,11 +1,13 @@
 """The examples run as they stand, here on two batches of each epoch."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib.image
+import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples/dcgan.py"
@@ -33,3 +35,37 @@ def test_the_first_page_of_code_trains_and_draws_its_samples(tmp_path):
 
 def test_the_first_page_of_code_is_one_page():
     assert len(EXAMPLE.read_text().splitlines()) <= 50
+
+
+NOTEBOOK = ROOT / "examples/play.ipynb"
+CELLS = json.loads(NOTEBOOK.read_text())["cells"]
+WITH_FEW_IMAGES = """
+import tinygan
+mnist = tinygan.data.load()
+few = mnist._replace(images=mnist.images[:64], labels=mnist.labels[:64])
+tinygan.data.load = lambda *source: few
+"""
+STEPS = "\nprint('steps', model.run.load())\n"
+
+
+def test_the_notebook_trains_draws_and_loads_in_ten_cells(tmp_path):
+    assert len(CELLS) == 10 and not any(cell.get("outputs") for cell in CELLS)
+    code = "\n".join("".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    words = [sys.executable, "-c", WITH_FEW_IMAGES + code + STEPS]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1/1" in done.stdout and done.stdout.splitlines()[-1] == "steps 2"
+
+
+def test_the_notebook_runs_in_a_kernel(tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="no notebooks here: pip install -e '.[notebook]'")
+    nbclient = pytest.importorskip("nbclient", reason="no notebooks here: pip install -e '.[notebook]'")
+    pytest.importorskip("ipykernel", reason="no notebooks here: pip install -e '.[notebook]'")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook.cells.insert(
+        0, nbformat.v4.new_code_cell(f"import sys\nsys.path.insert(0, {str(ROOT)!r})" + WITH_FEW_IMAGES)
+    )
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    pictures = [out for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
+    assert len(pictures) == 4  # the grid of the model, and three strips

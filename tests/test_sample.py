@@ -189,8 +189,9 @@ def test_a_class_is_asked_for_by_the_name_of_its_folder():
 
 REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.jpg", [], "ends in .png or .npz; got"),
-    ("grey", "a.gif", [], "a .gif moves, and so needs --interpolate"),
+    ("grey", "a.gif", [], "a .gif needs --interpolate"),
     ("grey", "a.gif", ["--nearest"], "a .gif moves"),
+    ("grey", "a.onnx", ["--n", 3], "holds G itself, and no images to choose"),
     ("grey", "no/a.png", [], "there is no folder"),
     ("grey", "a.png", ["--n", 0], "--n must be positive"),
     ("grey", "a.png", ["--n", 10_001], "at most 10000; got 10001"),

@@ -1,6 +1,7 @@
 """tinygan: a reverse-mode autograd engine on NumPy or CuPy, and the GANs it trains."""
 
 from . import autograd, backend, data, layers
+from .app.interface import load, train
 from .app.plots import save_grid
 from .autograd import Tensor, check_grads, grad, no_grad, primitive
 from .backend import tune, use

@@ -40,7 +40,7 @@ class Outputs:
         with only_warn(self.terminal, "drawing the curves"):
             pictures.save_curves(self.run, self.log.rows, self.quality.rows)
         with only_warn(self.terminal, "writing report.html"):
-            report.save(self.run)
+            report.save(self.run, self.training)
         self.page_at = time.monotonic()
 
     def finish(self) -> None:

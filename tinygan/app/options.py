@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
@@ -23,6 +24,7 @@ WITH_RESUME = {
     "evaluate_every",
     "quiet",
     "debug",
+    "watch",
 }  # these may change in a run
 
 
@@ -45,8 +47,8 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26)
 
 
-def parse(description):
-    """Return the arguments of the program. A wrong one ends the program with a sentence."""
+def parse(description, words=None):
+    """Return the arguments of the program, from `words` or its command line. A wrong one ends it with a sentence."""
     parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="%(prog)s [options]")
     run = parser.add_argument_group("the run").add_argument
     names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} without labels or groups)"
@@ -71,6 +73,8 @@ def parse(description):
     )
     run("--out", type=path, metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
     run("--resume", type=path, metavar="RUN", help="go on with the run in this folder (default: a new run)")
+    from_run = "begin with the weights of this run, and its preset (default: random weights)"
+    run("--from", type=path, metavar="RUN", dest="from_run", help=from_run)
     machine = parser.add_argument_group("machine and terminal").add_argument
     machine("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:N (default: auto, cuda if it works)")
     machine(
@@ -88,13 +92,19 @@ def parse(description):
         default=None,
         help="print only the folder of the run, and warnings (default: no)",
     )
+    watch = "serve the run's page on 127.0.0.1, where it renews itself (default: no)"
+    machine("--watch", action="store_true", default=None, help=watch)
     machine("--debug", action="store_true", default=None, help="print the traceback of an error (default: no)")
     add_parts(parser.add_argument_group(f"parts of the preset (default: its own; here that of {DEFAULT})").add_argument)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     given = [key for key, value in vars(args).items() if value is not None and key not in WITH_RESUME]
     if args.resume and given:
-        names = ", ".join(f"--{key.removesuffix('_size') if key == 'latent_size' else key}" for key in given)
+        names = ", ".join(
+            f"--{key.removesuffix('_size').removesuffix('_run')}" if key in ("latent_size", "from_run") else f"--{key}"
+            for key in given
+        )
         parser.error(f"a resumed run keeps its settings: {names.replace('_', '-')} cannot change")
+    args.arguments = tuple(sys.argv[1:] if words is None else words)
     return args
 
 
@@ -122,9 +132,14 @@ def add_parts(part):
     part("--ema", type=number("ema", float), metavar="N", help=ema)
 
 
-def chosen_preset(args, dataset):
-    """Return the name of the preset for this data, and the preset with the chosen options."""
-    name, shape = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED), dataset.images.shape[1:]
+def chosen_preset(args, dataset, origin=None):
+    """Return the name of the preset for this data, and the preset with the chosen options.
+
+    origin: settings of another run, or None; of the same preset, its options are the default.
+    """
+    shape = dataset.images.shape[1:]
+    name = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED)
+    base = origin.preset if origin and origin.name == name else for_data(PRESETS[name], shape)
     fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
     if len(shape) == 3 and len(dataset.images) < FEW:
         fields.setdefault("augment", AUGMENT)
@@ -133,7 +148,7 @@ def chosen_preset(args, dataset):
         fields["penalty"], fields["penalty_weight"] = kind, weight or default_penalty_weight(kind, shape)
     if args.loss and not LOSSES[args.loss].supports_label_smoothing:
         fields.setdefault("real_label", 1.0)  # the preset's own belongs to the loss that was replaced
-    return name, for_data(PRESETS[name], shape)._replace(**fields)
+    return name, base._replace(**fields)
 
 
 def number(name, kind):

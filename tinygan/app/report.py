@@ -1,7 +1,8 @@
 """report.html: a run on one page, which any browser opens from disk, without a network.
 
-The page is the template beside this file. The content of a run is inserted as JSON, and the script of the page shows it
-as text. So no text of a run, such as the name of a folder, is read as HTML.
+The page is made of the files in page/. The content of a run is inserted as JSON, and the scripts of the page show it as
+text. So no text of a run, such as the name of a folder, is read as HTML. The page also gets the weights of G, in half
+precision, and computes images itself.
 """
 
 import base64
@@ -11,21 +12,50 @@ import shlex
 from pathlib import Path
 
 from .. import files
-from . import plots, quality
+from ..data import toy
+from ..gan.training import Training
+from . import directions, export, plots, quality
 from .runs import LOG_COLUMNS
 from .schedule import spread
 from .terminal import command
 
-TEMPLATE = Path(__file__).with_name("report.html")
-PLACE = "THE RUN GOES HERE"
+PAGE = Path(__file__).with_name("page")
+SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # report shows the run
 FRAMES, BYTES = 60, 6_000_000  # pictures at most, evenly over those of the run, and how large they may be together
+REAL = 400  # points of a toy world that are shown
 POINTS = 300  # of a curve at most, each the mean of the rows of the log that it stands for
 
 
-def save(run):
-    """Write report.html into the folder of a run, from its files."""
-    content = json.dumps(shown(run), allow_nan=False).replace("<", "\\u003c")
-    files.write_text(run.folder / "report.html", TEMPLATE.read_text("ascii").replace(PLACE, content))
+def save(run, training: Training | None = None):
+    """Write report.html into the folder of a run, from its files. With `training`, the page can play with its G."""
+    content = {**shown(run), **(networks(run.settings, training) if training else {})}
+    text = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+    files.write_text(run.folder / "report.html", template().replace("THE RUN GOES HERE", text))
+
+
+def template():
+    """Return the page of no run: one file, with its style and its scripts."""
+    page, style = ((PAGE / name).read_text("ascii") for name in ("report.html", "style.css"))
+    scripts = "\n".join((PAGE / f"{name}.js").read_text("ascii") for name in SCRIPTS)
+    return page.replace("THE STYLE GOES HERE", style).replace("THE SCRIPT GOES HERE", '"use strict";\n' + scripts)
+
+
+def networks(settings, training):
+    """Return G for the page, along its principal directions; for a toy world, also D and some of the real points.
+
+    A network that cannot be exported is left out, and the page has no section to play with it.
+    """
+    try:
+        G = export.generator(training, settings.shape)
+        found, names = directions.principal(training, G)
+        steps = export.in_half_precision(directions.rotated(G, found).operations)
+        content = {"generator": {**G.about(), "operations": steps, "names": names}}
+        if settings.points:
+            content["discriminator"] = export.in_half_precision(export.operations(training.gan.D))
+            content["real"] = toy.load(settings.data).images[:REAL].round(3).tolist()
+    except export.ExportError:
+        return {}
+    return content
 
 
 def shown(run):

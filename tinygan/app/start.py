@@ -9,6 +9,7 @@ from .. import backend, data
 from ..gan.training import Training
 from . import groups
 from .options import chosen_preset
+from .origin import begin_with
 from .quality import Quality
 from .runs import Run, RunError
 from .settings import Settings
@@ -27,20 +28,25 @@ class Start(NamedTuple):
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
     source = absolute(args.data)
+    origin = Run.open(args.from_run) if args.from_run else None
+    if origin:
+        args.preset = args.preset or origin.settings.name
     loaded = data.load(args.data, size=args.size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
     dataset, sizes = groups.learned(args, loaded)
-    name, preset = chosen_preset(args, dataset)
+    name, preset = chosen_preset(args, dataset, origin and origin.settings)
     settings = Settings(
         name, preset, dataset.images.shape[1:], dataset.classes, seed=args.seed or 0, data=source,
         data_sha256=loaded.sha256, device=backend.device, max_steps=args.max_steps,
-        evaluate_every=args.evaluate_every, arguments=tuple(sys.argv[1:]), groups=sizes, no_labels=bool(args.no_labels),
+        evaluate_every=args.evaluate_every, arguments=args.arguments, groups=sizes, no_labels=bool(args.no_labels),
         skip_broken=bool(args.skip_broken), class_names=() if sizes else dataset.class_names,
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
     training, quality = settings.training(), Quality(settings, loaded, args.quiet)
+    if origin:
+        print(f"begins   {begin_with(origin, training)}")
     run = Run.create(settings, args.out, training=training, batches=batches)
     groups.save(run, dataset)
     quality.start(run, 0)

@@ -39,10 +39,12 @@ class Terminal:
 
     def bar(self, step, end, per_epoch):
         """Return a bar for the epochs from `step` until `end`, which are one, or several short ones."""
+        from tqdm.auto import tqdm  # in a notebook, its own bar
+
         first, last = step // per_epoch + 1, -(-end // per_epoch)
         title = f"epoch {first}" if first == last else f"epochs {first}-{last}"
         before = (first - 1) * per_epoch
-        hide = True if self.quiet else None  # None: unless it is a terminal
+        hide = True if self.quiet else False if "notebook" in tqdm.__name__ else None  # None: unless it is a terminal
         options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
         return tqdm(desc=title, initial=step - before, total=end - before, disable=hide, **options)
 

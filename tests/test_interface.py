@@ -1,0 +1,96 @@
+"""tinygan from Python: load a run and draw from it, and train one."""
+
+import io
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+from runs import lively, new_run
+
+import tinygan
+from tinygan import backend
+
+if backend.device != "cpu":
+    pytest.skip("runs are tried on the CPU", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folders of runs with random weights: grey with classes, in colours without, points."""
+    folder = tmp_path_factory.mktemp("interface")
+    kinds = {"grey": ("cgan", (8, 8, 1), None), "colour": ("r3gan", (8, 8, 3), None), "ring": ("r3gan", (2,), "ring")}
+    for name, (preset, shape, source) in kinds.items():
+        run = new_run(folder / name, preset, source, shape)
+        run.save(training=lively(run.settings.training()))
+    return folder
+
+
+def test_the_same_seed_draws_the_same_images_and_none_draws_others(runs):
+    model = tinygan.load(runs / "grey")
+    a, b, c, d = (model.sample(6, seed=seed) for seed in (1, 1, None, None))
+    assert a.shape == (6, 8, 8) and a.dtype == np.uint8 and (a == b).all()
+    assert (a != c).any() and (c != d).any()
+
+
+def test_a_digit_is_that_class_and_the_default_is_each_in_turn(runs):
+    model = tinygan.load(runs / "grey")
+    latent = np.random.default_rng(3).standard_normal((4, model.latent_size), np.float32)
+    assert (model.sample(4, digit=2, seed=3) == model.generate(latent, [2] * 4)).all()
+    assert (model.sample(4, seed=3) == model.generate(latent, [0, 1, 2, 0])).all()
+
+
+def test_images_are_those_of_the_training(runs):
+    model = tinygan.load(runs / "colour")
+    latent = np.random.default_rng(3).standard_normal((4, model.latent_size), np.float32)
+    expected = tinygan.data.to_pixels(model.training.sample(latent))
+    assert (model.generate(latent) == expected).all() and expected.shape == (4, 8, 8, 3) and expected.std() > 40
+
+
+def test_a_notebook_shows_a_grid(runs):
+    with Image.open(io.BytesIO(tinygan.load(runs / "grey")._repr_png_())) as picture:
+        assert picture.size == (2 * (10 * 10 + 2), 2 * (3 * 10 + 2))
+    assert tinygan.load(runs / "ring")._repr_png_() is None
+    points = tinygan.load(runs / "ring").sample(5)
+    assert points.shape == (5, 2) and points.dtype == np.float32
+    assert repr(tinygan.load(runs / "ring")) == f"<r3gan on ring, {runs / 'ring'}>"
+
+
+@pytest.mark.parametrize(
+    "kind, call, message",
+    [
+        ("grey", lambda m: m.sample(2, digit=3), "has classes 0 to 2; got digit 3"),
+        ("colour", lambda m: m.sample(2, digit=0), "has no classes; got digit 0"),
+        ("grey", lambda m: m.generate(np.zeros((2, 5)), [0, 1]), r"the shape \(N, 32\), N at least 1; got \(2, 5\)"),
+        ("grey", lambda m: m.sample(0), r"N at least 1; got \(0, 32\)"),
+        ("grey", lambda m: m.generate(np.zeros((2, 32))), "has 3 classes: labels are N integers"),
+        ("grey", lambda m: m.generate(np.zeros((2, 32)), [0, 3]), "2 integers from 0 to 2; got"),
+        ("grey", lambda m: m.generate(np.zeros((2, 32)), [0.5, 1]), "2 integers from 0 to 2; got"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(runs, kind, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(tinygan.load(runs / kind))
+    with pytest.raises(ValueError, match="nowhere is not a run"):
+        tinygan.load("nowhere")
+
+
+def test_training_returns_the_model_of_its_run_and_gives_signals_back(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    model = tinygan.train(data=tiny, batch_size=4, epochs=1, device="cpu", preset="vanilla", threads=1)
+    assert model.sample(3).shape == (3, 8, 8) and signal.getsignal(signal.SIGINT) is before
+    assert model.run.folder.parent.name == "runs" and "epoch 1/1" in capsys.readouterr().out
+    assert model.run.settings.arguments[:2] == ("--data", str(tiny))
+
+
+def test_what_train_refuses_is_said_and_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for options, message in (
+        ({"epochs": 0}, "must be from 1 to 100000"),
+        ({"stepz": 3}, "unrecognized arguments: --stepz"),
+        ({"data": "nowhere", "device": "cpu"}, "nowhere: there is no such folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tinygan.train(**options)
+    assert not list(tmp_path.glob("runs/*"))

@@ -1,0 +1,62 @@
+"""train.py --from RUN: a new run begins with the weights of another."""
+
+import json
+
+import numpy as np
+import pytest
+from commands import checkpoint, train
+from runs import lively, new_run, settings
+
+from tinygan import backend
+from tinygan.app import origin as origin_module
+
+if backend.device != "cpu":
+    pytest.skip("scripts are tried on the CPU", allow_module_level=True)
+
+
+def test_a_run_begins_with_the_weights_and_the_preset_of_another(trained, labelled, tmp_path):
+    done = train("--from", trained[0], "--data", labelled, "--lr", 1e-30, "--max-steps", 1, "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert f"begins   with the weights of {trained[0]}\n" in done.stdout
+    config = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 1e-30
+    old, new = checkpoint(trained[0]), checkpoint(tmp_path / "r")
+    assert new["training.steps"][0] == 1  # of its own
+    weights = [name for name in old if name.startswith(("training.generator.", "training.discriminator."))]
+    kept = [name for name in weights if not name.endswith(("running_mean", "running_var"))]
+    assert len(kept) > 8 and all(np.allclose(new[name], old[name]) for name in kept)
+
+
+def test_the_average_of_weights_is_that_of_the_other_run_or_begins_with_its_weights(tmp_path):
+    for name in ("dcgan", "vanilla"):
+        origin = new_run(tmp_path / name, name)
+        old = lively(origin.settings.training())
+        if old.ema:
+            old.ema.target.data *= 2.0
+        origin.save(training=old)
+        new = settings(name, ema=2e4, seed=1).training()
+        origin_module.begin_with(origin, new)
+        assert (new.ema.target.data == (old.ema.target if old.ema else old.gan.G.flat).data).all()
+        assert (new.gan.G.flat.data == old.gan.G.flat.data).all()
+
+
+def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
+    words = ["--from", trained[0], "--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
+    done = train(*words, "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    anew = "of other shapes, and so begun anew: generator 0.weight, discriminator 0.weight"
+    assert f"begins   with the weights of {trained[0]}; {anew}\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--data", "ring", "--preset", "vanilla"], "its generator has no array of the shape that this run needs"),
+        (["--resume", "nowhere"], "--from cannot change"),
+    ],
+)
+def test_what_cannot_begin_so_is_refused(trained, tmp_path, words, message):
+    out = [] if "--resume" in words else ["--out", tmp_path / "r"]
+    done = train("--from", trained[0], *words, *out)
+    assert done.returncode != 0 and message in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "r").exists()

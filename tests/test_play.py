@@ -1,0 +1,180 @@
+"""The page of a run computes images itself: the same as NumPy's, with a mouse, with keys, and by touch."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+from runs import lively, new_run
+
+from tinygan import Tensor, backend, data
+from tinygan.app import directions, export, report
+from tinygan.gan.presets import PRESETS
+
+if backend.device != "cpu":
+    pytest.skip("pages are written on the CPU", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """page(preset, shape): the address of the page of a run whose G has random weights, and its training."""
+
+    @functools.cache
+    def write(name="cgan", shape=(8, 12, 1), classes=3, data=None):
+        run = new_run(tmp_path_factory.mktemp("pages") / "run", name, data, shape, classes)
+        training = lively(run.settings.training())
+        report.save(run, training)
+        return (run.folder / "report.html").as_uri(), training
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directions, "SAMPLES", 128)
+        yield write
+
+
+CASES = [*((name, (8, 12, 1)) for name in PRESETS), ("cgan", (8, 12, 3))]
+
+
+@pytest.mark.parametrize("name, shape", CASES)
+def test_the_page_computes_the_images_of_numpy_within_two_grey_levels(page, browser, name, shape):
+    url, training = page(name, shape)
+    U, _ = directions.principal(training, export.generator(training, shape))
+    points = np.random.default_rng(1).normal(size=(12, len(U))).astype(np.float32)
+    labels = np.arange(12) % 3
+    expected = data.to_pixels(training.sample(points @ U.T, labels if training.gan.classes else None))
+    opened = browser.open(url)
+    script = "const G = generatorOf(run.generator); return %s.map((point, i) => [...G(point, i %% 3)])"
+    found = data.to_pixels(np.array(opened.run(script % json.dumps(points.tolist()))).reshape(expected.shape))
+    assert expected.std() > 40 and opened.errors() == []
+    assert np.abs(found.astype(int) - expected).max() <= 2
+
+
+def test_half_precision_is_read_as_numpy_reads_it(page, browser):
+    url, _ = page()
+    halves = np.arange(2**16, dtype=np.uint16)
+    finite = halves[np.isfinite(halves.view(np.float16))]
+    found = browser.open(url).run(f"return {finite.tolist()}.map(halfToNumber)")
+    assert (np.array(found) == finite.view(np.float16).astype(float)).all()
+
+
+def shown(opened):
+    """What the page shows: the point, the class, and the pixels of the image."""
+    return opened.run("""
+        const pixels = $("image").getContext("2d").getImageData(0, 0, play.shape[1], play.shape[0]).data;
+        return [play.point, play.label, [...pixels].join()];""")
+
+
+def test_a_class_a_point_and_a_slider_each_change_the_image(page, browser):
+    opened = browser.open(page()[0])
+    first, _, image = shown(opened)
+    opened.click("#classes button:nth-child(3)")
+    point, label, other = shown(opened)
+    assert (point, label) == (first, 2) and other != image
+    assert opened.run('return $("classes").querySelector("[aria-pressed=true]").textContent') == "2"
+    opened.click("#random")
+    assert shown(opened)[0] != first
+    opened.run('document.querySelector("#sliders input").focus()')
+    before, _, image = shown(opened)
+    opened.press("ArrowRight", 5)
+    after, _, other = shown(opened)
+    assert other != image and after[1:] == before[1:]
+    assert after[0] == pytest.approx(before[0] + 0.25, abs=0.03)  # the steps of the slider are multiples of 0.05
+    opened.run('document.querySelector("#grid button").focus()')
+    opened.press("Enter")
+    assert shown(opened)[0] != after and opened.errors() == []
+
+
+def test_a_walk_leads_from_one_end_to_the_other_and_stops_at_a_touch(page, browser):
+    opened = browser.open(page()[0], 400, 800, touch=True)
+    ends = opened.run("return [play.from, play.to]")
+    for t, end in zip((0, 1), ends):
+        opened.run(f'$("way").value = {t}; $("way").dispatchEvent(new Event("input"))')
+        assert shown(opened)[0] == pytest.approx(end, abs=1e-5)
+    opened.touch("#walk")
+    opened.run('while (Number($("way").value) > 0.98) await new Promise(requestAnimationFrame)')
+    opened.touch("#walk")
+    assert opened.run('return [play.walking, $("walk").textContent]') == [None, "walk"]
+    point = shown(opened)[0]
+    assert point not in ends
+    opened.touch("#ends button:last-child")  # puts the present point there
+    assert opened.run("return play.to") == point and opened.errors() == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_on_a_phone_nothing_is_cut_off_in_light_and_in_dark(page, browser, dark):
+    opened = browser.open(page(classes=12)[0], 400, 800, dark, touch=True)
+    wide = 'return [...document.querySelectorAll("body *")].filter(n => n.getBoundingClientRect().right > 400).length'
+    assert opened.run(wide) == 0
+    assert opened.run("return document.documentElement.scrollWidth") == 400
+    paper = opened.run("return getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(21, 21, 23)" if dark else "rgb(252, 252, 250)")
+
+
+def test_thumbnails_show_what_a_click_on_them_chooses(page, browser):
+    opened = browser.open(page()[0])
+    picture = 'return [...%s.getContext("2d").getImageData(0, 0, 12, 8).data].join()'
+    for thumbnail in ("#grid button:nth-child(5)", "#classes button:nth-child(2)"):
+        opened.run("while (play.waiting.length) await new Promise(requestAnimationFrame)")
+        small = opened.run(picture % f'document.querySelector("{thumbnail} canvas")')
+        opened.click(thumbnail)
+        assert shown(opened)[2] == small
+
+
+def test_a_run_without_classes_has_none_to_choose(page, browser):
+    opened = browser.open(page("dcgan")[0])
+    assert opened.run('return [$("play").hidden, $("kinds").hidden, $("plane").hidden]') == [False, True, True]
+    assert opened.errors() == []
+
+
+def test_points_of_a_toy_world_can_be_dragged_and_moved_with_keys(page, browser):
+    url, training = page("r3gan", (2,), data="ring", classes=0)
+    opened = browser.open(url, 400, 900, touch=True)
+    assert opened.run('return [$("play").hidden, $("plane").hidden]') == [True, False]
+    first = opened.run("return plane.marks[0]")
+    wide = opened.run('return $("latent").clientWidth')
+    opened.touch(".mark", dx=wide / 6)  # a sixth of the plane is one unit
+    moved = opened.run("return plane.marks[0]")
+    assert moved == pytest.approx([first[0] + 1, first[1]], abs=0.05)
+    opened.run('document.querySelector(".mark").focus()')
+    opened.press("ArrowUp", 3)
+    assert opened.run("return plane.marks[0]") == pytest.approx([moved[0], moved[1] + 0.3], abs=1e-6)
+    U, _ = directions.principal(training, export.generator(training, (2,)))
+    latent = np.array([[0.5, -1.0, *[0.0] * (len(U) - 2)]], np.float32)
+    x, y = training.sample(latent @ U.T)[0]
+    assert opened.run("return [...image([0.5, -1])]") == pytest.approx([x, y], abs=0.02)
+    at = "return network(run.discriminator)([0.5, -1])[0]"
+    from_d = training.gan.D(Tensor(np.array([[0.5, -1.0]], np.float32))).item()
+    assert opened.run(at) == pytest.approx(from_d, rel=0.01, abs=1e-3) and opened.errors() == []
+
+
+def test_directions_are_named_by_what_they_do():
+    """A world whose images are a stroke that one latent number slants and another widens."""
+    height, width = np.mgrid[:16, :16] / 8.0 - 1.0
+
+    class Strokes:
+        class gan:
+            classes = 0
+
+        @staticmethod
+        def sample(latent, classes):
+            slant, thickness = np.tanh(latent[:, 2])[:, None, None] / 2, 0.2 * np.exp(latent[:, 1] / 4)[:, None, None]
+            ink = np.exp(-(((width + slant * height) / thickness) ** 2)) * (np.abs(height) < 0.7)
+            return (2 * ink - 1).astype(np.float32)[..., None]
+
+    U, names = directions.principal(Strokes, export.Generator([], 4, 0, (16, 16, 1)))
+    assert sorted(filter(None, names)) in (["slant", "thickness"], ["slant", "width"])
+    slant = U[:, names.index("slant")]
+    assert slant[2] > 0.95  # to the right is more
+    assert U.T @ U == pytest.approx(np.eye(4), abs=1e-5)
+
+
+def test_a_network_that_cannot_be_exported_leaves_the_page_as_it_was(tmp_path, browser, monkeypatch):
+    monkeypatch.setattr(export, "operation", lambda layer: (_ for _ in ()).throw(export.ExportError("no")))
+    run = new_run(tmp_path / "r")
+    report.save(run, run.settings.training())
+    opened = browser.open((run.folder / "report.html").as_uri())
+    assert opened.run('return [$("play").hidden, $("plane").hidden]') == [True, True] and opened.errors() == []
+
+
+def test_the_weights_of_the_default_take_less_than_a_megabyte(tmp_path):
+    run = new_run(tmp_path / "r", "cgan", shape=(28, 28, 1), classes=10)
+    assert 400_000 < len(json.dumps(report.networks(run.settings, run.settings.training()))) < 1_000_000

@@ -1,0 +1,108 @@
+"""train.py --watch: a browser on this machine follows the run, and reaches nothing else."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+from commands import ROOT
+from runs import new_run
+
+from tinygan import backend
+from tinygan.app import report, watch
+
+if backend.device != "cpu":
+    pytest.skip("pages are written on the CPU", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A run whose folder is served, its address, and links out of it."""
+    folder = tmp_path_factory.mktemp("watch")
+    (folder / "secret.txt").write_text("secret")
+    run = new_run(folder / "run", "cgan")
+    (run.folder / "link.txt").symlink_to(folder / "secret.txt")
+    (run.folder / "up").symlink_to(folder)
+    os.mkfifo(run.folder / "pipe")
+    return run, watch.serve(run, run.settings.training())
+
+
+def ask(address, path, method="GET", **headers):
+    """(status, content) of a request."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_the_page_and_the_files_of_the_run_are_served(served):
+    run, address = served
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+    for path, name in (("/", "report.html"), ("/config.json", "config.json"), ("/log.csv?x=1", "log.csv")):
+        assert ask(address, path) == (200, (run.folder / name).read_bytes())
+
+
+OUTSIDE = (
+    "/../secret.txt",
+    "/%2e%2e/secret.txt",
+    "/link.txt",
+    "/up/secret.txt",
+    "/samples/",
+    "/samples",
+    "/pipe",
+    "/no",
+)
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_nothing_outside_the_folder_is_served_and_no_folder_is_listed(served, path):
+    status, content = ask(served[1], path)
+    assert status == 404 and b"secret" not in content.replace(path.encode(), b"")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_folder_can_only_be_read(served, method):
+    assert ask(served[1], "/config.json", method)[0] == 501
+    assert (served[0].folder / "config.json").exists()
+
+
+def test_a_site_whose_name_leads_here_reads_nothing(served):
+    assert ask(served[1], "/", Host="evil.example:80")[0] == 404
+    assert ask(served[1], "/", Host="localhost:1")[0] == 200
+
+
+def test_an_open_page_renews_itself_and_keeps_what_was_chosen(served, browser):
+    run, address = served
+    opened = browser.open(address)
+    assert "follows the run" in opened.run("""
+        while (!$("live").textContent) await new Promise(done => setTimeout(done, 50));
+        return $("live").textContent;""")
+    opened.click("#classes button:nth-child(3)")
+    point = opened.run("return play.point")
+    run.write_rows([(10 * i, 1, *[0.5] * 11) for i in range(1, 9)], [(80, 1, 1.0)])
+    report.save(run, run.settings.training())
+    found = opened.run("""
+        while (run.done !== 80) await new Promise(done => setTimeout(done, 50));
+        return [play.point, play.label, document.querySelectorAll("#curves path").length > 0];""")
+    assert found == [point, 2, True] and opened.errors() == []
+
+
+def test_a_page_on_disk_asks_for_nothing(served, browser):
+    opened = browser.open((served[0].folder / "report.html").as_uri())
+    assert opened.run('await new Promise(done => setTimeout(done, 100)); return $("live").textContent') == ""
+    assert opened.errors() == []
+
+
+def test_training_prints_the_address_and_serves_it(tmp_path, tiny):
+    words = [sys.executable, "train.py", "--device", "cpu", "--data", tiny, "--batch-size", 4, "--epochs", 100_000]
+    words += ["--watch", "--out", tmp_path / "r"]
+    started = subprocess.Popen(list(map(str, words)), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    address = next(line.split()[1] for line in started.stdout if line.startswith("watch"))
+    assert ask(address, "/")[0] == 200
+    started.send_signal(signal.SIGTERM)
+    started.stdout.read()
+    assert started.wait(60) == 128 + signal.SIGTERM

@@ -1,0 +1,69 @@
+"""Directions of the latent space in the order in which they change the image, as in GANSpace (Härkönen et al. 2020).
+
+For z ~ N(0, I), the slopes of the best linear fit x = z B are the mean derivatives of G: B = E[dG/dz] (Stein 1981). Its
+singular vectors, B = U S V^T, are orthogonal directions of z. The first one changes the image most, on average.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import backend
+from ..gan.training import Training
+from .export import Generator
+
+SAMPLES = 1024
+CERTAIN = 0.5  # the least correlation of a direction with what it is named after
+
+
+def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[str]]:
+    """Return U (latent_size, latent_size), a direction in each column, and a name for each, "" without a clear one."""
+    latent = backend.RNG(0).normal((SAMPLES, network.latent_size))
+    classes = np.arange(SAMPLES) % max(1, network.classes)
+    images = backend.to_host(training.sample(latent, backend.to_device(classes) if network.classes else None))
+    z, x = backend.to_host(latent), without_class_means(images.reshape(SAMPLES, -1), classes)
+    slopes = np.linalg.lstsq(z, x, rcond=None)[0]
+    directions = np.linalg.svd(slopes)[0]
+    if len(network.shape) == 1 or network.shape[2] != 1:  # points have no strokes, and of coloured images none is known
+        return directions, [""] * network.latent_size
+    found = properties((images[..., 0] + 1) / 2)
+    measured = without_class_means(np.stack(list(found.values()), 1), classes)
+    correlation = (z @ directions).T @ (measured / (measured.std(0) + 1e-9)) / SAMPLES
+    best = np.abs(correlation).argmax(0)  # of each property: the direction that shows it most
+    names = [""] * network.latent_size
+    for column, name in enumerate(found):
+        row = best[column]
+        if abs(correlation[row, column]) >= CERTAIN and np.abs(correlation[row]).argmax() == column:
+            names[row] = name
+            directions[:, row] *= np.sign(correlation[row, column])
+    return directions, names
+
+
+def properties(ink: np.ndarray) -> dict[str, np.ndarray]:
+    """Return {name: (N,)} of strokes, bright on dark (N, H, W), by the moments of their ink. Slant is to the right."""
+    height, width = ink.shape[1:]
+    y, x = np.mgrid[:height, :width]
+    total = ink.sum((1, 2)) + 1e-9
+
+    def mean(values):
+        return (ink * values).sum((1, 2)) / total
+
+    dx, dy = x - mean(x)[:, None, None], y - mean(y)[:, None, None]
+    return {"slant": -mean(dx * dy) / (mean(dy * dy) + 1e-9), "thickness": total, "width": np.sqrt(mean(dx * dx))}
+
+
+def without_class_means(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Subtract from each row of `values` (N, ...) the mean of its class, so that only differences within it remain."""
+    means = np.stack([values[classes == each].mean(0) for each in range(classes.max() + 1)])
+    return values - means[classes]
+
+
+def rotated(network: Generator, directions: np.ndarray) -> Generator:
+    """Return the network as a function of coordinates c along `directions`: z = U c, so z W = c (U^T W).
+
+    U is orthogonal, so c ~ N(0, I) as z is.
+    """
+    first, *others = network.operations
+    weight = first.arrays["weight"].copy()
+    weight[: network.latent_size] = directions.T @ weight[: network.latent_size]
+    return network._replace(operations=[first._replace(arrays={**first.arrays, "weight": weight}), *others])

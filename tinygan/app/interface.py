@@ -1,0 +1,134 @@
+"""tinygan from Python: load a run and draw from it, or train one."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import signal
+import time
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+
+import numpy as np
+
+from .. import backend, data
+from . import pictures, plots, signals
+from .options import parse
+from .runs import Run, new_folder
+
+PACKAGE = Path(__file__).parent.parent
+PAGES = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
+
+
+def load(run: str | Path, checkpoint: str = "last") -> Model:
+    """Return the generator of the run in a folder. checkpoint: "last" or "best".
+
+    Raises ValueError, in a sentence, for a folder that is no run.
+    """
+    return Model(Run.open(run), checkpoint)
+
+
+class Model:
+    """The generator of a run; a notebook shows a grid of its images.
+
+    Images are uint8, (N, H, W) if they are grey, else (N, H, W, 3). Of a toy world they are points, float32 (N, 2).
+    """
+
+    def __init__(self, run: Run, checkpoint: str = "last") -> None:
+        self.run, self.training = run, run.settings.training()
+        run.load_generator(self.training, checkpoint)
+        self.latent_size, self.classes = self.training.gan.latent_size, self.training.gan.classes
+
+    def sample(self, n: int = 1, digit: int | None = None, seed: int | None = None) -> np.ndarray:
+        """Draw n images, of the class `digit` or of each class in turn. The same seed draws the same images."""
+        if digit is not None and not 0 <= digit < self.classes:
+            choice = f"classes 0 to {self.classes - 1}" if self.classes else "no classes"
+            raise ValueError(f"{self.run.folder} has {choice}; got digit {digit}")
+        latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
+        labels = None if not self.classes else np.arange(n) % self.classes if digit is None else np.full(n, digit)
+        return self.generate(latent, labels)
+
+    def generate(self, latent, labels=None) -> np.ndarray:
+        """Return the images of latent vectors (N, latent_size) and, if the run has classes, of labels (N,)."""
+        latent = np.asarray(latent, np.float32)
+        if latent.ndim != 2 or latent.shape[1] != self.latent_size or not len(latent):
+            raise ValueError(f"latent must have the shape (N, {self.latent_size}), N at least 1; got {latent.shape}")
+        if (labels is None) == bool(self.classes):
+            raise ValueError(f"{self.run.folder} has {self.classes or 'no'} classes: labels are N integers, or None")
+        if labels is not None:
+            labels = np.asarray(labels)
+            known = labels.dtype.kind in "iu" and np.isin(labels, range(self.classes)).all()
+            if labels.shape != latent.shape[:1] or not known:
+                raise ValueError(f"labels must be {len(latent)} integers from 0 to {self.classes - 1}; got {labels}")
+            labels = backend.to_device(labels)
+        images = backend.to_host(self.training.sample(backend.to_device(latent), labels))
+        if self.run.settings.points:
+            return images
+        images = data.to_pixels(images)
+        return images[..., 0] if images.shape[-1] == 1 else images
+
+    def grid(self) -> np.ndarray:
+        """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class."""
+        latent, labels = pictures.fixed_inputs(self.run.settings)
+        images = data.to_pixels(backend.to_host(self.training.sample(latent, labels)))
+        return plots.grid(images, 10 if self.classes else None)
+
+    def _repr_png_(self) -> bytes | None:
+        if self.run.settings.points:
+            return None
+        from PIL import Image
+
+        picture, file = self.grid(), io.BytesIO()
+        Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(file, "PNG")
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        s = self.run.settings
+        return f"<{s.name} on {s.data or 'MNIST'}, {self.run.folder}>"
+
+
+def train(**options) -> Model:
+    """Train as train.py does, and return the generator. options: those of train.py, as epochs=2 for --epochs 2.
+
+    A notebook shows a bar, if it has ipywidgets. To interrupt it saves the run, and returns what it has learned so far.
+    """
+    args = arguments(options)
+    folder = args.resume or args.out or new_folder(f"runs/{args.preset or 'notebook'}-{time.strftime('%Y%m%d')}")
+    args.out = None if args.resume else str(folder)
+    numbers = [getattr(signal, name) for name in signals.NAMES if hasattr(signal, name)]
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        loop()(args)
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+        with suppress(OSError):  # a folder without a run is empty
+            Path(folder).rmdir()
+    return load(folder)
+
+
+def arguments(options: dict):
+    """Return the options as train.py parses them. Raises ValueError with its sentence for a wrong one."""
+    words = [word for name, value in options.items() for word in as_words(name, value)]
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return parse(None, words)
+    except SystemExit:
+        raise ValueError(said.getvalue().strip().rpartition("error: ")[2]) from None
+
+
+def as_words(name: str, value) -> list[str]:
+    """Return an option as words of a command line: epochs=2 is --epochs 2, watch=True is --watch."""
+    flag = "--" + name.strip("_").replace("_", "-")
+    if isinstance(value, bool):
+        return [flag if value else flag.replace("--", "--no-", 1)]
+    return [] if value is None else [flag, str(value)]
+
+
+def loop():
+    """Return the function `train` of the page train.py."""
+    spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, PAGES)))
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    return page.train

@@ -1,0 +1,99 @@
+"""generator.onnx: G as a model that other programs run, by ONNX Runtime for example.
+
+Inputs: latent, float32 (N, latent_size) from N(0, 1), and for a conditional G labels, int64 (N,). Output: images,
+float32 (N, H, W, C) in [-1, 1], channels last as everywhere in tinygan; of a toy world points (N, 2). N is any number.
+ONNX convolves images with channels first, so the model transposes once before its first convolution, and at its end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import files
+from .export import ExportError, Generator, Operation
+
+OPSET, IR_VERSION = 17, 8  # of 2022: older readers understand them too
+
+
+def save(path, network: Generator) -> None:
+    """Write the model. Raises ExportError without the package onnx."""
+    content = model(network).SerializeToString()
+    files.replace(path, lambda file: file.write(content))
+
+
+def model(network: Generator):
+    """Return the onnx.ModelProto, which passed onnx.checker."""
+    try:
+        import onnx
+        from onnx import TensorProto, helper
+    except ImportError:
+        raise ExportError("a .onnx file needs the package onnx: pip install -e '.[onnx]'") from None
+    graph = Graph()
+    inputs = [helper.make_tensor_value_info("latent", TensorProto.FLOAT, ["N", network.latent_size])]
+    if network.classes:
+        inputs.append(helper.make_tensor_value_info("labels", TensorProto.INT64, ["N"]))
+        depth = graph.constant(np.array(network.classes, np.int64))
+        off_on = graph.constant(np.array([0, 1], np.float32))
+        graph.add("OneHot", "labels", depth, off_on)
+        graph.add("Concat", "latent", graph.last, axis=1)
+    for step in network.operations:
+        graph.append(step)
+    graph.channels(first=False)
+    graph.add("Identity", graph.last, output="images")
+    output = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", *network.shape])
+    made = helper.make_graph(graph.nodes, "generator", inputs, [output], graph.constants, doc_string=__doc__)
+    opset = [helper.make_opsetid("", OPSET)]
+    built = helper.make_model(made, opset_imports=opset, ir_version=IR_VERSION, producer_name="tinygan")
+    onnx.checker.check_model(built, full_check=True)
+    return built
+
+
+class Graph:
+    """Nodes in a row. last: the name of the newest result. channels_first: whether that is an image (N, C, H, W)."""
+
+    def __init__(self) -> None:
+        self.nodes: list = []
+        self.constants: list = []
+        self.last, self.channels_first = "latent", False
+
+    def constant(self, array: np.ndarray) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes) -> None:
+        from onnx import helper
+
+        self.last = output or f"{kind}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [self.last], **attributes))
+
+    def channels(self, first: bool) -> None:
+        """Transpose the last result, if its channels are not where they should be."""
+        if first != self.channels_first:
+            self.add("Transpose", self.last, perm=[0, 3, 1, 2] if first else [0, 2, 3, 1])
+            self.channels_first = first
+
+    def append(self, step: Operation) -> None:
+        """Add an operation of export.py."""
+        numbers, options = step.arrays, step.options
+        match step.kind:
+            case "linear":
+                weight, bias = self.constant(numbers["weight"]), self.constant(numbers["bias"])
+                self.add("Gemm", self.last, weight, bias)
+            case "reshape":  # 0 keeps the size of the batch
+                self.add("Reshape", self.last, self.constant(np.array([0, *options["shape"]], np.int64)))
+            case "conv_transpose":  # weight (kh, kw, n_in, n_out), and ONNX wants (n_in, n_out, kh, kw)
+                self.channels(first=True)
+                weight, bias = self.constant(numbers["weight"].transpose(2, 3, 0, 1)), self.constant(numbers["bias"])
+                self.add(
+                    "ConvTranspose", self.last, weight, bias, strides=options["stride"],
+                    pads=options["padding"] * 2, output_padding=options["output_padding"],
+                )  # fmt: skip
+            case "leaky_relu":
+                self.add("LeakyRelu", self.last, alpha=options["slope"])
+            case "tanh":
+                self.add("Tanh", self.last)
+            case kind:
+                raise ExportError(f"the operation {kind} has no form in ONNX")

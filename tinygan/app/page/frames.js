@@ -1,0 +1,44 @@
+/* The pictures of the epochs: the slider chooses one, and with it the place in the log that the numbers are of. */
+
+let frame = 0, timer = null;
+
+function showFrame(number) {
+  frame = Math.max(0, Math.min(number, run.frames.length - 1));
+  const { epoch, picture } = run.frames[frame];
+  $("slider").value = frame;
+  $("picture").src = picture;
+  $("picture").alt = "Samples after epoch " + epoch;
+  $("epoch").textContent = "epoch " + epoch;
+  look(placeOfFrame());
+}
+
+function placeOfFrame() {
+  if (!run.frames.length) return steps.length - 1;
+  return Math.max(0, epochs.findLastIndex(epoch => epoch <= run.frames[frame].epoch));
+}
+
+function playEpochs() {
+  if (timer) { clearInterval(timer); timer = null; }
+  else {
+    if (frame === run.frames.length - 1) showFrame(0);
+    timer = setInterval(() => { showFrame(frame + 1); if (frame === run.frames.length - 1) playEpochs(); }, 250);
+  }
+  $("epochs").textContent = timer ? "pause" : "play";
+}
+
+/* Show the last picture; of a page that renews itself, the one that was chosen, unless that was the last. */
+function showFrames(before) {
+  document.querySelector("#samples figure").hidden = !run.frames.length;
+  $("shown").textContent = run.frames.length < run.epochs
+    ? run.frames.length + " of " + run.epochs + " epochs are shown here; all are in the folder samples." : "";
+  if (!run.frames.length) return;
+  $("slider").max = run.frames.length - 1;
+  const asked = Number(location.hash.slice(1));  // report.html#3 opens at epoch 3
+  const chosen = before?.frames.length && frame < before.frames.length - 1;
+  if (chosen) showFrame(frame);
+  else if (asked && !before) showFrame(run.frames.findLastIndex(({ epoch }) => epoch <= asked));
+  else showFrame(run.frames.length - 1);
+}
+
+$("slider").addEventListener("input", event => showFrame(Number(event.target.value)));
+$("epochs").addEventListener("click", playEpochs);

@@ -1,0 +1,140 @@
+/* "Play with it": G computes images in the page. The state is a latent point and a class; all else shows these two. */
+
+const play = { point: [], label: 0, from: [], to: [], walking: null, waiting: [], grid: [] };
+const SHOWN = 8;  // sliders that are not folded away
+const GRID = 24;  // points to choose from
+
+/* Build the section for a generator of the page. Called again with new weights, it keeps the point and the class. */
+function showPlay(generator) {
+  $("play").hidden = !generator || generator.shape.length === 1;
+  if ($("play").hidden) return;
+  play.G = generatorOf(generator);
+  play.shape = generator.shape;
+  if (play.point.length !== generator.latent_size) {
+    [play.point, play.from, play.to] = [0, 1, 2].map(() => randomPoint(generator.latent_size));
+    play.point = play.from;
+    play.label = Math.min(play.label, Math.max(0, generator.classes - 1));
+  }
+  buildSliders($("sliders"), $("more"), generator.names, play.point, place);
+  buildClasses(generator.classes);
+  newGrid();
+  showPoint();
+}
+
+/* A slider for each latent number; those that change the image most come first. change(i, value) is called for each. */
+function buildSliders(first, rest, names, point, change) {
+  first.replaceChildren();
+  rest.replaceChildren();
+  rest.parentElement.hidden = names.length <= SHOWN;
+  names.forEach((name, i) => {
+    const row = element(i < SHOWN ? first : rest, "label", null, { class: "latent" });
+    element(row, "span", name || "number " + (i + 1));
+    const slider = element(row, "input", null, { type: "range", min: -3, max: 3, step: 0.05, value: point[i] });
+    const value = element(row, "output", point[i].toFixed(1));
+    slider.addEventListener("input", () => {
+      value.textContent = Number(slider.value).toFixed(1);
+      change(i, Number(slider.value));
+    });
+  });
+}
+
+/* A button with an image of G; point() is the latent point to draw, and label its class. */
+function thumbnail(parent, name, point, label, click) {
+  const attributes = { type: "button", class: "thumbnail", "aria-label": name, title: name };
+  const button = element(parent, "button", null, attributes);
+  const canvas = element(button, "canvas", null);
+  button.addEventListener("click", click);
+  return { button, draw: () => paint(canvas, play.G(point(), label()), play.shape) };
+}
+
+function buildClasses(classes) {
+  $("classes").replaceChildren();
+  $("kinds").hidden = !classes;
+  play.classes = Array.from({ length: classes }, (_, label) => {
+    const made = thumbnail($("classes"), "class " + label, () => play.point, () => label, () => {
+      play.label = label;
+      showPoint();
+      later(play.grid);
+    });
+    element(made.button, "span", label);
+    return made;
+  });
+  $("ends").replaceChildren();
+  play.ends = ["from", "to"].map(end => thumbnail(
+    $("ends"), end === "from" ? "the start: put the present point here" : "the end: put the present point here",
+    () => play[end], () => play.label, () => { play[end] = play.point; later(play.ends); }));
+}
+
+function newGrid() {
+  $("grid").replaceChildren();
+  play.grid = Array.from({ length: GRID }, (_, i) => {
+    const point = randomPoint(play.point.length);
+    return thumbnail($("grid"), "point " + (i + 1), () => point, () => play.label, () => goTo(point));
+  });
+  later(play.grid);
+}
+
+/* Set one latent number. */
+function place(i, value) {
+  stopWalk();
+  play.point = play.point.with(i, value);
+  showPoint();
+}
+
+function goTo(point) {
+  stopWalk();
+  play.point = point;
+  showPoint();
+}
+
+/* Draw the image of the present point; what else shows it follows when there is time. */
+function showPoint() {
+  paint($("image"), play.G(play.point, play.label), play.shape);
+  document.querySelectorAll("#play .latent").forEach((row, i) => {
+    row.querySelector("input").value = play.point[i];
+    row.querySelector("output").textContent = play.point[i].toFixed(1);
+  });
+  play.classes.forEach(({ button }, label) => button.setAttribute("aria-pressed", label === play.label));
+  later([...play.classes, ...play.ends]);
+}
+
+/* Draw thumbnails in the next frames, for at most 10 ms each, so that sliders and walks keep their pace. */
+function later(thumbnails) {
+  if (!play.waiting.length) requestAnimationFrame(drawWaiting);
+  play.waiting = [...new Set([...play.waiting, ...thumbnails])];
+}
+
+function drawWaiting() {
+  const until = performance.now() + 10;
+  do play.waiting.shift()?.draw(); while (play.waiting.length && performance.now() < until);
+  if (play.waiting.length) requestAnimationFrame(drawWaiting);
+}
+
+/* The walk goes from one end to the other and back, 3 seconds each way. */
+function walkTo(t) {
+  $("way").value = t;
+  play.point = slerp(play.from, play.to, t);
+  showPoint();
+}
+
+function startWalk() {
+  const begun = performance.now() - 3000 * Number($("way").value);
+  const step = now => {
+    const turns = (now - begun) / 3000 % 2;
+    walkTo(turns < 1 ? Math.max(0, turns) : 2 - turns);
+    play.walking = requestAnimationFrame(step);
+  };
+  play.walking = requestAnimationFrame(step);
+  $("walk").textContent = "stop";
+}
+
+function stopWalk() {
+  cancelAnimationFrame(play.walking);
+  play.walking = null;
+  $("walk").textContent = "walk";
+}
+
+$("walk").addEventListener("click", () => play.walking ? stopWalk() : startWalk());
+$("way").addEventListener("input", () => { stopWalk(); walkTo(Number($("way").value)); });
+$("random").addEventListener("click", () => goTo(randomPoint(play.point.length)));
+$("others").addEventListener("click", newGrid);

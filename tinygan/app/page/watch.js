@@ -1,0 +1,18 @@
+/* A page that comes from `train.py --watch` renews itself. A page that was opened from disk asks for nothing. */
+
+const EVERY = 2000;  // milliseconds
+
+async function renew(before) {
+  let text = before;
+  try {
+    const answer = await fetch(location.pathname, { cache: "no-cache" });
+    if (answer.ok) text = await answer.text();
+    if (text !== before) showRun(contentOf(new DOMParser().parseFromString(text, "text/html")));
+    $("live").textContent = "This page follows the run.";
+  } catch {
+    $("live").textContent = "The run has ended, or cannot be reached.";
+  }
+  setTimeout(renew, EVERY, text);
+}
+
+if (location.protocol === "http:") renew("");

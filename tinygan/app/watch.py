@@ -1,0 +1,54 @@
+"""Serve the folder of a run on this machine, so that a browser can follow the training: `train.py --watch`."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from . import report
+
+ADDRESS = "127.0.0.1"  # other machines cannot reach it
+LINGER = 3.0  # seconds; an open page asks every 2 (page/watch.js)
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Answers GET and HEAD with the files of one folder, and nothing outside it, not even through a link in it."""
+
+    def send_head(self):
+        if urlsplit(self.path).path == "/":
+            self.path = "/report.html"
+        path = Path(self.translate_path(self.path)).resolve()
+        if not self.is_ours() or not path.is_relative_to(self.directory) or not path.is_file():
+            return self.send_error(404)
+        return super().send_head()
+
+    def is_ours(self) -> bool:
+        """Whether the request names this address. A site whose name leads to 127.0.0.1 must not read the run."""
+        return self.headers.get("Host", "").rpartition(":")[0] in (ADDRESS, "localhost")
+
+    def end_headers(self):
+        self.send_header("Cache-Control", "no-cache")  # browsers ask again, and get 304 if nothing is new
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, *words):
+        """Print nothing: the terminal belongs to the run."""
+
+
+def serve(run, training) -> str:
+    """Serve the folder of a run until the process ends, on a free port, and return the address of its page."""
+    if not (run.folder / "report.html").exists():
+        report.save(run, training)
+    handler = functools.partial(Handler, directory=str(run.folder.resolve()))
+    server = ThreadingHTTPServer((ADDRESS, 0), handler)
+    threading.Thread(target=server.serve_forever, name="watch", daemon=True).start()
+    return f"http://{ADDRESS}:{server.server_port}/"
+
+
+def linger() -> None:
+    """Wait, so that an open page gets the end of the run before the process ends."""
+    time.sleep(LINGER)
