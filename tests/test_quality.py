@@ -19,7 +19,7 @@ class Scripted:
     def __init__(self, source, n, progress, train):
         self.real, self.note = type("Dataset", (), {"images": "real"}), None
 
-    def draw(self, training, groups):
+    def draw(self, training, grouped=False):
         return "samples", None
 
     def distance(self, images):
