@@ -240,6 +240,9 @@ class MemoryPool:
     def malloc(self, size):
         pass
 
+    def total_bytes(self):
+        return 0
+
     def free_all_blocks(self, stream=None):
         pass
 

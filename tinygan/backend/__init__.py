@@ -39,13 +39,16 @@ def use(name: str = "auto") -> str:
     """Choose the device for this process: "cpu", "cuda", "cuda:1", or "auto" (CUDA if it works, else the CPU).
 
     Call it before anything is built: arrays made earlier stay where they are. Returns the name of the device chosen.
-    Raises DeviceError if the device cannot be used, ValueError if there is no device of that name.
+    Raises DeviceError if the device cannot be used, ValueError if there is no device of that name. auto raises nothing;
+    it logs a warning with the reason where CuPy is installed and a GPU cannot be used.
     """
     global _device, device, xp, RNG, AsyncCopy
     if name == "auto":
         try:
             return use("cuda")
-        except DeviceError:
+        except DeviceError as error:
+            if importlib.util.find_spec("cupy"):
+                logging.getLogger("tinygan").warning("the CPU computes: %s", error)
             return use("cpu")
     known = re.fullmatch(r"(cpu)|(cuda)(?::(\d+))?", name)
     if not known:
