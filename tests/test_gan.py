@@ -131,6 +131,16 @@ def test_a_step_leaves_no_tensor_alive_without_the_garbage_collector(name):
         gc.enable()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("where", ["history", "G_optimizer", "D_optimizer"])
+def test_a_report_tells_whether_everything_is_finite(where, value):
+    training = steps(build("vanilla"))
+    assert training.is_finite()
+    array = training.history if where == "history" else getattr(training, where).flat.data
+    array[-1] = value
+    assert not training.is_finite()
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_sampling_changes_nothing_that_the_next_step_depends_on(name):
     a, b = steps(build(name)), steps(build(name))
