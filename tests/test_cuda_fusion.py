@@ -1,7 +1,8 @@
 """What cupy.fuse makes of the library's elementwise functions: one kernel each, in float32, that compiles.
 
-Needs the real CuPy and NVRTC (pip install -e '.[cuda-check]'), and no GPU: the functions are traced with arrays at an
-address where nothing is. CuPy does not say when it cannot fuse, nor that numbers among themselves are float16 to it.
+Needs the real CuPy and NVRTC (pip install -e '.[cuda-check]'), and no GPU: without one the functions are traced with
+arrays at an address where nothing is. CuPy does not say when it cannot fuse, nor that numbers among themselves are
+float16 to it.
 """
 
 import ast
@@ -17,9 +18,10 @@ REASON = "needs CuPy and NVRTC: pip install -e '.[cuda-check]'"
 cupy = pytest.importorskip("cupy", reason=REASON, exc_type=ImportError)
 if not hasattr(cupy, "__version__"):
     pytest.skip(f"{REASON}; here cupy is the stand-in", allow_module_level=True)
-pytest.importorskip("nvidia.cuda_nvrtc", reason=REASON)
-
 import cuda_nvrtc  # noqa: E402
+
+if cuda_nvrtc.unusable():
+    pytest.skip(cuda_nvrtc.unusable(), allow_module_level=True)
 
 from tinygan.backend.cuda import fusion  # noqa: E402
 
@@ -59,7 +61,7 @@ def test_every_fused_function_is_in_the_table():
 
 
 def arrays(args, dtype="float32"):
-    return [cuda_nvrtc.no_array(a, dtype) if isinstance(a, tuple) else a for a in args]
+    return [cuda_nvrtc.array_to_trace(a, dtype) if isinstance(a, tuple) else a for a in args]
 
 
 def traced(function, args, outs=None, dtype="float32"):

@@ -3,7 +3,7 @@
 The first needs g++ and CuPy, or --device standin in its place; the second the real CuPy and NVIDIA's compiler NVRTC.
 """
 
-import importlib.util
+import importlib
 
 import cuda_on_cpu
 import cupy_twins
@@ -19,9 +19,9 @@ except backend.DeviceError:
     pytest.skip("needs CuPy (no GPU), or --device standin", allow_module_level=True)
 
 REAL_CUPY = hasattr(kernels.xp, "__version__")
-NVRTC = REAL_CUPY and importlib.util.find_spec("nvidia.cuda_nvrtc" if importlib.util.find_spec("nvidia") else "none")
 on_the_cpu = pytest.mark.skipif(not cuda_on_cpu.COMPILER, reason="needs g++")
-to_machine_code = pytest.mark.skipif(not NVRTC, reason="needs CuPy and NVRTC: pip install -e '.[cuda-check]'")
+WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
+to_machine_code = pytest.mark.skipif(bool(WITHOUT_NVRTC), reason=str(WITHOUT_NVRTC))
 ARCHITECTURES = ("sm_80", "sm_90")
 
 CONVOLUTIONS = [  # shape of the images, kernel, stride, padding
