@@ -2,7 +2,7 @@
 
 A training step is a few hundred kernels of a few microseconds each. Launching one from Python takes longer than that,
 so a step is captured once and replayed as one graph (graph.py). CuPy's matrix products cannot be captured; ours can
-(blas.py). kernels.py: patches and sums. fusion.py: elementwise functions. random.py: noise that changes at each replay.
+(blas.py). kernels.py: patches. fusion.py: elementwise functions and sums. random.py: noise that changes at each replay.
 """
 
 import numpy as np

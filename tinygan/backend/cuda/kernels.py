@@ -1,4 +1,4 @@
-"""Our own kernels: images to patches and back (see patches.py), and sums of columns.
+"""Our own kernels: images to patches and back (see patches.py).
 
 Each output is computed and written by one thread. There are no atomic additions, whose order varies, so a step gives
 the same bits each time. Sizes are constants in the source, because dividing by a constant is fast.
@@ -12,7 +12,6 @@ import numpy as np
 from ..patches import patch_grid
 
 THREADS = 256  # of a block
-BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
 
 PIXELS = """
 struct alignas(LANES * sizeof(Real)) Channels { Real lane[LANES]; };  // up to 16 bytes, read and written at once
@@ -59,26 +58,7 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
     x[i] = sum;
 }
 """
-COLUMN_SUMS = """
-// x: (rows, columns) -> sums: (slabs, columns), of `slab` rows each. A block takes ACROSS columns of a slab, DOWN rows
-// at a time, and then adds up its DOWN sums of each column by halves
-extern "C" __global__ void tinygan_column_sums(const Real* x, Real* sums, int rows, int columns, int slab) {
-    __shared__ Real partial[DOWN][ACROSS];
-    const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
-    const int column = blockIdx.x * ACROSS + across;
-    const int first = blockIdx.y * slab, end = min(first + slab, rows);
-    Real sum = 0;
-    if (column < columns)
-        for (int row = first + down; row < end; row += DOWN) sum += x[(Index)row * columns + column];
-    partial[down][across] = sum;
-    for (int half = DOWN / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (down < half) partial[down][across] += partial[down + half][across];
-    }
-    if (down == 0 && column < columns) sums[(Index)blockIdx.y * columns + column] = partial[0][across];
-}
-"""
-CODE = {"im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM, "column_sums": COLUMN_SUMS}
+CODE = {"im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
 
 
 def source(name, dtype, index, **constants):
@@ -122,21 +102,3 @@ def move(name, source, target, shape, grid, size, stride, padding):
         program = kernel(name, source.dtype.name, index, **sizes)
         program((-(-total // THREADS),), (THREADS,), (source, target, count(total)))
     return target
-
-
-def column_sums(x):
-    """Return the sum over all axes but the last: (..., C) -> (C,), and (n,) -> (1,), in float32 or float64.
-
-    CuPy's own sum gives each column to at most one block, so with few columns most of the GPU would be idle.
-    """
-    x = xp.ascontiguousarray(x).reshape(-1, x.shape[-1] if x.ndim > 1 else 1)
-    (rows, columns), across = x.shape, 1
-    while across < min(columns, 32):
-        across *= 2
-    wide, down = -(-columns // across), THREADS // across  # blocks side by side, rows at a time
-    slabs = max(1, min(BLOCKS // wide, rows // (8 * down)))  # as many rows in each as pay for adding up the slabs
-    sums = xp.empty((slabs, columns), x.dtype)
-    program = kernel("column_sums", x.dtype.name, "long long", ACROSS=across, DOWN=down)
-    slab = -(-rows // slabs)
-    program((wide, slabs), (THREADS,), (x, sums, np.int32(rows), np.int32(columns), np.int32(slab)))
-    return sums[0] if slabs == 1 else column_sums(sums)
