@@ -26,12 +26,8 @@ def positive(*shape):
     return 0.5 + np.abs(r(*shape))
 
 
-def batch_norm(x, gamma, beta):
-    return ag.batch_norm(x, gamma, beta, *backend.mean_and_variance(x.data), eps=1e-3)
-
-
-def batch_norm_grad(g, x, gamma):
-    return ag.batch_norm_grad(g, x, gamma, *backend.mean_and_variance(x.data), eps=1e-3)
+def batch_norm(x, gamma, beta, slope=1.0):
+    return ag.batch_norm(x, gamma, beta, *backend.mean_and_variance(x.data), eps=1e-3, slope=slope)
 
 
 def leaky_relu_grad(x):
@@ -100,6 +96,11 @@ CASES = {
     "leaky_relu": [
         *[(lambda x, a=a: ag.leaky_relu(x, slope=a), [away(2, 3)]) for a in (0.0, 0.2, 1.0)],
         *unary(lambda x: ag.leaky_relu(x, slope=0.1), away),
+    ],
+    "bias_leaky_relu": [
+        (lambda x, b, a=a: ag.bias_leaky_relu(x, b, slope=a), [away(*shape), 0.1 * r(shape[-1])])
+        for shape in ((2, 3), (2, 1, 3), (0, 2), (3, 1))
+        for a in (0.0, 0.2, 1.0)
     ],
     "leaky_relu_grad": [(leaky_relu_grad, [r(2, 3)])],
     "matmul": [
@@ -173,9 +174,6 @@ CASES = {
         (batch_norm, [r(5, 3), r(3), r(3)]),
         (batch_norm, [3 + r(2, 2, 3, 2), r(2), r(2)]),
         (batch_norm, [r(2, 1), r(1), r(1)]),
-    ],
-    "batch_norm_grad": [
-        (batch_norm_grad, [r(4, 2), r(4, 2), r(2)]),
-        (batch_norm_grad, [r(2, 1, 2, 2), 3 + r(2, 1, 2, 2), r(2)]),
+        *[(lambda *xs, a=a: batch_norm(*xs, slope=a), [r(4, 2), positive(2), r(2)]) for a in (0.0, 0.2)],
     ],
 }  # fmt: skip

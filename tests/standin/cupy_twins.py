@@ -81,6 +81,14 @@ def sums(code, grid, block, *values, COLUMNS, **sizes):
             a[target][i] = result[i * int(a["slab"]) : (i + 1) * int(a["slab"])].sum(0)
 
 
+def add(code, grid, block, *values):
+    """A kernel that writes sums of several arrays each."""
+    a = dict(zip(parameters_of(code), values))
+    for target, parts in re.findall(r"(y\d+)\[j\] = (.*?);", code):
+        names = re.findall(r"a\d+_\d+", parts)
+        a[target][...] = sum(a[name].reshape(a[target].shape) for name in names)
+
+
 def parameters_of(code):
     """The names of a kernel's parameters."""
     inside = re.search(r"__global__ void \w+\(([^)]*)\)", code)[1]
@@ -118,6 +126,7 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_col2im": col2im,
     "tinygan_elementwise": elementwise,
     "tinygan_sums": sums,
+    "tinygan_add": add,
 }
-INTERPRETED = {"tinygan_elementwise", "tinygan_sums"}  # these get the text of the kernel, which they do
+INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these get the text of the kernel, which they do
 MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

@@ -31,6 +31,7 @@ def grad(
     on_path = {id(x) for x in (*order, *inputs)}
     keep = {id(x) for x in inputs}
     gradients = {id(output): _grad_output(output, grad_output)}
+    leaves: dict[int, list] = {} if create_graph else {id(x): [] for x in inputs if not x.node}
     with record(create_graph):
         while order:
             tensor = order.pop()  # results before their arguments: its gradient is complete
@@ -38,9 +39,13 @@ def grad(
             node = tensor.node
             node.check_versions()
             for x, dx in node.gradients(g, tensor, on_path):
-                gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
+                if id(x) in leaves:
+                    leaves[id(x)].append(dx.data)  # summed at the end, all together
+                else:
+                    gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
             if not create_graph:
                 tensor.node = FREED  # releases the arguments, so that memory falls during the pass
+    gradients |= _sums(leaves)
     return [_result(gradients, i, x, allow_unused) for i, x in enumerate(inputs)]
 
 
@@ -100,6 +105,13 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
     if g.shape != output.shape:
         raise ValueError(f"grad_output has shape {g.shape}, the output {output.shape}: they must agree")
     return g
+
+
+def _sums(leaves: dict[int, list]) -> dict[int, Tensor]:
+    several = {key: parts for key, parts in leaves.items() if len(parts) > 1}
+    sums = {key: backend.xp.empty(parts[0].shape, parts[0].dtype) for key, parts in several.items()}
+    backend.add_into(list(sums.values()), list(several.values()))
+    return {key: Tensor(sums.get(key, parts[0])) for key, parts in leaves.items() if parts}
 
 
 def _result(gradients: dict[int, Tensor], i: int, x: Tensor, allow_unused: bool) -> Tensor:

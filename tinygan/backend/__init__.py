@@ -13,7 +13,7 @@ import importlib.util
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -139,19 +139,22 @@ def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding
     return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
 
 
-def column_sums(function: Callable, *args) -> Array:
-    """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,)."""
-    return _device.column_sums(function, *args)
+def column_sums(function: Callable, *args, out: Array | None = None) -> Any:
+    """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,).
+
+    A function of several results gets the sums of each, as a list. out: an array that function(*args) is written to.
+    """
+    return _device.column_sums(function, *args, out=out)
+
+
+def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
+    """Write the sum of some arrays into each target: targets[i] = parts[i][0] + parts[i][1] + ..."""
+    _device.add_into(targets, parts)
 
 
 def mean_and_variance(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,)."""
     return _device.mean_and_variance(x)
-
-
-def centred_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
-    """sum g and sum g (x - mean) over all axes but the last, (C,) each: the gradients of BatchNorm share them."""
-    return _device.centred_sums(g, x, mean)
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:

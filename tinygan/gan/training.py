@@ -38,6 +38,8 @@ class Training:
         self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
+        self.row = backend.xp.zeros(len(METRICS), "float32")  # of the last step
+        self.metrics = [self.row[i : i + 1] for i in range(len(METRICS))]
 
     def step(self, batches) -> None:
         """Do one training step. batches.next() gives (images, *labels)."""
@@ -46,10 +48,8 @@ class Training:
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()
-        row = self.steps % self.HISTORY
-        metrics = measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer)
-        for column, metric in enumerate(metrics):
-            self.history[row, column] = metric
+        measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer, out=self.metrics)
+        self.history[self.steps % self.HISTORY] = self.row
         self.steps += 1
 
     def sampler(self) -> Module:

@@ -6,7 +6,8 @@ the running statistics of BatchNorm. Both are named by their path with dots: "3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 from .. import backend
 from ..autograd import Tensor
@@ -19,6 +20,7 @@ class Module:
 
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
+    fuses = False  # whether forward takes the slope of a ReLU or leaky ReLU after this layer, and computes that too
 
     forward: Callable[..., Tensor]
 
@@ -90,6 +92,17 @@ class Sequential(Module):
             setattr(self, str(i), layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
+        return apply(self.layers, x)
+
+
+def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
+    """Return the layers applied one after the other, each together with the ReLU or leaky ReLU after it if it can."""
+    done = None
+    for layer, after in itertools.zip_longest(layers, layers[1:]):
+        if layer is done:
+            done = None
+        elif layer.fuses and hasattr(after, "slope"):
+            x, done = layer(x, after.slope), after
+        else:
             x = layer(x)
-        return x
+    return x

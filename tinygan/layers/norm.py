@@ -2,6 +2,7 @@
 
 from .. import backend
 from ..autograd import Tensor, batch_norm
+from .activation import biased
 from .module import Module
 
 
@@ -22,20 +23,27 @@ class BatchNorm(Module):
         self.running_mean = xp.zeros(channels, "float32")
         self.running_var = xp.ones(channels, "float32")
 
-    def forward(self, x: Tensor) -> Tensor:
+    fuses = True
+
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         if x.shape[-1] != self.gamma.size:
             raise ValueError(f"BatchNorm({self.gamma.size}) wants {self.gamma.size} channels last; got {x.shape}")
-        return self.normalise_by_batch(x) if self.training else self.normalise_by_averages(x)
+        return (self.normalise_by_batch if self.training else self.normalise_by_averages)(x, slope)
 
-    def normalise_by_batch(self, x: Tensor) -> Tensor:
+    def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
         rows = x.size // x.shape[-1]
         if rows < 2:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
         mean, var = backend.mean_and_variance(x.data)
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var * (rows / (rows - 1)) - self.running_var)
-        return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps)
+        running = self.running_mean, self.running_var
+        _update(*running, mean, var, self.momentum, rows / (rows - 1), out=running)
+        return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps, slope=slope)
 
-    def normalise_by_averages(self, x: Tensor) -> Tensor:
+    def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:
         scale = self.gamma * (self.running_var + self.eps) ** -0.5
-        return x * scale + (self.beta - scale * self.running_mean)
+        return biased(x * scale, self.beta - scale * self.running_mean, slope)
+
+
+@backend.fuse
+def _update(running_mean, running_var, mean, var, momentum, unbiased):
+    return running_mean + momentum * (mean - running_mean), running_var + momentum * (var * unbiased - running_var)

@@ -19,7 +19,7 @@ except ImportError as error:
 
 from ..patches import patch_grid
 from .blas import matmul, tf32
-from .fusion import centred_sums, column_sums, fuse, mean_and_variance
+from .fusion import add_into, column_sums, fuse, mean_and_variance
 from .graph import capture
 from .kernels import col2im, im2col
 from .random import RNG

@@ -1,7 +1,7 @@
 """Elementwise Python functions as lines of CUDA: the function is called once with symbols in place of arrays.
 
-Each operation on a symbol writes a line, such as `const Real v3 = maximum(v1, v2);`, and returns a symbol for its result.
-While the function runs, backend.xp is the namespace of this file, so that xp.sqrt and the like write lines too.
+Each operation on a symbol writes a line, such as `const Real v3 = maximum(v1, v2);`, and returns a symbol for its
+result. While the function runs, backend.xp is the namespace of this file, so that xp.sqrt and the like write lines too.
 """
 
 import contextlib

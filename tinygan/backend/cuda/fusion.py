@@ -17,7 +17,7 @@ from .expression import PREAMBLE, trace
 
 THREADS = 256  # of a block
 BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
-ROWS = 4  # read by each thread of a sum at least
+ROWS = 16  # read by each thread of a sum at least
 
 ELEMENTWISE = """
 // an elementwise function: a thread for each element
@@ -30,8 +30,8 @@ extern "C" __global__ void tinygan_elementwise({parameters}, Index total) {{
 }}
 """
 SUMS = """
-// sums of the columns of an elementwise function: (rows, COLUMNS) -> (slabs, COLUMNS), of `slab` rows each. A block takes
-// ACROSS columns of a slab, DOWN rows at a time, and then adds up its DOWN sums of each column by halves
+// sums of the columns of an elementwise function: (rows, COLUMNS) -> (slabs, COLUMNS), of `slab` rows each. A block
+// takes ACROSS columns of a slab, DOWN rows at a time, and then adds up its DOWN sums of each column by halves
 extern "C" __global__ void tinygan_sums({parameters}, int rows, int slab) {{
     __shared__ Real partial[DOWN][ACROSS];
     const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
@@ -47,6 +47,13 @@ extern "C" __global__ void tinygan_sums({parameters}, int rows, int slab) {{
             {stores}
         }}
     {reductions}
+}}
+"""
+ADD = """
+// sums of several arrays each: one thread for each element of all targets, one after the other
+extern "C" __global__ void tinygan_add({parameters}, Index total) {{
+    const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
+    {cases}
 }}
 """
 REDUCTION = """
@@ -80,9 +87,21 @@ def fuse(function):
     return fused
 
 
+def add_into(targets, parts):
+    """See backend.add_into. One kernel for all targets."""
+    sizes = tuple((target.size, len(arrays)) for target, arrays in zip(targets, parts, strict=True))
+    total = sum(n for n, _ in sizes)
+    if not total:
+        return
+    dtype, arrays = targets[0].dtype.name, [xp.ascontiguousarray(a) for some in parts for a in some]
+    program = _adding(sizes, dtype)
+    program((-(-total // THREADS),), (THREADS,), (*map(_writable, targets), *arrays, np.uint32(total)))
+
+
 def column_sums(function, *args, out=None):
     """See backend.column_sums. One kernel, and a second one where there are enough rows for several blocks."""
-    return sums(function, args, out)[0]
+    results = sums(function, args, out)
+    return results if len(results) > 1 else results[0]
 
 
 def sums(function, args, out=None, most=64):
@@ -113,21 +132,12 @@ def mean_and_variance(x):
     return mean, column_sums(_squared_deviation, x, mean, share)
 
 
-def centred_sums(g, x, mean):
-    """See backend.centred_sums."""
-    return sums(_centred_product, (g, x, mean))
-
-
 def _scaled(x, factor):
     return x * factor
 
 
 def _squared_deviation(x, mean, factor):
     return (x - mean) * (x - mean) * factor
-
-
-def _centred_product(g, x, mean):
-    return g, g * (x - mean)
 
 
 @functools.cache
@@ -138,7 +148,7 @@ def _identities(count):
 def _kinds(args):
     """Return the largest shape of the arguments, their dtype, and a letter for the kind of each."""
     arrays = [a for a in args if isinstance(a, xp.ndarray)]
-    shape = max((a.shape for a in arrays), key=math.prod)
+    shape = max((a.shape for a in arrays), key=lambda shape: (len(shape), math.prod(shape)))
     columns = _columns(shape)
     kinds = ""
     for a in args:
@@ -151,7 +161,9 @@ def _kinds(args):
         elif a.shape == (columns,):
             kinds += "r"
         else:
-            raise ValueError(f"a fused function takes arrays of one shape (..., C), (C,) or (1,); got {a.shape} and {shape}")
+            raise ValueError(
+                f"a fused function takes arrays of one shape (..., C), (C,) or (1,); got {a.shape} and {shape}"
+            )
     dtypes = {a.dtype.name for a in arrays}
     if len(dtypes) != 1 or dtypes - {"float32", "float64"}:
         raise TypeError(f"a fused function needs float32 or float64 throughout; got {', '.join(sorted(dtypes))}")
@@ -207,6 +219,20 @@ def _summing(function, kinds, dtype, stores, **sizes):
         reductions="".join(REDUCTION.format(k=k) for k in range(len(results))),
     )
     return _kernel(source, "tinygan_sums", dtype, "long long", **sizes), len(results)
+
+
+@functools.cache
+def _adding(sizes, dtype):
+    """sizes: (elements, number of parts) of each target."""
+    parameters = [f"Real* y{k}" for k in range(len(sizes))]
+    parameters += [f"const Real* a{k}_{part}" for k, (_, parts) in enumerate(sizes) for part in range(parts)]
+    cases, start = [], 0
+    for k, (n, parts) in enumerate(sizes):
+        total = " + ".join(f"a{k}_{part}[j]" for part in range(parts))
+        cases.append(f"if (i < {start + n}u) {{ const Index j = i - {start}u; y{k}[j] = {total}; return; }}")
+        start += n
+    source = ADD.format(parameters=", ".join(parameters), cases="\n    ".join(cases))
+    return _kernel(source, "tinygan_add", dtype, "unsigned int")
 
 
 def _kernel(source, name, dtype, index, **sizes):
