@@ -3,8 +3,8 @@
     y = max(z, a z),   z = gamma x̂ + beta,   x̂ = (x - mean) r,   r = 1 / sqrt(var + eps)
 
 mean and var, of each channel of x, are passed in because the layer needs them too. They are cached values, not
-constants: the gradients take into account that both depend on x. With h = dL/dz = g where y > 0, else a g, the gradients
-share two sums (paper, section 3):
+constants: the gradients take into account that both depend on x. With h = dL/dz = g where y > 0, else a g, they share
+two sums (paper, section 3):
 
     dL/dgamma = sum(h x̂),   dL/dbeta = sum(h),   dL/dx = gamma r (h - mean(h) - x̂ mean(h x̂))
 """
