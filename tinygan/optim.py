@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from . import backend
 from .autograd import Tensor
-from .backend import Array
+from .backend import Array, formulas
 from .layers import Module
 
 
@@ -45,12 +45,12 @@ class Adam:
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
         backend.add_into(self.gradient_views, [[g.data] for g in gradients])
-        square = backend.column_sums(_square, self.gradient)
+        square = backend.column_sums(formulas.square, self.gradient)
         log_beta1 = math.log(self.beta1) if self.beta1 else -math.inf
         out = self.t, self.gradient_norm, self.m_scale, self.v_scale
-        _scalars(self.t, square, log_beta1, self.one_minus_beta2, out=out)
+        formulas.adam_scalars(self.t, square, log_beta1, self.one_minus_beta2, out=out)
         rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps
-        _adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
+        formulas.adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
         for parameter in self.parameters:
             parameter.version += 1  # graphs built before this are out of date, and grad refuses them
 
@@ -62,21 +62,3 @@ class Adam:
 
     def load_state_dict(self, saved: dict) -> None:
         backend.load_arrays(self.state_dict(), saved, "Adam")
-
-
-@backend.fuse
-def _scalars(t, square, log_b1, one_minus_b2):
-    """t + 1, the norm, 1 / (1 - b1^t), 1 / (1 - b2^t), by expm1(t ln b): accurate in float32 when b^t is near 1."""
-    xp, t = backend.xp, t + 1.0
-    return t, xp.sqrt(square), -1.0 / xp.expm1(t * log_b1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_b2))
-
-
-@backend.fuse
-def _adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
-    m = m + one_minus_b1 * (g - m)
-    v = v + one_minus_b2 * (g * g - v)
-    return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
-
-
-def _square(x):
-    return x * x

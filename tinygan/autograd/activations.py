@@ -1,39 +1,12 @@
 """Activation functions."""
 
 from .. import backend
+from ..backend import formulas
 from .arithmetic import unbroadcast
-from .shapes import identity
 from .tensor import Tensor, is_recording, primitive
 
 # fmt: off
 # An operation and its derivative stand together.
-
-
-@backend.fuse
-def _relu(x):
-    return backend.xp.maximum(x, 0.0)
-
-
-@backend.fuse
-def _leaky_relu(x, slope):
-    return backend.xp.maximum(x, slope * x)
-
-
-@backend.fuse
-def _leaky_relu_grad(x, y, slope):
-    return x * backend.xp.maximum(backend.xp.sign(y), slope)  # the mask is 1 where y > 0, else the slope
-
-
-@backend.fuse
-def _bias_leaky_relu(x, bias, slope):
-    z = x + bias
-    return backend.xp.maximum(z, slope * z)
-
-
-def checked(slope):
-    if not 0 <= slope <= 1:
-        raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
-    return slope
 
 
 @primitive
@@ -44,73 +17,59 @@ tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
 
 
 @primitive
-@backend.fuse
 def sigmoid(x):
     """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        computed without overflow for large |x|"""
-    xp = backend.xp
-    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+    return formulas.sigmoid(x)
 sigmoid.defvjp(lambda g, y, x: g * y * (1.0 - y))
 
 
 @primitive
-@backend.fuse
 def softplus(x):
     """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)        dL/dx = g sigmoid(x)"""
-    xp = backend.xp
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
+    return formulas.softplus(x)
 softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 
 @primitive
 def mean_softplus(x, sign):
     """y = mean of ln(1 + e^(s x)), s = 1 or -1        dL/dx = g s sigmoid(s x) / n"""
-    return backend.column_sums(_softplus_share, x.reshape(-1), sign, 1.0 / x.size).reshape(())
-
-
-def _softplus_share(x, sign, share):
-    z = sign * x
-    return share * (backend.xp.maximum(z, 0.0) + backend.xp.log1p(backend.xp.exp(-backend.xp.abs(z))))
-
-
-@backend.fuse
-def _sigmoid_share(x, g, sign, share):
-    z = sign * x
-    s = backend.xp.exp(backend.xp.minimum(z, 0.0)) / (1.0 + backend.xp.exp(-backend.xp.abs(z)))
-    return s * g * sign * share
+    return backend.column_sums(formulas.softplus_share, x.reshape(-1), sign, 1.0 / x.size).reshape(())
 
 
 def _mean_softplus_vjp(g, y, x, sign):
-    if is_recording():
+    if is_recording():  # the gradient is differentiated again
         return g * (sign / x.size) * sigmoid(sign * x)
-    return Tensor(_sigmoid_share(x.data, g.data, sign, 1.0 / x.size))
+    return Tensor(formulas.softplus_share_grad(x.data, g.data, sign, 1.0 / x.size))
 mean_softplus.defvjp(_mean_softplus_vjp)
 
 
 @primitive
 def relu(x):
     """y = max(x, 0)        dL/dx = g where y > 0, else 0"""
-    return _relu(x)
+    return formulas.leaky_relu(x, 0.0)
 relu.defvjp(lambda g, y, x: leaky_relu_grad(g, y.data, slope=0.0))
 
 
 @primitive
 def leaky_relu(x, slope):
     """y = max(x, a x), 0 <= a <= 1        dL/dx = g where y > 0, else a g"""
-    return _leaky_relu(x, checked(slope))
+    if not 0 <= slope <= 1:
+        raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
+    return formulas.leaky_relu(x, slope)
 leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
 
 @primitive
 def leaky_relu_grad(x, y, slope):
     """z = x where y > 0, else a x; y is a constant array        dL/dx = g where y > 0, else a g"""
-    return _leaky_relu_grad(x, y, slope)
+    return formulas.leaky_relu_grad(x, y, slope)
 leaky_relu_grad.defvjp(lambda g, z, x, y, slope: leaky_relu_grad(g, y, slope=slope))
 
 
 @primitive
 def bias_leaky_relu(x, bias, slope):
     """y = max(z, a z), z = x + b        x: (..., C), b: (C,)        dL/dx = g where y > 0, else a g; dL/db = its sum"""
-    return _bias_leaky_relu(x, bias, checked(slope))
+    return formulas.bias_leaky_relu(x, bias, slope)
 
 
 def _bias_leaky_relu_vjp(g, needs_grad, y, x, bias, slope):
@@ -118,8 +77,8 @@ def _bias_leaky_relu_vjp(g, needs_grad, y, x, bias, slope):
         dx = g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)
         return dx, unbroadcast(dx, bias) if needs_grad[1] else None
     if slope == 1:
-        return g, Tensor(backend.column_sums(identity, g.data))
+        return g, Tensor(backend.column_sums(formulas.identity, g.data))
     dx = backend.xp.empty(g.shape, g.dtype)
-    dbias = backend.column_sums(_leaky_relu_grad, g.data, y.data, slope, out=dx)  # both in one pass
+    dbias = backend.column_sums(formulas.leaky_relu_grad, g.data, y.data, slope, out=dx)  # both in one pass
     return Tensor(dx), Tensor(dbias)
 bias_leaky_relu.def_joint_vjp(_bias_leaky_relu_vjp)

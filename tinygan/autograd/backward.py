@@ -45,7 +45,7 @@ def grad(
                     gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
             if not create_graph:
                 tensor.node = FREED  # releases the arguments, so that memory falls during the pass
-    gradients |= _sums(leaves)
+    gradients |= {key: Tensor(total) for key, total in backend.totals(leaves).items()}
     return [_result(gradients, i, x, allow_unused) for i, x in enumerate(inputs)]
 
 
@@ -105,13 +105,6 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
     if g.shape != output.shape:
         raise ValueError(f"grad_output has shape {g.shape}, the output {output.shape}: they must agree")
     return g
-
-
-def _sums(leaves: dict[int, list]) -> dict[int, Tensor]:
-    several = {key: parts for key, parts in leaves.items() if len(parts) > 1}
-    sums = {key: backend.xp.empty(parts[0].shape, parts[0].dtype) for key, parts in several.items()}
-    backend.add_into(list(sums.values()), list(several.values()))
-    return {key: Tensor(sums.get(key, parts[0])) for key, parts in leaves.items() if parts}
 
 
 def _result(gradients: dict[int, Tensor], i: int, x: Tensor, allow_unused: bool) -> Tensor:

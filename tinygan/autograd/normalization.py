@@ -10,6 +10,7 @@ two sums (paper, section 3):
 """
 
 from .. import backend
+from ..backend import formulas
 from .activations import leaky_relu
 from .backward import vjp_of
 from .tensor import Tensor, is_recording, primitive
@@ -22,8 +23,8 @@ def batch_norm(x, gamma, beta, mean, var, eps, slope=1.0):
     mean, var: `backend.mean_and_variance(x)`. slope a: of the leaky ReLU; 1 for none.
     """
     scale, shift = (backend.xp.empty_like(mean) for _ in range(2))
-    _scale_and_shift(gamma, beta, mean, var, eps, out=(scale, shift))
-    return _normalised(x, scale, shift, slope)
+    formulas.scale_and_shift(gamma, beta, mean, var, eps, out=(scale, shift))
+    return formulas.normalised(x, scale, shift, slope)
 
 
 def batch_norm_formula(x, gamma, beta, eps, slope):
@@ -38,41 +39,12 @@ def _batch_norm_vjp(g, needs_grad, y, x, gamma, beta, mean, var, eps, slope=1.0)
     if is_recording():
         return *vjp_of(lambda *args: batch_norm_formula(*args, eps, slope), g, (x, gamma, beta)), None, None
     xp, g, y, x = backend.xp, g.data, y.data, x.data
-    dbeta, product = backend.column_sums(_masked_products, g, y, x, mean, slope)
+    dbeta, product = backend.column_sums(formulas.masked_products, g, y, x, mean, slope)
     dgamma, mean_g, projection, scale = (xp.empty_like(mean) for _ in range(4))
     out = dgamma, mean_g, projection, scale
-    _factors(dbeta, product, gamma.data, var, eps, g.shape[-1] / g.size, out=out)
-    dx = _centred_gradient(g, y, x, mean, mean_g, projection, scale, slope)
+    formulas.gradient_factors(dbeta, product, gamma.data, var, eps, g.shape[-1] / g.size, out=out)
+    dx = formulas.centred_gradient(g, y, x, mean, mean_g, projection, scale, slope)
     return Tensor(dx), Tensor(dgamma), Tensor(dbeta), None, None
 
 
 batch_norm.def_joint_vjp(_batch_norm_vjp)
-
-
-@backend.fuse
-def _scale_and_shift(gamma, beta, mean, var, eps):
-    scale = gamma / backend.xp.sqrt(var + eps)
-    return scale, beta - mean * scale
-
-
-@backend.fuse
-def _normalised(x, scale, shift, slope):
-    z = x * scale + shift
-    return backend.xp.maximum(z, slope * z)
-
-
-def _masked_products(g, y, x, mean, slope):
-    h = g * backend.xp.maximum(backend.xp.sign(y), slope)
-    return h, h * (x - mean)
-
-
-@backend.fuse
-def _factors(sum_h, product, gamma, var, eps, share):
-    r = 1.0 / backend.xp.sqrt(var + eps)
-    return r * product, sum_h * share, r * r * product * share, gamma * r
-
-
-@backend.fuse
-def _centred_gradient(g, y, x, mean, mean_h, projection, scale, slope):
-    h = g * backend.xp.maximum(backend.xp.sign(y), slope)
-    return (h - mean_h - (x - mean) * projection) * scale

@@ -152,6 +152,14 @@ def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None
     _device.add_into(targets, parts)
 
 
+def totals(parts: Mapping[Any, Sequence[Array]]) -> dict[Any, Array]:
+    """Return {key: sum of its arrays} for each key that has arrays; the array itself where there is one."""
+    several = {key: arrays for key, arrays in parts.items() if len(arrays) > 1}
+    sums = {key: xp.empty(arrays[0].shape, arrays[0].dtype) for key, arrays in several.items()}
+    add_into(list(sums.values()), list(several.values()))
+    return {key: sums.get(key, arrays[0]) for key, arrays in parts.items() if arrays}
+
+
 def mean_and_variance(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,)."""
     return _device.mean_and_variance(x)

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import backend
 from ..autograd import PRIMITIVES
-from ..autograd.shapes import identity
-from ..backend import Array
+from ..backend import Array, formulas
 from ..optim import Adam
 from .gan import Phase
 from .losses import Loss
@@ -56,14 +55,14 @@ def count_correct(loss: Loss, real: Array, fake: Array) -> tuple[Array, Array]:
     """
     over_real = over_fake = loss.threshold
     if loss.threshold is None:
-        over_real, over_fake = (backend.column_sums(identity, x) / len(x) for x in (fake, real))
+        over_real, over_fake = (backend.column_sums(formulas.identity, x) / len(x) for x in (fake, real))
     return backend.column_sums(_above, real, over_real), backend.column_sums(_below, fake, over_fake)
 
 
 def total_variance(images: Array) -> Array:
     """Return E |x - mean|^2: (N, ...) -> (1,). Two images differ by 2 n / (n - 1) times as much, on average."""
     _, variance = backend.mean_and_variance(images.reshape(len(images), -1))
-    return backend.column_sums(identity, variance)
+    return backend.column_sums(formulas.identity, variance)
 
 
 @backend.fuse

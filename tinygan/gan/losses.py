@@ -8,8 +8,8 @@ Each loss is a function of (real_logits, fake_logits), (N, 1) each, to be minimi
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..autograd import Tensor, maximum, mean_softplus, sigmoid
-from ..autograd.shapes import identity
+from ..autograd import Tensor, maximum, mean_softplus
+from ..backend import formulas
 
 
 class Loss(NamedTuple):
@@ -23,7 +23,7 @@ class Loss(NamedTuple):
 
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
-    output: Callable = identity
+    output: Callable = formulas.identity
     threshold: float | None = 0.0
     relativistic: bool = False
     supports_label_smoothing: bool = False
@@ -102,7 +102,7 @@ def relativistic_generator(real_logits, fake_logits):
 
 
 LOSSES = {
-    "bce": Loss(bce_discriminator, bce_generator, sigmoid.forward, supports_label_smoothing=True),
+    "bce": Loss(bce_discriminator, bce_generator, formulas.sigmoid, supports_label_smoothing=True),
     "lsgan": Loss(lsgan_discriminator, lsgan_generator, threshold=0.5, supports_label_smoothing=True),
     "hinge": Loss(hinge_discriminator, hinge_generator),
     "wasserstein": Loss(wasserstein_discriminator, hinge_generator, threshold=None),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .. import backend
 from ..autograd import Tensor, no_grad
-from ..backend import Array
+from ..backend import Array, formulas
 from ..layers import Module
 from ..optim import Adam
 from .ema import EMA, update_bn_statistics
@@ -123,7 +123,7 @@ class Training:
         """
         arrays = (self.history.reshape(-1), self.G_optimizer.flat.data, self.D_optimizer.flat.data)
         finite = sum(backend.column_sums(_times_zero, array) for array in arrays) == 0
-        mean = backend.column_sums(_identity, self.history) / self.HISTORY
+        mean = backend.column_sums(formulas.identity, self.history) / self.HISTORY
         return backend.xp.concatenate([mean, finite.astype("float32")])
 
     def is_finite(self) -> bool:
@@ -139,10 +139,6 @@ class Training:
             "rng": self.gan.rng,
         }
         return {**parts, "ema": self.ema} if self.ema else parts
-
-
-def _identity(x):
-    return x
 
 
 def _times_zero(x):

@@ -25,7 +25,7 @@ class LeakyReLU(Module):
     """max(x, slope x): unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient on to G."""
 
     def __init__(self, slope: float = 0.2) -> None:
-        self.slope = autograd.activations.checked(slope)
+        self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
         return autograd.leaky_relu(x, slope=self.slope)

@@ -6,7 +6,6 @@ the running statistics of BatchNorm. Both are named by their path with dots: "3.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from .. import backend
@@ -97,12 +96,9 @@ class Sequential(Module):
 
 def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
     """Return the layers applied one after the other, each together with the ReLU or leaky ReLU after it if it can."""
-    done = None
-    for layer, after in itertools.zip_longest(layers, layers[1:]):
-        if layer is done:
-            done = None
-        elif layer.fuses and hasattr(after, "slope"):
-            x, done = layer(x, after.slope), after
-        else:
-            x = layer(x)
+    layers = list(layers)
+    while layers:
+        layer = layers.pop(0)
+        joined = layer.fuses and layers and hasattr(layers[0], "slope")
+        x = layer(x, layers.pop(0).slope) if joined else layer(x)
     return x

@@ -2,6 +2,7 @@
 
 from .. import backend
 from ..autograd import Tensor, batch_norm
+from ..backend import formulas
 from .activation import biased
 from .module import Module
 
@@ -36,14 +37,9 @@ class BatchNorm(Module):
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
         mean, var = backend.mean_and_variance(x.data)
         running = self.running_mean, self.running_var
-        _update(*running, mean, var, self.momentum, rows / (rows - 1), out=running)
+        formulas.running_averages(*running, mean, var, self.momentum, rows / (rows - 1), out=running)
         return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps, slope=slope)
 
     def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:
         scale = self.gamma * (self.running_var + self.eps) ** -0.5
         return biased(x * scale, self.beta - scale * self.running_mean, slope)
-
-
-@backend.fuse
-def _update(running_mean, running_var, mean, var, momentum, unbiased):
-    return running_mean + momentum * (mean - running_mean), running_var + momentum * (var * unbiased - running_var)

@@ -1,0 +1,104 @@
+"""Elementwise formulas of the engine, each one pass over memory: what its primitives, layers and Adam say in words.
+
+Large arrays have one shape (..., C), arrays for each channel (C,); other arguments are one number. `xp` is read at call
+time, because it depends on the device.
+"""
+
+from .. import backend
+from . import fuse
+
+
+@fuse
+def leaky_relu(x, slope):
+    return backend.xp.maximum(x, slope * x)
+
+
+@fuse
+def leaky_relu_grad(x, y, slope):
+    return x * backend.xp.maximum(backend.xp.sign(y), slope)  # the mask is 1 where y > 0, else the slope
+
+
+@fuse
+def bias_leaky_relu(x, bias, slope):
+    z = x + bias
+    return backend.xp.maximum(z, slope * z)
+
+
+@fuse
+def sigmoid(x):
+    xp = backend.xp
+    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+
+
+@fuse
+def softplus(x):
+    xp = backend.xp
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def softplus_share(x, sign, share):
+    xp, z = backend.xp, sign * x
+    return share * (xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z))))
+
+
+@fuse
+def softplus_share_grad(x, g, sign, share):
+    xp, z = backend.xp, sign * x
+    return xp.exp(xp.minimum(z, 0.0)) / (1.0 + xp.exp(-xp.abs(z))) * g * sign * share
+
+
+@fuse
+def running_averages(running_mean, running_var, mean, var, momentum, unbiased):
+    return running_mean + momentum * (mean - running_mean), running_var + momentum * (var * unbiased - running_var)
+
+
+@fuse
+def scale_and_shift(gamma, beta, mean, var, eps):
+    scale = gamma / backend.xp.sqrt(var + eps)
+    return scale, beta - mean * scale
+
+
+@fuse
+def normalised(x, scale, shift, slope):
+    z = x * scale + shift
+    return backend.xp.maximum(z, slope * z)
+
+
+def masked_products(g, y, x, mean, slope):
+    h = g * backend.xp.maximum(backend.xp.sign(y), slope)
+    return h, h * (x - mean)
+
+
+@fuse
+def gradient_factors(sum_h, product, gamma, var, eps, share):
+    """dL/dgamma, mean(h), and the factors of x - mean and of the whole in dL/dx"""
+    r = 1.0 / backend.xp.sqrt(var + eps)
+    return r * product, sum_h * share, r * r * product * share, gamma * r
+
+
+@fuse
+def centred_gradient(g, y, x, mean, mean_h, projection, scale, slope):
+    h = g * backend.xp.maximum(backend.xp.sign(y), slope)
+    return (h - mean_h - (x - mean) * projection) * scale
+
+
+@fuse
+def adam_scalars(t, square, log_b1, one_minus_b2):
+    """t + 1, the norm, 1 / (1 - b1^t), 1 / (1 - b2^t), by expm1(t ln b): accurate in float32 when b^t is near 1."""
+    xp, t = backend.xp, t + 1.0
+    return t, xp.sqrt(square), -1.0 / xp.expm1(t * log_b1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_b2))
+
+
+@fuse
+def adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
+    m = m + one_minus_b1 * (g - m)
+    v = v + one_minus_b2 * (g * g - v)
+    return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
+
+
+def square(x):
+    return x * x
+
+
+def identity(x):
+    return x
