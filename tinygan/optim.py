@@ -45,10 +45,10 @@ class Adam:
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
         backend.add_into(self.gradient_views, [[g.data] for g in gradients])
-        square = backend.column_sums(formulas.square, self.gradient)
         log_beta1 = math.log(self.beta1) if self.beta1 else -math.inf
         out = self.t, self.gradient_norm, self.m_scale, self.v_scale
-        formulas.adam_scalars(self.t, square, log_beta1, self.one_minus_beta2, out=out)
+        then = formulas.adam_scalars, (self.t, log_beta1, self.one_minus_beta2), out
+        backend.column_sums(formulas.square, self.gradient, then=then)
         rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps
         formulas.adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
         for parameter in self.parameters:

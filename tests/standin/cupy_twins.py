@@ -73,12 +73,15 @@ def elementwise(code, grid, block, *values):
 def sums(code, grid, block, *values, COLUMNS, **sizes):
     """A kernel of column sums."""
     a = dict(zip(parameters_of(code), values))
-    stores, added = interpret(code, a, (int(a["rows"]), COLUMNS))
+    body, finish = code.split("if (down == 0 && column < COLUMNS) {")
+    stores, added = interpret(body.split("__syncthreads")[0], a, (int(a["rows"]), COLUMNS))
     for target, result in stores:
         a[target][...] = np.reshape(result, a[target].shape)
-    for target, result in added:
-        for i in range(len(a[target])):
-            a[target][i] = result[i * int(a["slab"]) : (i + 1) * int(a["slab"])].sum(0)
+    for i in range(grid[1]):
+        slab = slice(i * int(a["slab"]), (i + 1) * int(a["slab"]))
+        totals = {name: result[slab].sum(0) for name, result in added}
+        for target, result in interpret(f"{code.split(';')[0]};__global__ {finish}", {**a, **totals}, (COLUMNS,))[0]:
+            a[target].reshape(-1, COLUMNS)[i] = result
 
 
 def add(code, grid, block, *values):
@@ -103,10 +106,10 @@ def interpret(code, arguments, shape):
     real = np.dtype({"float": "float32", "double": "float64"}[re.search(r"typedef (\w+) Real;", code)[1]]).type
     names = {"Real": real, "fabs": np.abs, **{name: getattr(np, name) for name in MATHEMATICS}}
     code, stores, added = code[code.index("__global__") :], [], []
-    line = r"const Real (\w+) = (.*?);|(y\d+)\[i\] = (.*?);|sum(\d+) \+= (.*?);"
+    line = r"const Real (\w+) = (.*?);|((?:y|sums)\d+)\[.*?\] = (.*?);|sum(\d+) \+= (.*?);"
     for name, expression, target, stored, k, summand in re.findall(line, code):
         expression = re.sub(r"(a\d+)\[i\]", lambda m: f"whole({m[1]})", expression or stored or summand)
-        expression = re.sub(r"(a\d+)\[0\]", lambda m: f"one({m[1]})", expression)
+        expression = re.sub(r"([ab]\d+)\[0\]", lambda m: f"one({m[1]})", expression)
         expression = re.sub(r"\[(?:column|i % \d+)\]", "", expression)
         scope = {**names, **arguments, "whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0])}
         value = np.asarray(eval(expression, scope), real)  # a comparison is 0 or 1
@@ -115,7 +118,7 @@ def interpret(code, arguments, shape):
         elif target:
             stores.append((target, value))
         else:
-            added.append((f"sums{k}", np.broadcast_to(value, shape)))
+            added.append((f"total{k}", np.broadcast_to(value, shape)))
     return stores, added
 
 

@@ -139,12 +139,13 @@ def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding
     return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
 
 
-def column_sums(function: Callable, *args, out: Array | None = None) -> Any:
+def column_sums(function: Callable, *args, out: Array | None = None, then: tuple | None = None) -> Any:
     """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,).
 
     A function of several results gets the sums of each, as a list. out: an array that function(*args) is written to.
+    then: (fused function, its further arguments, its outs): it gets the sums as its first arguments, and replaces them.
     """
-    return _device.column_sums(function, *args, out=out)
+    return _device.column_sums(function, *args, out=out, then=then)
 
 
 def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
@@ -160,9 +161,9 @@ def totals(parts: Mapping[Any, Sequence[Array]]) -> dict[Any, Array]:
     return {key: sums.get(key, arrays[0]) for key, arrays in parts.items() if arrays}
 
 
-def mean_and_variance(x: Array) -> tuple[Array, Array]:
-    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,)."""
-    return _device.mean_and_variance(x)
+def mean_and_variance(x: Array, then: tuple | None = None) -> Any:
+    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums."""
+    return _device.mean_and_variance(x, then)
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:

@@ -48,14 +48,12 @@ def softplus_share_grad(x, g, sign, share):
 
 
 @fuse
-def running_averages(running_mean, running_var, mean, var, momentum, unbiased):
-    return running_mean + momentum * (mean - running_mean), running_var + momentum * (var * unbiased - running_var)
-
-
-@fuse
-def scale_and_shift(gamma, beta, mean, var, eps):
+def batch_statistics(mean, var, running_mean, running_var, gamma, beta, momentum, unbiased, eps):
+    """mean, var, both running averages, and the scale and shift of gamma (x - mean) / sqrt(var + eps) + beta"""
     scale = gamma / backend.xp.sqrt(var + eps)
-    return scale, beta - mean * scale
+    running_mean = running_mean + momentum * (mean - running_mean)
+    running_var = running_var + momentum * (var * unbiased - running_var)
+    return mean, var, running_mean, running_var, scale, beta - mean * scale
 
 
 @fuse
@@ -71,9 +69,9 @@ def masked_products(g, y, x, mean, slope):
 
 @fuse
 def gradient_factors(sum_h, product, gamma, var, eps, share):
-    """dL/dgamma, mean(h), and the factors of x - mean and of the whole in dL/dx"""
+    """dL/dgamma, dL/dbeta, mean(h), and the factors of x - mean and of the whole in dL/dx"""
     r = 1.0 / backend.xp.sqrt(var + eps)
-    return r * product, sum_h * share, r * r * product * share, gamma * r
+    return r * product, sum_h, sum_h * share, r * r * product * share, gamma * r
 
 
 @fuse
@@ -83,7 +81,7 @@ def centred_gradient(g, y, x, mean, mean_h, projection, scale, slope):
 
 
 @fuse
-def adam_scalars(t, square, log_b1, one_minus_b2):
+def adam_scalars(square, t, log_b1, one_minus_b2):
     """t + 1, the norm, 1 / (1 - b1^t), 1 / (1 - b2^t), by expm1(t ln b): accurate in float32 when b^t is near 1."""
     xp, t = backend.xp, t + 1.0
     return t, xp.sqrt(square), -1.0 / xp.expm1(t * log_b1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_b2))

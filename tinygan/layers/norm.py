@@ -1,8 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015)."""
 
 from .. import backend
-from ..autograd import Tensor, batch_norm
-from ..backend import formulas
+from ..autograd import Tensor, batch_norm, batch_statistics
 from .activation import biased
 from .module import Module
 
@@ -35,10 +34,9 @@ class BatchNorm(Module):
         rows = x.size // x.shape[-1]
         if rows < 2:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
-        mean, var = backend.mean_and_variance(x.data)
-        running = self.running_mean, self.running_var
-        formulas.running_averages(*running, mean, var, self.momentum, rows / (rows - 1), out=running)
-        return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps, slope=slope)
+        arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
+        statistics = batch_statistics(x.data, *arrays, self.momentum, self.eps)
+        return batch_norm(x, self.gamma, self.beta, statistics, eps=self.eps, slope=slope)
 
     def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:
         scale = self.gamma * (self.running_var + self.eps) ** -0.5

@@ -70,11 +70,11 @@ def fuse(function):
     return fused
 
 
-def column_sums(function, *args, out=None):
+def column_sums(function, *args, out=None, then=None):
     """See backend.column_sums. Each block of rows has sums of its own."""
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     if not _can_compile(arrays):
-        return cpu.column_sums(function, *args, out=out)
+        return cpu.column_sums(function, *args, out=out, then=then)
     views, kinds = _arrange(args, SUMS, flat=False)
     matrix, shape, count = views[kinds.index("m")], _largest(arrays), _results(function, len(args))
     blocks = max(1, min(len(matrix), matrix.size // BLOCK, 64))
@@ -83,7 +83,7 @@ def column_sums(function, *args, out=None):
     _loop(function, SUM, kinds, matrix.dtype, (None,) * count, len(outs))(*views, *sums, *outs)
     columns = shape[-1] if len(shape) > 1 else 1
     sums = [array.sum(0).reshape(-1, columns).sum(0) for array in sums]
-    return sums if count > 1 else sums[0]
+    return cpu.finish(then, *sums)
 
 
 @functools.cache
@@ -93,11 +93,11 @@ def _results(function, arguments):
     return len(results) if isinstance(results, tuple) else 1
 
 
-def mean_and_variance(x):
+def mean_and_variance(x, then=None):
     """See backend.mean_and_variance. Two passes: the mean, then the squared deviations from it."""
     rows = x.dtype.type(x.size // x.shape[-1])
     mean = column_sums(_identity, x) / rows
-    return mean, column_sums(_squared_deviation, x, mean) / rows
+    return cpu.finish(then, mean, column_sums(_squared_deviation, x, mean) / rows)
 
 
 def _identity(x):

@@ -51,7 +51,7 @@ def add_into(targets, parts):
             target += other
 
 
-def column_sums(function, *args, out=None):
+def column_sums(function, *args, out=None, then=None):
     """See backend.column_sums. A product with ones is faster than `x.sum(0)`."""
     function = inspect.unwrap(function)
     shape, blocks, take = _cut(args)
@@ -67,10 +67,18 @@ def column_sums(function, *args, out=None):
     columns = shape[-1] if len(shape) > 1 else 1
     parts = zip(*threads.run(partial, blocks))
     sums = [numpy.stack(part).sum(0).reshape(-1, columns).sum(0) for part in parts]
+    return finish(then, *sums)
+
+
+def finish(then, *sums):
+    """Call the function that continues with sums, if there is one; else return the sums."""
+    if then:
+        function, args, out = then
+        return function(*sums, *args, out=out)
     return sums if len(sums) > 1 else sums[0]
 
 
-def mean_and_variance(x):
+def mean_and_variance(x, then=None):
     """Return mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
 
     E[x^2] - mean^2 would lose digits in float32, so x is centred before it is squared. Each block is centred by its own
@@ -91,7 +99,7 @@ def mean_and_variance(x):
     means, squares = (numpy.concatenate(rows).reshape(-1, shape[-1]) for rows in (means, squares))
     share = numpy.repeat(counts, len(means) // len(counts)).astype(x.dtype) * (shape[-1] / x.size)
     mean = share @ means
-    return mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2
+    return finish(then, mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2)
 
 
 def _cut(args):

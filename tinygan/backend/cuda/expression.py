@@ -19,13 +19,13 @@ __device__ Real sign(Real x) { return x > 0 ? Real(1) : x < 0 ? Real(-1) : x; }
 class Symbol:
     """A number in a kernel: the name of its variable, and the lines of the program that it belongs to."""
 
-    def __init__(self, name, lines):
-        self.name, self.lines = name, lines
+    def __init__(self, name, lines, prefix):
+        self.name, self.lines, self.prefix = name, lines, prefix
 
     def write(self, text, *args):
         """Write a line for the operation. text: with {} for each argument, symbols or Python numbers."""
         names = [x.name if isinstance(x, Symbol) else f"Real({float(x)!r})" for x in args]
-        result = Symbol(f"v{len(self.lines)}", self.lines)
+        result = Symbol(f"{self.prefix}{len(self.lines)}", self.lines, self.prefix)
         self.lines.append(f"const Real {result.name} = {text.format(*names)};")
         return result
 
@@ -81,10 +81,10 @@ def _symbolic():
         backend.xp = before
 
 
-def trace(function, names):
+def trace(function, names, prefix="v"):
     """Return (lines, names of the results) of an elementwise function of as many arguments as `names`."""
     lines = []
     with _symbolic():
-        results = function(*(Symbol(name, lines) for name in names))
+        results = function(*(Symbol(name, lines, prefix) for name in names))
     results = results if isinstance(results, tuple) else (results,)
     return lines, [r.name if isinstance(r, Symbol) else f"Real({float(r)!r})" for r in results]

@@ -13,6 +13,7 @@ import math
 import cupy as xp
 import numpy as np
 
+from ... import backend
 from .expression import PREAMBLE, trace
 
 THREADS = 256  # of a block
@@ -47,6 +48,9 @@ extern "C" __global__ void tinygan_sums({parameters}, int rows, int slab) {{
             {stores}
         }}
     {reductions}
+    if (down == 0 && column < COLUMNS) {{
+        {finish}
+    }}
 }}
 """
 ADD = """
@@ -63,9 +67,10 @@ REDUCTION = """
         __syncthreads();
         if (down < half) partial[down][across] += partial[down + half][across];
     }}
-    if (down == 0 && column < COLUMNS) sums{k}[(Index)blockIdx.y * COLUMNS + column] = partial[0][across];
+    __syncthreads();
+    const Real total{k} = partial[0][across];
 """
-LOADS = {"m": "a{k}[i]", "r": "a{k}[{column}]", "n": "a{k}[0]", "s": "a{k}"}
+LOADS = {"m": "{a}[i]", "r": "{a}[{column}]", "n": "{a}[0]", "s": "{a}"}
 
 
 def fuse(function):
@@ -98,14 +103,14 @@ def add_into(targets, parts):
     program((-(-total // THREADS),), (THREADS,), (*map(_writable, targets), *arrays, np.uint32(total)))
 
 
-def column_sums(function, *args, out=None):
+def column_sums(function, *args, out=None, then=None):
     """See backend.column_sums. One kernel, and a second one where there are enough rows for several blocks."""
-    results = sums(function, args, out)
+    results = sums(function, args, out, then)
     return results if len(results) > 1 else results[0]
 
 
-def sums(function, args, out=None, most=64):
-    """Return the column sums of each result of a function, (C,) each. out: an array that takes its first result.
+def sums(function, args, out=None, then=None, most=64):
+    """Return the column sums of each result of a function, (C,) each. out, then: see backend.column_sums.
 
     most: into how many slabs the rows are divided at most. The sums of slabs are added up by a second kernel.
     """
@@ -118,26 +123,49 @@ def sums(function, args, out=None, most=64):
     slabs = max(1, min(BLOCKS // wide, rows // (ROWS * down), most))
     slab = -(-rows // slabs)
     sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns)
-    program, count = _summing(function, kinds, dtype, out is not None, **sizes)
-    results = [xp.empty((slabs, columns), dtype) for _ in range(count)]
-    values = (*_arguments(args, kinds, dtype), *(() if out is None else (_writable(out),)), *results)
+    last, more, more_kinds, outs = None, (), "", ()
+    if then and slabs == 1:
+        last, more, outs = then
+        more_kinds = "".join("s" if not isinstance(a, xp.ndarray) else "n" if a.size == 1 else "r" for a in more)
+    program, count = _summing(function, kinds, dtype, out is not None, last, more_kinds, len(outs), **sizes)
+    results = outs or [xp.empty((slabs, columns), dtype) for _ in range(count)]
+    values = (*_arguments(args, kinds, dtype), *(() if out is None else (_writable(out),)))
+    values += (*_arguments(more, more_kinds, dtype), *map(_writable, results))
     program((wide, slabs), (THREADS,), (*values, np.int32(rows), np.int32(slab)))
-    return [y[0] for y in results] if slabs == 1 else sums(_identities(count), results, most=1)
+    if slabs > 1:
+        return sums(_identities(count), results, None, then, most=1)
+    return list(results) if last else [y[0] for y in results]
 
 
-def mean_and_variance(x):
-    """See backend.mean_and_variance. Two passes: the mean, then the squared deviations from it."""
-    share = _columns(x.shape) / x.size
-    mean = column_sums(_scaled, x, share)
-    return mean, column_sums(_squared_deviation, x, mean, share)
+def mean_and_variance(x, then=None):
+    """See backend.mean_and_variance. One pass: the sums of x - s and of its squares, with the first row of x as s.
+
+    var = E(x - s)^2 - (mean - s)^2 loses few digits, because s is a value of x and not, say, 0 (Chan et al. 1983).
+    """
+    columns = _columns(x.shape)
+    first = xp.ascontiguousarray(x).reshape(-1, columns)[0]
+    function, args, out = then or (_both, (), (xp.empty(columns, x.dtype), xp.empty(columns, x.dtype)))
+    moments = _after_moments(inspect.unwrap(function)), (first, columns / x.size, *args), out
+    return sums(_powers, (x, first), None, moments)
 
 
-def _scaled(x, factor):
-    return x * factor
+def _powers(x, s):
+    return x - s, (x - s) * (x - s)
 
 
-def _squared_deviation(x, mean, factor):
-    return (x - mean) * (x - mean) * factor
+def _both(mean, var):
+    return mean, var
+
+
+@functools.cache
+def _after_moments(function):
+    """Return `function`, a function of mean and variance, as one of the sums of _powers."""
+
+    def after(total, squares, s, share, *args):
+        mean = total * share
+        return function(s + mean, backend.xp.maximum(squares * share - mean * mean, 0.0), *args)
+
+    return after
 
 
 @functools.cache
@@ -184,11 +212,12 @@ def _writable(out):
     return out
 
 
-def _inputs(kinds, column):
+def _inputs(kinds, column, a="a"):
     """Return the parameters of a kernel for arguments of these kinds, and the lines that load an element of each."""
-    parameters = [f"Real a{k}" if kind == "s" else f"const Real* a{k}" for k, kind in enumerate(kinds)]
-    loads = [f"const Real x{k} = {LOADS[kind].format(k=k, column=column)};" for k, kind in enumerate(kinds)]
-    return parameters, " ".join(loads), [f"x{k}" for k in range(len(kinds))]
+    parameters = [f"Real {a}{k}" if kind == "s" else f"const Real* {a}{k}" for k, kind in enumerate(kinds)]
+    names = [f"{a}{k}_" for k in range(len(kinds))]
+    values = [LOADS[kind].format(a=f"{a}{k}", column=column) for k, kind in enumerate(kinds)]
+    return parameters, " ".join(f"const Real {name} = {v};" for name, v in zip(names, values)), names
 
 
 @functools.cache
@@ -205,11 +234,20 @@ def _elementwise(function, kinds, count, dtype, index, columns):
 
 
 @functools.cache
-def _summing(function, kinds, dtype, stores, **sizes):
-    """Return the kernel, and how many results the function has."""
+def _summing(function, kinds, dtype, stores, then, more_kinds, outs, **sizes):
+    """Return the kernel, and how many results the function has. then: the function that gets the sums, or None."""
     parameters, loads, names = _inputs(kinds, "column")
     lines, results = trace(inspect.unwrap(function), names)
-    parameters += ["Real* y0"] * stores + [f"Real* sums{k}" for k in range(len(results))]
+    totals = [f"total{k}" for k in range(len(results))]
+    finish = [f"sums{k}[(Index)blockIdx.y * COLUMNS + column] = {total};" for k, total in enumerate(totals)]
+    parameters += ["Real* y0"] * stores
+    if then:
+        more, more_loads, more_names = _inputs(more_kinds, "column", "b")
+        last_lines, last = trace(inspect.unwrap(then), [*totals, *more_names], "w")
+        parameters += [*more, *(f"Real* sums{k}" for k in range(outs))]
+        finish = [more_loads, *last_lines, *(f"sums{k}[column] = {r};" for k, r in enumerate(last))]
+    else:
+        parameters += [f"Real* sums{k}" for k in range(len(results))]
     source = SUMS.format(
         parameters=", ".join(parameters),
         zeros=" ".join(f"Real sum{k} = 0;" for k in range(len(results))),
@@ -217,6 +255,7 @@ def _summing(function, kinds, dtype, stores, **sizes):
         lines="\n            ".join(lines),
         stores=" ".join([f"y0[i] = {results[0]};"] * stores + [f"sum{k} += {r};" for k, r in enumerate(results)]),
         reductions="".join(REDUCTION.format(k=k) for k in range(len(results))),
+        finish="\n        ".join(finish),
     )
     return _kernel(source, "tinygan_sums", dtype, "long long", **sizes), len(results)
 
