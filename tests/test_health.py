@@ -6,7 +6,7 @@ from games import build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy
-from tinygan.gan.health import METRICS, RECENT, FailureMonitor, NotFinite, count_correct, detect_anomaly, total_variance
+from tinygan.gan.health import METRICS, RECENT, FailureMonitor, NotFinite, detect_anomaly, score, total_variance
 from tinygan.gan.losses import LOSSES
 
 HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient": 1.0}
@@ -45,14 +45,11 @@ def test_accuracy_is_by_threshold_or_by_comparison():
     real, fake = (backend.to_device(np.array(x)) for x in ([2.0, 0.4, -1.0, 3.0], [0.6, -1.0, -2.0, 0.2]))
 
     def shares(name):
-        return [float(n[0]) / 4 for n in count_correct(LOSSES[name], real, fake)]
+        return [float(n[0]) / 4 for n in score(LOSSES[name], real, fake, fake)[3:]]
 
     assert shares("bce") == [0.75, 0.5]
     assert shares("lsgan") == [0.5, 0.75]
-    assert [float(a[0]) / 4 for a in count_correct(LOSSES["wasserstein"], real, fake)] == [
-        0.75,
-        1.0,
-    ]  # means: 1.1 and -0.55
+    assert shares("wasserstein") == [0.75, 1.0]  # means: 1.1 and -0.55
 
 
 def test_pairwise_distance_is_the_root_mean_square_over_pairs():

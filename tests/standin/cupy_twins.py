@@ -61,6 +61,11 @@ def col2im(grid, block, columns, x, total, **sizes):
     x[...] = padded[:, s.PH : s.PH + s.H, s.PW : s.PW + s.W]
 
 
+def gather(grid, block, table, order, position, y, total, factor, offset, COLUMNS):
+    start = int(position[0])
+    y[...] = table[order[start : start + len(y)]].astype("float32") * factor - offset
+
+
 def elementwise(code, grid, block, *values):
     """A kernel made of an elementwise function."""
     parameters = parameters_of(code)
@@ -130,6 +135,7 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_elementwise": elementwise,
     "tinygan_sums": sums,
     "tinygan_add": add,
+    "tinygan_gather": gather,
 }
 INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these get the text of the kernel, which they do
 MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

@@ -161,6 +161,11 @@ def totals(parts: Mapping[Any, Sequence[Array]]) -> dict[Any, Array]:
     return {key: sums.get(key, arrays[0]) for key, arrays in parts.items() if arrays}
 
 
+def gather(table: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
+    """Return table[order[position : position + n]] * factor - offset, in float32: the next n rows, (n, ...)."""
+    return _device.gather(table, order, position, n, factor, offset)
+
+
 def mean_and_variance(x: Array, then: tuple | None = None) -> Any:
     """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums."""
     return _device.mean_and_variance(x, then)

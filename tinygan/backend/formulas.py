@@ -94,6 +94,38 @@ def adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
     return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
 
 
+@fuse
+def divide_by_root(x, square, eps):
+    return x / (backend.xp.sqrt(square) + eps)
+
+
+def quotient_grad(g, y, b):
+    """dL/db for y = a / b"""
+    return -g * y / b
+
+
+@fuse
+def tanh_grad(g, y):
+    return g * (1.0 - y * y)
+
+
+def scores(real, fake, after, over_real, over_fake):
+    """The outputs of D for real, fake and new fake images, and whether the first two are right."""
+    xp = backend.xp
+    right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
+    return real, fake, after, *right
+
+
+def probability_scores(real, fake, after, over_real, over_fake):
+    """The same with the sigmoids of the outputs."""
+    xp = backend.xp
+    right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
+    p_real = xp.exp(xp.minimum(real, 0.0)) / (1.0 + xp.exp(-xp.abs(real)))
+    p_fake = xp.exp(xp.minimum(fake, 0.0)) / (1.0 + xp.exp(-xp.abs(fake)))
+    p_after = xp.exp(xp.minimum(after, 0.0)) / (1.0 + xp.exp(-xp.abs(after)))
+    return p_real, p_fake, p_after, *right
+
+
 def square(x):
     return x * x
 

@@ -62,12 +62,7 @@ class GAN:
         """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
         if self.penalty:  # it differentiates D with respect to the images, so both become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
-<<<<<<< HEAD
-        real_logits = self.D(real, *labels)  # a batch of its own: with BatchNorm, the logits of fakes would
-        fake_logits = self.D(fake, *labels)  # depend on the real images, which G's phase does not have
-=======
         real_logits, fake_logits = self.discriminate(real, fake, *labels)
->>>>>>> af00091 (D takes real and fake images in one batch where it has no BatchNorm)
         loss = self.loss.discriminator(real_logits, fake_logits)
         if not self.penalty:
             return Phase(loss, real_logits, fake_logits, fake)

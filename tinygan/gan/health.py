@@ -39,24 +39,23 @@ def measure(
     """Write the metrics of a step into `out`, arrays of one number each, in the order of METRICS."""
     assert D_phase.real_logits is not None
     real, fake, after = (x.data.reshape(-1) for x in (D_phase.real_logits, D_phase.fake_logits, G_phase.fake_logits))
-    outputs = [backend.column_sums(loss.output, logits) for logits in (real, fake, after)]
-    correct = count_correct(loss, real, fake)
+    scores = score(loss, real, fake, after)
     penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.data
     losses, norms = (D_phase.loss.data, G_phase.loss.data), (D_optimizer.gradient_norm, G_optimizer.gradient_norm)
     variance = total_variance(D_phase.fake.data)
     sizes = 1.0 / len(real), 1.0 / len(fake), 2.0 * len(fake) / max(len(fake) - 1, 1)
-    _row(*losses, *outputs, *correct, *norms, penalty, variance, *sizes, out=tuple(out))
+    _row(*losses, *scores, *norms, penalty, variance, *sizes, out=tuple(out))
 
 
-def count_correct(loss: Loss, real: Array, fake: Array) -> tuple[Array, Array]:
-    """Return how many real and how many fake images D classifies correctly, from its outputs, (N,) each.
+def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
+    """Sum over batches of logits (N,): D's outputs for each, and how many of `real` and `fake` D classifies correctly.
 
     A loss without a threshold compares each image with the mean logit of the other kind.
     """
     over_real = over_fake = loss.threshold
     if loss.threshold is None:
         over_real, over_fake = (backend.column_sums(formulas.identity, x) / len(x) for x in (fake, real))
-    return backend.column_sums(_above, real, over_real), backend.column_sums(_below, fake, over_fake)
+    return backend.column_sums(loss.scores, real, fake, after, over_real, over_fake)
 
 
 def total_variance(images: Array) -> Array:
@@ -70,14 +69,6 @@ def _row(d_loss, g_loss, real, fake, after, above, below, d_norm, g_norm, penalt
     rates = above * per_real, below * per_fake
     outputs = real * per_real, fake * per_fake, after * per_fake
     return d_loss, g_loss, *outputs, *rates, d_norm, g_norm, penalty, backend.xp.sqrt(variance * pairs)
-
-
-def _above(x, threshold):
-    return backend.xp.maximum(backend.xp.sign(x - threshold), 0.0)
-
-
-def _below(x, threshold):
-    return backend.xp.maximum(backend.xp.sign(threshold - x), 0.0)
 
 
 class FailureMonitor:

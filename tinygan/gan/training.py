@@ -34,7 +34,9 @@ class Training:
         schedules: Sequence[tuple[Array, Array]] = (), class_sizes: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
-        self.ema, self.schedules = ema, schedules
+        self.ema, self.scheduled = ema, [target for target, _ in schedules]
+        if schedules:
+            self.schedule = backend.xp.stack([values for _, values in schedules], 1)  # a row for each step
         self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
@@ -43,8 +45,9 @@ class Training:
 
     def step(self, batches) -> None:
         """Do one training step. batches.next() gives (images, *labels)."""
-        for target, table in self.schedules:
-            target[...] = table.take(backend.xp.minimum(self.steps, len(table) - 1))
+        if self.scheduled:
+            values = self.schedule.take(backend.xp.minimum(self.steps, len(self.schedule) - 1), axis=0)[0]
+            backend.add_into(self.scheduled, [[values[i : i + 1]] for i in range(len(self.scheduled))])
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()

@@ -51,6 +51,15 @@ def add_into(targets, parts):
             target += other
 
 
+def gather(table, order, position, n, factor, offset):
+    """See backend.gather."""
+    start = int(position[0])
+    rows = table.take(order[start : start + n], axis=0).astype("float32", copy=False)
+    if factor != 1.0:
+        rows *= numpy.float32(factor)
+    return rows - numpy.float32(offset) if offset else rows
+
+
 def column_sums(function, *args, out=None, then=None):
     """See backend.column_sums. A product with ones is faster than `x.sum(0)`."""
     function = inspect.unwrap(function)

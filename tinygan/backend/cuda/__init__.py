@@ -21,7 +21,7 @@ from ..patches import patch_grid
 from .blas import matmul, tf32
 from .fusion import add_into, column_sums, fuse, mean_and_variance
 from .graph import capture
-from .kernels import col2im, im2col
+from .kernels import col2im, gather, im2col
 from .random import RNG
 
 

@@ -58,19 +58,29 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
     x[i] = sum;
 }
 """
-CODE = {"im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
+GATHER = """
+// table: (rows, COLUMNS) -> y: (n, COLUMNS), the rows order[position], order[position + 1], ...
+extern "C" __global__ void tinygan_gather(
+    const Element* table, const long long* order, const long long* position, Real* y, Index total, Real factor, Real offset
+) {
+    const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= total) return;
+    y[i] = (Real)table[order[position[0] + i / COLUMNS] * COLUMNS + i % COLUMNS] * factor - offset;
+}
+"""
+CODE = {"gather": GATHER, "im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
 
 
-def source(name, dtype, index, **constants):
-    """Return the source of a kernel. index: the integer type of element numbers."""
+def source(name, dtype, index, element="", **constants):
+    """Return the source of a kernel. index: the integer type of element numbers. element: the definition of Element."""
     numbers = "".join(f"constexpr int {key} = {value};\n" for key, value in constants.items())
     real = {"float32": "float", "float64": "double"}[str(dtype)]
-    return f"typedef {real} Real;\ntypedef {index} Index;\n{numbers}{CODE[name]}"
+    return f"typedef {real} Real;\ntypedef {index} Index;\n{element}{numbers}{CODE[name]}"
 
 
 @functools.cache
-def kernel(name, dtype, index, **constants):
-    return xp.RawKernel(source(name, dtype, index, **constants), f"tinygan_{name}")
+def kernel(name, dtype, index, element="", **constants):
+    return xp.RawKernel(source(name, dtype, index, element, **constants), f"tinygan_{name}")
 
 
 def im2col(x, kernel, stride, padding):
@@ -102,3 +112,13 @@ def move(name, source, target, shape, grid, size, stride, padding):
         program = kernel(name, source.dtype.name, index, **sizes)
         program((-(-total // THREADS),), (THREADS,), (source, target, count(total)))
     return target
+
+
+def gather(table, order, position, n, factor, offset):
+    """See backend.gather. One kernel."""
+    y = xp.empty((n, *table.shape[1:]), "float32")
+    element = {"uint8": "typedef unsigned char Element;\n", "float32": "typedef float Element;\n"}[table.dtype.name]
+    program = kernel("gather", "float32", "unsigned int", element, COLUMNS=y.size // n)
+    args = table, order, position, y, np.uint32(y.size), np.float32(factor), np.float32(offset)
+    program((-(-y.size // THREADS),), (THREADS,), args)
+    return y
