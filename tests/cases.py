@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygan import autograd as ag
 from tinygan import backend
+from tinygan.backend import formulas
 from tinygan.gan.augment import roll
 
 _rng = np.random.default_rng(1)
@@ -28,7 +29,7 @@ def positive(*shape):
 
 def batch_norm(x, gamma, beta, slope=1.0):
     running = [backend.xp.zeros_like(gamma.data) for _ in range(2)]
-    statistics = ag.batch_statistics(x.data, gamma.data, beta.data, *running, 0.1, 1e-3)
+    statistics = formulas.batch_norm_statistics(x.data, gamma.data, beta.data, *running, 0.1, 1e-3)
     return ag.batch_norm(x, gamma, beta, statistics, eps=1e-3, slope=slope)
 
 
@@ -91,6 +92,9 @@ CASES = {
     "tanh": unary(ag.tanh),
     "sigmoid": [*unary(ag.sigmoid), (ag.sigmoid, [np.array([-30.0, 0.0, 30.0])])],
     "softplus": [*unary(ag.softplus), (ag.softplus, [np.array([-30.0, 0.5, 30.0])])],
+    "mean_softplus": [
+        (lambda x, s=s: ag.mean_softplus(x, sign=s), [r(*shape)]) for s in (-1, 1) for shape in [(2, 3), (4, 1), (1,)]
+    ],
     "relu": unary(ag.relu, away),
     "roll": [
         (lambda x: roll(x, down=np.array([1, -2]), right=np.array([0, 4])), [r(2, 4, 3, 2)]),

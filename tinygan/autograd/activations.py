@@ -13,9 +13,7 @@ from .tensor import Tensor, is_recording, primitive
 def tanh(x):
     """y = tanh x        dL/dx = g (1 - y^2)"""
     return backend.xp.tanh(x)
-tanh.defvjp(
-    lambda g, y, x: g * (1.0 - y * y) if is_recording() else Tensor(formulas.tanh_grad(g.data, y.data))
-)
+tanh.defvjp(lambda g, y, x: g * (1.0 - y * y) if is_recording() else Tensor(formulas.tanh_grad(g.data, y.data)))
 
 
 @primitive
@@ -36,13 +34,10 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 def mean_softplus(x, sign):
     """y = mean of ln(1 + e^(s x)), s = 1 or -1        dL/dx = g s sigmoid(s x) / n"""
     return backend.column_sums(formulas.softplus_share, x.reshape(-1), sign, 1.0 / x.size).reshape(())
-
-
-def _mean_softplus_vjp(g, y, x, sign):
-    if is_recording():  # the gradient is differentiated again
-        return g * (sign / x.size) * sigmoid(sign * x)
-    return Tensor(formulas.softplus_share_grad(x.data, g.data, sign, 1.0 / x.size))
-mean_softplus.defvjp(_mean_softplus_vjp)
+mean_softplus.defvjp(
+    lambda g, y, x, sign: g * (sign / x.size) * sigmoid(sign * x) if is_recording()
+    else Tensor(formulas.softplus_share_grad(x.data, g.data, sign, 1.0 / x.size))
+)
 
 
 @primitive
@@ -75,12 +70,8 @@ def bias_leaky_relu(x, bias, slope):
 
 
 def _bias_leaky_relu_vjp(g, needs_grad, y, x, bias, slope):
-    if is_recording() or not needs_grad[1]:
-        dx = g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)
-        return dx, unbroadcast(dx, bias) if needs_grad[1] else None
-    if slope == 1:
-        return g, Tensor(backend.column_sums(formulas.identity, g.data))
-    dx = backend.xp.empty(g.shape, g.dtype)
-    dbias = backend.column_sums(formulas.leaky_relu_grad, g.data, y.data, slope, out=dx)  # both in one pass
-    return Tensor(dx), Tensor(dbias)
+    if needs_grad[1] and not is_recording():
+        return map(Tensor, formulas.bias_gradients(g.data, y.data, slope))  # both in one pass
+    dx = g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)
+    return dx, unbroadcast(dx, bias) if needs_grad[1] else None
 bias_leaky_relu.def_joint_vjp(_bias_leaky_relu_vjp)

@@ -39,14 +39,11 @@ multiply.defvjp(lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unb
 def divide(a, b):
     """y = a / b        dL/da = g / b, dL/db = -g y / b"""
     return a / b
-divide.defvjp(lambda g, y, a, b: unbroadcast(g / b, a), lambda g, y, a, b: _quotient_grad(g, y, b))
-
-
-def _quotient_grad(g, y, b):
-    if is_recording() or b.size != 1 or not g.size:
-        return unbroadcast(-g * y / b, b)
-    total = backend.column_sums(formulas.quotient_grad, g.data.reshape(-1), y.data.reshape(-1), b.data.reshape(-1))
-    return Tensor(total.reshape(b.shape))
+divide.defvjp(
+    lambda g, y, a, b: unbroadcast(g / b, a),
+    lambda g, y, a, b: unbroadcast(-g * y / b, b) if is_recording() or b.size != 1 or not g.size
+    else Tensor(formulas.divisor_gradient(g.data, y.data, b.data)),
+)
 
 
 @primitive

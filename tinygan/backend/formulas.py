@@ -1,4 +1,4 @@
-"""Elementwise formulas of the engine, each one pass over memory: what its primitives, layers and Adam say in words.
+"""The formulas of the engine's primitives, layers and Adam, joined into few passes over memory.
 
 Large arrays have one shape (..., C), arrays for each channel (C,); other arguments are one number. `xp` is read at call
 time, because it depends on the device.
@@ -24,6 +24,14 @@ def bias_leaky_relu(x, bias, slope):
     return backend.xp.maximum(z, slope * z)
 
 
+def bias_gradients(g, y, slope):
+    """Return dL/dx and dL/db of leaky ReLU of x + b, in one pass."""
+    if slope == 1:
+        return g, backend.column_sums(identity, g)
+    dx = backend.xp.empty(g.shape, g.dtype)
+    return dx, backend.column_sums(leaky_relu_grad, g, y, slope, out=dx)
+
+
 @fuse
 def sigmoid(x):
     xp = backend.xp
@@ -47,8 +55,27 @@ def softplus_share_grad(x, g, sign, share):
     return xp.exp(xp.minimum(z, 0.0)) / (1.0 + xp.exp(-xp.abs(z))) * g * sign * share
 
 
+def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps):
+    """Return mean, var, scale, shift, (C,) each, for arrays x: (..., C), gamma, beta; update the running averages."""
+    rows = x.size // x.shape[-1]
+    mean, var, scale, shift = (backend.xp.empty_like(gamma) for _ in range(4))
+    args = running_mean, running_var, gamma, beta, momentum, rows / max(rows - 1, 1), eps
+    out = mean, var, running_mean, running_var, scale, shift
+    backend.mean_and_variance(x, then=(statistics, args, out))
+    return mean, var, scale, shift
+
+
+def batch_norm_gradients(g, y, x, gamma, statistics, eps, slope):
+    """Return dL/dx, dL/dgamma, dL/dbeta: one pass for the sums that they share, one for dL/dx."""
+    mean, var, _, _ = statistics
+    dgamma, dbeta, *factors = out = [backend.xp.empty_like(mean) for _ in range(5)]
+    then = gradient_factors, (gamma, var, eps, g.shape[-1] / g.size), tuple(out)
+    backend.column_sums(masked_products, g, y, x, mean, slope, then=then)
+    return centred_gradient(g, y, x, mean, *factors, slope), dgamma, dbeta
+
+
 @fuse
-def batch_statistics(mean, var, running_mean, running_var, gamma, beta, momentum, unbiased, eps):
+def statistics(mean, var, running_mean, running_var, gamma, beta, momentum, unbiased, eps):
     """mean, var, both running averages, and the scale and shift of gamma (x - mean) / sqrt(var + eps) + beta"""
     scale = gamma / backend.xp.sqrt(var + eps)
     running_mean = running_mean + momentum * (mean - running_mean)
@@ -94,13 +121,22 @@ def adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
     return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
 
 
+def normalise(x, out):
+    """out = x / |x|, as vectors"""
+    divide_by_root(x.reshape(-1), backend.column_sums(square, x.reshape(-1)), 1e-12, out=out)
+
+
 @fuse
 def divide_by_root(x, square, eps):
     return x / (backend.xp.sqrt(square) + eps)
 
 
+def divisor_gradient(g, y, b):
+    """Return dL/db of y = a / b for b of one number."""
+    return backend.column_sums(quotient_grad, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
+
+
 def quotient_grad(g, y, b):
-    """dL/db for y = a / b"""
     return -g * y / b
 
 

@@ -67,7 +67,7 @@ class GAN:
         if not self.penalty:
             return Phase(loss, real_logits, fake_logits, fake)
         penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
-        return Phase(loss + penalty * self.penalty_weight, real_logits, fake_logits, fake, penalty)
+        return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
 
     def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of real and of fake images, from one pass through D.

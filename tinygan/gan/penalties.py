@@ -51,7 +51,7 @@ def r1r2(D, real, fake, real_logits, fake_logits, rng, *labels):
     It reuses the logits that the loss has computed, so it needs no further pass through D.
     """
     at_real, at_fake = squared_gradient_norms(real_logits + fake_logits, real, fake)
-    return 0.5 * (at_real.mean() + at_fake.mean())
+    return 0.5 * (at_real + at_fake).mean()
 
 
 PENALTIES = {"gp": Penalty(gradient_penalty, 10.0), "r1": Penalty(r1, 1.0), "r1r2": Penalty(r1r2, 1.0)}

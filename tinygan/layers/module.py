@@ -99,6 +99,7 @@ def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
     layers = list(layers)
     while layers:
         layer = layers.pop(0)
-        joined = layer.fuses and layers and hasattr(layers[0], "slope")
-        x = layer(x, layers.pop(0).slope) if joined else layer(x)
+        slope = getattr(layers[0], "slope", None) if layer.fuses and layers else None
+        x = layer(x) if slope is None else layer(x, slope)
+        layers = layers if slope is None else layers[1:]
     return x

@@ -1,7 +1,8 @@
 """Batch normalisation (Ioffe & Szegedy 2015)."""
 
 from .. import backend
-from ..autograd import Tensor, batch_norm, batch_statistics
+from ..autograd import Tensor, batch_norm
+from ..backend import formulas
 from .activation import biased
 from .module import Module
 
@@ -31,11 +32,10 @@ class BatchNorm(Module):
         return (self.normalise_by_batch if self.training else self.normalise_by_averages)(x, slope)
 
     def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
-        rows = x.size // x.shape[-1]
-        if rows < 2:
+        if x.size < 2 * x.shape[-1]:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
         arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
-        statistics = batch_statistics(x.data, *arrays, self.momentum, self.eps)
+        statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps)
         return batch_norm(x, self.gamma, self.beta, statistics, eps=self.eps, slope=slope)
 
     def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:

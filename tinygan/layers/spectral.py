@@ -7,7 +7,7 @@ as one matrix, as in the paper, and the bound is larger, because patches overlap
 
 from .. import backend
 from ..autograd import Tensor
-from ..backend import Array, formulas
+from ..backend import formulas
 from .module import Module
 
 
@@ -28,17 +28,12 @@ class SpectralNorm(Module):
     def iterate(self, weight: Tensor) -> None:
         """Do one round of power iteration, in place."""
         w = weight.data.reshape(len(self.u), len(self.v))
-        normalise(backend.matmul(self.u[None], w), out=self.v)
-        normalise(backend.matmul(w, self.v[:, None]), out=self.u)
+        formulas.normalise(backend.matmul(self.u[None], w), out=self.v)
+        formulas.normalise(backend.matmul(w, self.v[:, None]), out=self.u)
 
     def forward(self, weight: Tensor) -> Tensor:
         u, v = Tensor(self.u[None]), Tensor(self.v[:, None])
         return weight / (u @ weight.reshape(u.size, v.size) @ v).reshape(())
-
-
-def normalise(x: Array, out: Array) -> None:
-    """out = x / |x|, as vectors"""
-    formulas.divide_by_root(x.reshape(-1), backend.column_sums(formulas.square, x.reshape(-1)), 1e-12, out=out)
 
 
 def spectral_norm(network: Module, rng) -> Module:

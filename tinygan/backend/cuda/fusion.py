@@ -221,7 +221,12 @@ def _inputs(kinds, column, a="a"):
 
 
 @functools.cache
-def _elementwise(function, kinds, count, dtype, index, columns):
+def _elementwise(*what):
+    return xp.RawKernel(elementwise_source(*what), "tinygan_elementwise")
+
+
+def elementwise_source(function, kinds, count, dtype, index, columns):
+    """Return the source of the kernel of a function. kinds: of its arguments; count: how many results it has."""
     parameters, loads, names = _inputs(kinds, f"i % {columns}")
     lines, results = trace(inspect.unwrap(function), names)
     source = ELEMENTWISE.format(
@@ -230,12 +235,20 @@ def _elementwise(function, kinds, count, dtype, index, columns):
         lines="\n    ".join(lines),
         stores=" ".join(f"y{k}[i] = {result};" for k, result in zip(range(count), results, strict=True)),
     )
-    return _kernel(source, "tinygan_elementwise", dtype, index)
+    return _program(source, dtype, index)
 
 
 @functools.cache
-def _summing(function, kinds, dtype, stores, then, more_kinds, outs, **sizes):
-    """Return the kernel, and how many results the function has. then: the function that gets the sums, or None."""
+def _summing(*what, **sizes):
+    source, count = sums_source(*what, **sizes)
+    return xp.RawKernel(source, "tinygan_sums"), count
+
+
+def sums_source(function, kinds, dtype, stores, then, more_kinds, outs, **sizes):
+    """Return the source of the kernel, and how many results the function has.
+
+    stores: whether the first result is stored. then: the function that gets the sums, with more arguments, or None.
+    """
     parameters, loads, names = _inputs(kinds, "column")
     lines, results = trace(inspect.unwrap(function), names)
     totals = [f"total{k}" for k in range(len(results))]
@@ -257,12 +270,16 @@ def _summing(function, kinds, dtype, stores, then, more_kinds, outs, **sizes):
         reductions="".join(REDUCTION.format(k=k) for k in range(len(results))),
         finish="\n        ".join(finish),
     )
-    return _kernel(source, "tinygan_sums", dtype, "long long", **sizes), len(results)
+    return _program(source, dtype, "long long", **sizes), len(results)
 
 
 @functools.cache
 def _adding(sizes, dtype):
-    """sizes: (elements, number of parts) of each target."""
+    return xp.RawKernel(add_source(sizes, dtype), "tinygan_add")
+
+
+def add_source(sizes, dtype):
+    """Return the source of the kernel that adds up parts. sizes: (elements, number of parts) of each target."""
     parameters = [f"Real* y{k}" for k in range(len(sizes))]
     parameters += [f"const Real* a{k}_{part}" for k, (_, parts) in enumerate(sizes) for part in range(parts)]
     cases, start = [], 0
@@ -271,10 +288,10 @@ def _adding(sizes, dtype):
         cases.append(f"if (i < {start + n}u) {{ const Index j = i - {start}u; y{k}[j] = {total}; return; }}")
         start += n
     source = ADD.format(parameters=", ".join(parameters), cases="\n    ".join(cases))
-    return _kernel(source, "tinygan_add", dtype, "unsigned int")
+    return _program(source, dtype, "unsigned int")
 
 
-def _kernel(source, name, dtype, index, **sizes):
+def _program(source, dtype, index, **sizes):
     constants = "".join(f"constexpr int {key} = {value};\n" for key, value in sizes.items())
     real = {"float32": "float", "float64": "double"}[dtype]
-    return xp.RawKernel(f"typedef {real} Real;\ntypedef {index} Index;\n{constants}{PREAMBLE}{source}", name)
+    return f"typedef {real} Real;\ntypedef {index} Index;\n{constants}{PREAMBLE}{source}"

@@ -61,8 +61,8 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
 GATHER = """
 // table: (rows, COLUMNS) -> y: (n, COLUMNS), the rows order[position], order[position + 1], ...
 extern "C" __global__ void tinygan_gather(
-    const Element* table, const long long* order, const long long* position, Real* y, Index total, Real factor, Real offset
-) {
+    const Element* table, const long long* order, const long long* position, Real* y, Index total, Real factor,
+    Real offset) {
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
     y[i] = (Real)table[order[position[0] + i / COLUMNS] * COLUMNS + i % COLUMNS] * factor - offset;
