@@ -75,7 +75,7 @@ def test_a_batch_is_numpys_to_the_bit(dtype, name):
     rng = np.random.default_rng(0)
     table, order = rng.integers(0, 256, (9, 5)).astype(dtype), rng.permutation(9)
     position, y = np.array([2]), np.full((4, 5), np.nan, "float32")
-    source = kernels.source("gather", "float32", "unsigned int", f"typedef {name} Element;\n", COLUMNS=5)
+    source = kernels.source("gather", "float32", "unsigned int", f"typedef {name} Element;\n", COLUMNS=5, ROWS=9)
     run = cuda_on_cpu.raw_kernel(source, "tinygan_gather")
     run((1,), (32,), (table, order, position, y, np.uint32(20), np.float32(1 / 127.5), np.float32(1.0)))
     np.testing.assert_allclose(y, cpu.gather(table, order, position, 4, 1 / 127.5, 1.0), rtol=1e-6, atol=1e-7)
@@ -160,7 +160,9 @@ def test_raw_kernels_compile(architecture, dtype, lanes):
     for index in ("unsigned int", "unsigned long long"):
         for name in ("im2col", "col2im"):
             assert machine_code(kernels.source(name, dtype, index, **sizes), architecture)
-    gather = kernels.source("gather", "float32", "unsigned int", "typedef unsigned char Element;\n", COLUMNS=784)
+    gather = kernels.source(
+        "gather", "float32", "unsigned int", "typedef unsigned char Element;\n", COLUMNS=784, ROWS=60000
+    )
     assert machine_code(gather, architecture)
 
 

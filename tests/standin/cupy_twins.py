@@ -61,7 +61,7 @@ def col2im(grid, block, columns, x, total, **sizes):
     x[...] = padded[:, s.PH : s.PH + s.H, s.PW : s.PW + s.W]
 
 
-def gather(grid, block, table, order, position, y, total, factor, offset, COLUMNS):
+def gather(grid, block, table, order, position, y, total, factor, offset, **sizes):
     start = int(position[0])
     y[...] = table[order[start : start + len(y)]].astype("float32") * factor - offset
 

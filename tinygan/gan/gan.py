@@ -72,8 +72,8 @@ class GAN:
     def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of real and of fake images, from one pass through D.
 
-        With BatchNorm in D it takes two passes: in one batch, the logits of fakes would depend on the real images, which
-        G's phase does not have.
+        With BatchNorm in D it takes two: in one batch, the logits of fakes would depend on the real images, which G's
+        phase does not have.
         """
         if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
             return self.D(real, *labels), self.D(fake, *labels)

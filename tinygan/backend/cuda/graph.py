@@ -62,7 +62,7 @@ class Captured:
         Raises MemoryError after ATTEMPTS.
         """
         size = self.pool.total_bytes()
-        with self.aside():
+        with self.aside(), nothing_released():
             self.stream.begin_capture()
             try:
                 self.function()
@@ -80,11 +80,29 @@ class Captured:
         return None
 
 
+_dropped: list = []  # pools of graphs that are launched no more, each with the stream of the last replay
+_capturing = False
+
+
 def release(pool, launched):
-    """Free the memory of a graph that is launched no more, after its last replay."""
-    for stream in launched:
-        stream.synchronize()
-    pool.free_all_blocks()
+    """Free the memory of a graph that is launched no more, after its last replay; not within a capture."""
+    _dropped.append((pool, launched))
+    while _dropped and not _capturing:
+        pool, launched = _dropped.pop()
+        for stream in launched:
+            stream.synchronize()
+        pool.free_all_blocks()
+
+
+@contextmanager
+def nothing_released():
+    """Within the block, dropped graphs wait. To wait for the device would spoil a capture."""
+    global _capturing
+    _capturing = True
+    try:
+        yield
+    finally:
+        _capturing = False
 
 
 def capture(function):

@@ -65,7 +65,7 @@ extern "C" __global__ void tinygan_gather(
     Real offset) {
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
-    y[i] = (Real)table[order[position[0] + i / COLUMNS] * COLUMNS + i % COLUMNS] * factor - offset;
+    y[i] = (Real)table[order[(position[0] + i / COLUMNS) % ROWS] * COLUMNS + i % COLUMNS] * factor - offset;
 }
 """
 CODE = {"gather": GATHER, "im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
@@ -118,7 +118,7 @@ def gather(table, order, position, n, factor, offset):
     """See backend.gather. One kernel."""
     y = xp.empty((n, *table.shape[1:]), "float32")
     element = {"uint8": "typedef unsigned char Element;\n", "float32": "typedef float Element;\n"}[table.dtype.name]
-    program = kernel("gather", "float32", "unsigned int", element, COLUMNS=y.size // n)
+    program = kernel("gather", "float32", "unsigned int", element, COLUMNS=y.size // n, ROWS=len(order))
     args = table, order, position, y, np.uint32(y.size), np.float32(factor), np.float32(offset)
     program((-(-y.size // THREADS),), (THREADS,), args)
     return y
