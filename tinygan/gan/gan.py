@@ -70,11 +70,7 @@ class GAN:
         return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
 
     def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of real and of fake images, from one pass through D.
-
-        With BatchNorm in D it takes two: in one batch, the logits of fakes would depend on the real images, which G's
-        phase does not have.
-        """
+        """Return D's logits, by one pass. BatchNorm needs two: the logits of fakes must not depend on the real images."""
         if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
             return self.D(real, *labels), self.D(fake, *labels)
         logits = self.D(concatenate(real, fake, axis=0), *(concatenate(x, x, axis=0) for x in labels))
