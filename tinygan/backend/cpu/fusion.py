@@ -29,10 +29,12 @@ def fuse(function):
         if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, numpy.ndarray)):
             raise ValueError("a fused function writes to arrays without gaps")
 
+        columns, joined, _ = _layout(shape)
+
         def compute(block):
             results = function(*take(block))
             for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
-                target.reshape(-1, result.shape[-1])[block] = result
+                target.reshape(-1, columns * joined)[block] = result
 
         threads.run(compute, blocks)
         return out
