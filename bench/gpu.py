@@ -5,7 +5,9 @@
     python bench/gpu.py --write              and put it into bench/results/gpu.md and gpu.json
 
 Each cell is a process of its own. Its memory is the drop in free memory of the device, and its time to the first step
-includes imports and compilers. Needs PyTorch for CUDA. Steps are without EMA; tinygan's also measure the run's health.
+includes imports and compilers. Needs PyTorch for CUDA: pip install -e '.[cuda13,bench]'. cuda12 and bench exclude each
+other, because both bring a CUDA toolkit, of different versions. Steps are without EMA; tinygan's also measure the run's
+health.
 
 The share of the roofline is the least possible time of a step divided by its measured time. The least possible time is
 the larger of two: operations divided by the rate of a large product, and bytes divided by the rate of a large copy.
@@ -63,8 +65,7 @@ def torch_step(preset, batch_size, tf32, how):
     channels_last = preset != "vanilla"
     gan = TorchGAN(preset, data.load().images, batch_size, channels_last, "cuda", capturable=how == "captured")
     if how == "compiled":
-        for name in ("discriminator_loss", "generator_loss"):
-            setattr(gan, name, torch.compile(getattr(gan, name), mode="reduce-overhead"))
+        compile_parts(gan, preset)
     if how != "captured":
         return gan.step, torch.cuda.synchronize
     stream = torch.cuda.Stream()
@@ -77,6 +78,21 @@ def torch_step(preset, batch_size, tf32, how):
     with torch.cuda.graph(graph):
         gan.step()
     return graph.replay, torch.cuda.synchronize
+
+
+def compile_parts(gan, preset):
+    """Compile everything in a step: batch, noise, both losses with their gradients, both updates.
+
+    torch.compile refuses a second derivative, so the critic's loss of wgan-gp, which has one, stays eager. Its networks
+    cannot be compiled either, since the penalty differentiates them twice.
+    """
+    import torch
+
+    names = ["batch", "noise", "generator_loss", *(["discriminator_loss"] if preset != "wgan-gp" else [])]
+    for name in names:
+        setattr(gan, name, torch.compile(getattr(gan, name), mode="reduce-overhead"))
+    for optimizer in (gan.G_optimizer, gan.D_optimizer):
+        optimizer.step = torch.compile(optimizer.step)
 
 
 SIDES = {

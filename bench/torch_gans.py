@@ -48,14 +48,14 @@ class TorchGAN:
     """A training step like tinygan's: a batch from bytes, D on real and fake images, then G, each with its Adam.
 
     labels: the class of each image, for a conditional preset. capturable: keep the state of Adam on the device, so that
-    a CUDA graph can hold the step.
+    a CUDA graph can hold the step. On CUDA, Adam is one fused kernel.
     """
 
     def __init__(self, preset, images, batch_size, channels_last=False, device="cpu", capturable=False, labels=None):
         self.G, self.D, self.latent = networks(preset, channels_last)
         options = ADAM[preset]
         self.G_optimizer, self.D_optimizer = (
-            torch.optim.Adam(network.to(device).parameters(), **options, capturable=capturable)
+            torch.optim.Adam(network.to(device).parameters(), **options, capturable=capturable, fused=device != "cpu")
             for network in (self.G, self.D)
         )
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygan import autograd as ag
 from tinygan import backend
+from tinygan.backend import formulas
 from tinygan.gan.augment import roll
 
 _rng = np.random.default_rng(1)
@@ -26,12 +27,10 @@ def positive(*shape):
     return 0.5 + np.abs(r(*shape))
 
 
-def batch_norm(x, gamma, beta):
-    return ag.batch_norm(x, gamma, beta, *backend.mean_and_variance(x.data), eps=1e-3)
-
-
-def batch_norm_grad(g, x, gamma):
-    return ag.batch_norm_grad(g, x, gamma, *backend.mean_and_variance(x.data), eps=1e-3)
+def batch_norm(x, gamma, beta, slope=1.0):
+    running = [backend.xp.zeros_like(gamma.data) for _ in range(2)]
+    statistics = formulas.batch_norm_statistics(x.data, gamma.data, beta.data, *running, 0.1, 1e-3)
+    return ag.batch_norm(x, gamma, beta, statistics, eps=1e-3, slope=slope)
 
 
 def leaky_relu_grad(x):
@@ -97,11 +96,19 @@ CASES = {
     "tanh": unary(ag.tanh),
     "sigmoid": [*unary(ag.sigmoid), (ag.sigmoid, [np.array([-30.0, 0.0, 30.0])])],
     "softplus": [*unary(ag.softplus), (ag.softplus, [np.array([-30.0, 0.5, 30.0])])],
+    "mean_softplus": [
+        (lambda x, s=s: ag.mean_softplus(x, sign=s), [r(*shape)]) for s in (-1, 1) for shape in [(2, 3), (4, 1), (1,)]
+    ],
     "relu": unary(ag.relu, away),
     "roll": [(rolled, [r(2, 4, 3, 2)])],
     "leaky_relu": [
         *[(lambda x, a=a: ag.leaky_relu(x, slope=a), [away(2, 3)]) for a in (0.0, 0.2, 1.0)],
         *unary(lambda x: ag.leaky_relu(x, slope=0.1), away),
+    ],
+    "bias_leaky_relu": [
+        (lambda x, b, a=a: ag.bias_leaky_relu(x, b, slope=a), [away(*shape), 0.1 * r(shape[-1])])
+        for shape in ((2, 3), (2, 1, 3), (0, 2), (3, 1))
+        for a in (0.0, 0.2, 1.0)
     ],
     "leaky_relu_grad": [(leaky_relu_grad, [r(2, 3)])],
     "matmul": [
@@ -175,9 +182,6 @@ CASES = {
         (batch_norm, [r(5, 3), r(3), r(3)]),
         (batch_norm, [3 + r(2, 2, 3, 2), r(2), r(2)]),
         (batch_norm, [r(2, 1), r(1), r(1)]),
-    ],
-    "batch_norm_grad": [
-        (batch_norm_grad, [r(4, 2), r(4, 2), r(2)]),
-        (batch_norm_grad, [r(2, 1, 2, 2), 3 + r(2, 1, 2, 2), r(2)]),
+        *[(lambda *xs, a=a: batch_norm(*xs, slope=a), [r(4, 2), positive(2), r(2)]) for a in (0.0, 0.2)],
     ],
 }  # fmt: skip

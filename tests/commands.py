@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from idx_files import idx
 
+from tinygan import backend
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -17,8 +19,17 @@ def run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
     return subprocess.run(command, stdout=stdout, stderr=stderr, text=True, cwd=ROOT, **options)
 
 
+def device():
+    """The device under test, as the scripts are given it. A process of its own has no stand-in for CuPy."""
+    return backend.device if backend.device == "cpu" or hasattr(backend.xp, "__version__") else "cpu"
+
+
 def train(*words, **options):
-    return run("train.py", "--device", "cpu", *words, **options)
+    return run("train.py", "--device", device(), *words, **options)
+
+
+def sample(*words, **options):
+    return run("sample.py", "--device", device(), *words, **options)
 
 
 def lines(path):

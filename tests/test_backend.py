@@ -43,6 +43,29 @@ tinygan.use({name!r})
     assert message in in_a_new_process(mock).stderr.splitlines()[-1]
 
 
+WITHOUT_COMPILER = """
+import logging, sys, types
+cupy = types.ModuleType("cupy")
+class E(Exception): pass
+def full(*_): raise RuntimeError("libnvrtc.so.12 was not found")
+device = lambda index: types.SimpleNamespace(use=lambda: None)
+runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=E)
+vars(cupy).update(full=full, fuse=lambda **_: None, cuda=types.SimpleNamespace(runtime=runtime, Device=device))
+cupy.__spec__ = types.SimpleNamespace()
+sys.modules["cupy"] = cupy
+import tinygan
+print(tinygan.use(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("name", ["cuda", "auto"])
+def test_a_gpu_that_cannot_compute_is_an_error_or_for_auto_a_warning_that_names_the_cause(name):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_COMPILER, name], capture_output=True, text=True, cwd=ROOT)
+    reason = "cannot compute on it (RuntimeError: libnvrtc.so.12 was not found): install"
+    assert reason in done.stderr.splitlines()[-1]
+    assert (done.stdout.strip(), done.returncode) == (("cpu", 0) if name == "auto" else ("", 1))
+
+
 @pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:x", "CPU", ""])
 def test_an_unknown_device_is_refused(name):
     with pytest.raises(ValueError, match="no device is called"):

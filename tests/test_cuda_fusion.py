@@ -1,121 +1,155 @@
-"""What cupy.fuse makes of the library's elementwise functions: one kernel each, in float32, that compiles.
+"""The kernels that CUDA makes of the engine's formulas: run on the CPU they give NumPy's numbers, and they are CUDA.
 
-Needs the real CuPy and NVRTC (pip install -e '.[cuda-check]'), and no GPU: the functions are traced with arrays at an
-address where nothing is. CuPy does not say when it cannot fuse, nor that numbers among themselves are float16 to it.
+The first needs CuPy or --device standin, and g++; the second the real CuPy and NVIDIA's compiler NVRTC. Neither needs a
+GPU.
 """
 
-import ast
 import importlib
-from pathlib import Path
+import inspect
 
+import cuda_on_cpu
+import numpy as np
 import pytest
 
-from tinygan import backend, optim
-from tinygan.autograd import activations, normalization
+from tinygan import backend
+from tinygan.backend import formulas
 
-REASON = "needs CuPy and NVRTC: pip install -e '.[cuda-check]'"
-cupy = pytest.importorskip("cupy", reason=REASON, exc_type=ImportError)
-if not hasattr(cupy, "__version__"):
-    pytest.skip(f"{REASON}; here cupy is the stand-in", allow_module_level=True)
-pytest.importorskip("nvidia.cuda_nvrtc", reason=REASON)
+try:
+    from tinygan.backend.cuda import expression, fusion
+except backend.DeviceError:
+    pytest.skip("needs CuPy (no GPU), or --device standin", allow_module_level=True)
 
-import cuda_nvrtc  # noqa: E402
-
-from tinygan.backend.cuda import fusion  # noqa: E402
-
-ROOT = Path(__file__).parent.parent
-X, C, ONE = (8, 3), (3,), (1,)  # the large arrays, one number for each channel, one number; and Python numbers
-FUSED = {  # function: its arguments, and how many arrays it returns
-    activations._relu: ((X,), 1),
-    activations._leaky_relu: ((X, 0.2), 1),
-    activations._leaky_relu_grad: ((X, X, 0.2), 1),
-    normalization._scale_and_shift: ((X, C, C), 1),
-    normalization._centred_gradient: ((X, X, C, C, C, C), 1),
-    optim._adam: ((X, X, X, X, 0.5, ONE, ONE, ONE), 3),
+REAL_CUPY = hasattr(fusion.xp, "__version__")
+WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
+KINDS = {  # formula: the kinds of its arguments (see fusion.py), where they are not numbers after the first array
+    "leaky_relu_grad": "mms", "bias_leaky_relu": "mrs", "statistics": "mmmmmmsss", "normalised": "mrrs",
+    "masked_products": "mmmrs", "gradient_factors": "mmmmss", "centred_gradient": "mmmrrrrs", "adam_scalars": "mmsm",
+    "adam": "mmmmsnnnns", "softplus_share_grad": "mnss", "divide_by_root": "mns", "quotient_grad": "mmn",
+    "tanh_grad": "mm", "scores": "mmmss", "probability_scores": "mmmnn",
+}  # fmt: skip
+JOINED = {  # functions of the module that call the formulas
+    "batch_norm_statistics", "batch_norm_gradients", "bias_gradients", "divisor_gradient", "normalise", "fuse",
+}  # fmt: skip
+FORMULAS = {
+    name: inspect.unwrap(function)
+    for name, function in vars(formulas).items()
+    if inspect.isfunction(function) and name not in JOINED
 }
-SUMMED = {  # those given to column_sums on CUDA
-    fusion._squared_deviation: (X, C),
-    fusion._product_of_centred: (X, X, C),
-}
-ALONE = {"identity", "_square"}  # of one array: an operation of CuPy's own, or none
+ROWS, COLUMNS = 6, 3
+DTYPES = {"float32": 1e-5, "float64": 1e-12}
 
 
-def modules():
-    for path in sorted((ROOT / "tinygan").rglob("*.py")):
-        if "backend" not in path.parts:
-            yield path, ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def kinds_of(name):
+    return KINDS.get(name, "m" + "s" * (len(inspect.signature(FORMULAS[name]).parameters) - 1))
 
 
-def test_every_fused_function_is_in_the_table():
-    fused, summed = set(), set()
-    for path, name in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and "backend.fuse" in map(ast.unparse, node.decorator_list):
-                fused.add(getattr(importlib.import_module(name), node.name))
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "backend.column_sums":
-                summed.add(ast.unparse(node.args[0]))
-    assert fused == FUSED.keys()
-    assert summed == ALONE  # SUMMED are those of BatchNorm
+def arguments(kinds, dtype):
+    rng = np.random.default_rng(0)
+    shapes = {"m": (ROWS, COLUMNS), "r": (COLUMNS,), "n": (1,)}
+    return [
+        np.dtype(dtype).type(0.3) if kind == "s" else (0.1 + 0.5 * rng.random(shapes[kind])).astype(dtype)
+        for kind in kinds
+    ]
 
 
-def arrays(args, dtype="float32"):
-    return [cuda_nvrtc.no_array(a, dtype) if isinstance(a, tuple) else a for a in args]
+def expected(name, args):
+    """The results of a formula by NumPy, as a tuple."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend, "xp", np)
+        results = FORMULAS[name](*args)
+    results = results if isinstance(results, tuple) else (results,)
+    return [np.broadcast_to(result, (ROWS, COLUMNS)) for result in results]
 
 
-def traced(function, args, outs=None, dtype="float32"):
-    plain = getattr(function, "__wrapped__", function)
-    if outs is not None:
-        plain = fusion.into(plain, outs)
-        args = (args[0],) * outs + args
-    return cuda_nvrtc.traced(plain, function.__name__, arrays(args, dtype))
+on_the_cpu = pytest.mark.skipif(not cuda_on_cpu.COMPILER, reason="needs g++")
 
 
-CASES = [
-    *[pytest.param(f, args, None, id=f.__name__) for f, (args, outs) in FUSED.items() if outs == 1],
-    *[pytest.param(f, args, outs, id=f"{f.__name__} into {outs}") for f, (args, outs) in FUSED.items()],
-    *[pytest.param(f, args, None, id=f.__name__) for f, args in SUMMED.items()],
-]
+@on_the_cpu
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_each_formula_is_a_kernel_that_gives_numpys_numbers(dtype):
+    for name in FORMULAS:
+        kinds = kinds_of(name)
+        args = arguments(kinds, dtype)
+        results = expected(name, args)
+        source = fusion.elementwise_source(FORMULAS[name], kinds, len(results), dtype, "unsigned int", COLUMNS)
+        outs = [np.full((ROWS, COLUMNS), np.nan, dtype) for _ in results]
+        run = cuda_on_cpu.raw_kernel(source, "tinygan_elementwise")
+        run((1,), (32,), (*args, *outs, np.uint32(ROWS * COLUMNS)))
+        for out, result in zip(outs, results):
+            np.testing.assert_allclose(out, result, rtol=DTYPES[dtype], atol=DTYPES[dtype], err_msg=name)
 
 
-@pytest.mark.parametrize("function, args, outs", CASES)
-def test_a_fused_function_is_one_kernel_in_float32_that_compiles(function, args, outs, monkeypatch):
-    monkeypatch.setattr(backend, "xp", cupy)
-    kernel = traced(function, args, outs)
-    assert all(p.dtype == "float32" for p in kernel.out_params)
-    assert cuda_nvrtc.computes_in(kernel) <= {"float", "bool"}
-    assert bool(kernel.out_params) == (outs is None)
-    source = cuda_nvrtc.elementwise_source(kernel, [p.dtype for p in kernel.in_params + kernel.out_params])
-    for architecture in ("sm_80", "sm_90"):
-        assert cuda_nvrtc.machine_code(source, architecture, cuda_nvrtc.OPTIONS)
+@on_the_cpu
+@pytest.mark.parametrize("rows, slabs", [(1, 1), (70, 1), (70, 3)])
+def test_sums_of_several_results_are_numpys(rows, slabs):
+    """masked_products stores its first result and sums both; with one slab, a function of the sums follows."""
+    rng = np.random.default_rng(0)
+    columns, slab, args = 5, -(-rows // slabs), [*(rng.standard_normal((3, rows, 5))), rng.standard_normal(5), 0.2]
+    args[-1] = np.float64(0.2)
+    then, kinds = (FORMULAS["quotient_grad"], "rs") if slabs == 1 else (None, "")
+    sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns)
+    more, outs = ([rng.random(columns), np.float64(2.0)], 1) if then else ([], 0)
+    source, count = fusion.sums_source(
+        FORMULAS["masked_products"], "mmmrs", "float64", True, last(then), kinds, outs, **sizes
+    )
+    stored = np.full((rows, columns), np.nan)
+    results = [np.full((slabs, columns), np.nan) for _ in range(outs or count)]
+    run = cuda_on_cpu.raw_kernel(source, "tinygan_sums")
+    run((2, slabs), (64,), (*args, stored, *more, *results, np.int32(rows), np.int32(slab)))
+    h, product = FORMULAS["masked_products"](*args)
+    np.testing.assert_allclose(stored, h)
+    sums = [np.array([x[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]) for x in (h, product)]
+    if then:
+        sums = [combined(*(s[0] for s in sums), *more)[None]]
+    for result, total in zip(results, sums, strict=True):
+        np.testing.assert_allclose(result, total, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("function, args, outs", CASES)
-def test_in_float64_it_computes_in_float64(function, args, outs, monkeypatch):
-    monkeypatch.setattr(backend, "xp", cupy)
-    kernel = traced(function, args, outs, "float64")
-    assert cuda_nvrtc.computes_in(kernel) <= {"double", "bool"}
+def combined(first, second, factors, divisor):
+    return first * factors + second / divisor
 
 
-@pytest.mark.parametrize("function, args, outs", [case for case in CASES if case.values[2]])
-def test_nothing_is_written_before_all_is_computed(function, args, outs, monkeypatch):
-    """Its targets may be its arguments: the last operations of the kernel are the copies, one for each target."""
-    monkeypatch.setattr(backend, "xp", cupy)
-    operations = [line for line in traced(function, args, outs).operation.split("\n") if line.startswith("cupy_")]
-    copies = [line.startswith("cupy_copy") for line in operations]
-    assert copies == [False] * (len(copies) - outs) + [True] * outs
+def last(then):
+    return combined if then else None
 
 
-@pytest.mark.parametrize(
-    "function, args, found",
-    [
-        (lambda x, b: b * x + (1 - b) * x, (X, 0.9), "float16"),
-        (lambda x, y: x * y.astype("float64"), (X, X), "double"),
-    ],
-)
-def test_a_wrong_type_is_detected(function, args, found):
-    assert found in cuda_nvrtc.computes_in(cuda_nvrtc.traced(function, "wrong", arrays(args)))
+@on_the_cpu
+def test_one_kernel_adds_up_the_parts_of_several_arrays():
+    rng = np.random.default_rng(0)
+    parts = [[rng.random(7)], [rng.random(5) for _ in range(3)]]
+    targets = [np.full(7, np.nan), np.full(5, np.nan)]
+    run = cuda_on_cpu.raw_kernel(fusion.add_source(((7, 1), (5, 3)), "float64"), "tinygan_add")
+    run((1,), (32,), (*targets, *parts[0], *parts[1], np.uint32(12)))
+    for target, some in zip(targets, parts):
+        np.testing.assert_allclose(target, sum(some))
 
 
-def test_a_function_that_cannot_be_one_kernel_is_detected():
-    with pytest.raises(AssertionError, match="fell back"):
-        cuda_nvrtc.traced(lambda x: (x - x.sum(axis=0)) * 2.0, "two_passes", arrays((X,)))
+@pytest.mark.skipif(bool(WITHOUT_NVRTC), reason=str(WITHOUT_NVRTC))
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FORMULAS)
+def test_each_formula_compiles(name, dtype, architecture):
+    from cuda_nvrtc import machine_code
+
+    kinds, count = kinds_of(name), len(expected(name, arguments(kinds_of(name), dtype)))
+    assert machine_code(fusion.elementwise_source(FORMULAS[name], kinds, count, dtype, "unsigned int", 3), architecture)
+    sizes = dict(ACROSS=4, DOWN=64, COLUMNS=3)
+    source, _ = fusion.sums_source(FORMULAS[name], kinds, dtype, False, None, "", 0, **sizes)
+    assert machine_code(source, architecture)
+
+
+def test_what_is_not_elementwise_is_refused():
+    with pytest.raises(TypeError, match=r"xp.cumsum, which is not elementwise"):
+        expression.trace(lambda x: backend.xp.cumsum(x), ["x"])
+    with pytest.raises(AttributeError, match="sum"):
+        expression.trace(lambda x: x.sum(), ["x"])
+
+
+def test_arrays_of_shapes_or_dtypes_that_do_not_fit_are_refused():
+    xp = fusion.xp
+    if REAL_CUPY:
+        pytest.skip("needs --device standin, which has memory to give")
+    with pytest.raises(ValueError, match="of one shape"):
+        fusion.fuse(FORMULAS["tanh_grad"])(xp.zeros((4, 3)), xp.zeros((2, 3)))
+    with pytest.raises(TypeError, match="throughout"):
+        fusion.fuse(FORMULAS["tanh_grad"])(xp.zeros((4, 3)), xp.zeros((4, 3), "float32"))

@@ -130,3 +130,34 @@ def test_a_replayed_product_uses_the_current_inputs():
     a *= 5
     captured()
     assert y.tolist() == [[15, 15], [15, 15]]
+
+
+def drop(monkeypatch, calls, sizes=()):
+    """Capture, call `calls` times, and drop a function. Return what was done with its stream and its pool.
+
+    sizes: the bytes of the pool whenever they are asked for; the last one from then on.
+    """
+    done, sizes, Pool = [], [*sizes, 0], backend.xp.cuda.MemoryPool
+    monkeypatch.setattr(Pool, "total_bytes", lambda self: sizes.pop(0) if len(sizes) > 1 else sizes[0])
+    monkeypatch.setattr(Pool, "free_all_blocks", lambda self, stream=None: done.append("free"))
+    monkeypatch.setattr(backend.xp.cuda.Stream, "synchronize", lambda self: done.append("wait"))
+    monkeypatch.setattr(backend.xp.cuda.Graph, "launch", lambda self, stream=None: done.append("launch"))
+    captured = backend.capture(lambda: done.append("call"))
+    try:
+        for _ in range(calls):
+            captured()
+    finally:
+        del captured
+    return done
+
+
+def test_a_dropped_function_frees_its_pool_after_the_last_replay(monkeypatch):
+    assert drop(monkeypatch, 5) == ["call"] * 3 + ["launch"] * 3 + ["wait", "free"]
+    assert drop(monkeypatch, 1) == ["call", "free"]
+
+
+def test_a_graph_that_was_captured_while_memory_ran_short_is_dropped(monkeypatch):
+    """The pool may have freed blocks that belong to it. The call is done all the same."""
+    assert drop(monkeypatch, 4, [8, 12, 12, 12]) == ["call"] * 5 + ["launch", "wait", "free"]
+    with pytest.raises(MemoryError, match="smaller batch"):
+        drop(monkeypatch, 10, range(20))

@@ -3,7 +3,7 @@
 The first needs g++ and CuPy, or --device standin in its place; the second the real CuPy and NVIDIA's compiler NVRTC.
 """
 
-import importlib.util
+import importlib
 
 import cuda_on_cpu
 import cupy_twins
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinygan import backend
-from tinygan.backend import cpu, patches
+from tinygan.backend import cpu, formulas, patches
 
 try:
     from tinygan.backend.cuda import kernels, random
@@ -19,9 +19,9 @@ except backend.DeviceError:
     pytest.skip("needs CuPy (no GPU), or --device standin", allow_module_level=True)
 
 REAL_CUPY = hasattr(kernels.xp, "__version__")
-NVRTC = REAL_CUPY and importlib.util.find_spec("nvidia.cuda_nvrtc" if importlib.util.find_spec("nvidia") else "none")
 on_the_cpu = pytest.mark.skipif(not cuda_on_cpu.COMPILER, reason="needs g++")
-to_machine_code = pytest.mark.skipif(not NVRTC, reason="needs CuPy and NVRTC: pip install -e '.[cuda-check]'")
+WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
+to_machine_code = pytest.mark.skipif(bool(WITHOUT_NVRTC), reason=str(WITHOUT_NVRTC))
 ARCHITECTURES = ("sm_80", "sm_90")
 
 CONVOLUTIONS = [  # shape of the images, kernel, stride, padding
@@ -70,20 +70,15 @@ def test_patches_are_those_of_numpy_to_the_bit(shape, kernel, stride, padding, d
 
 
 @on_the_cpu
-@pytest.mark.parametrize(
-    "rows, columns, slabs, across", [(1, 1, 1, 1), (70, 3, 2, 4), (33, 40, 3, 32), (300, 1, 1, 1), (5, 2, 5, 2)]
-)
-def test_column_sums_are_those_of_numpy(rows, columns, slabs, across):
-    x = np.random.default_rng(0).standard_normal((rows, columns))
-    slab, threads = -(-rows // slabs), 64
-    sums = np.full((slabs, columns), np.nan)
-    sizes = dict(ACROSS=across, DOWN=threads // across)
-    source = kernels.source("column_sums", "float64", "long long", **sizes)
-    run = cuda_on_cpu.raw_kernel(source, "tinygan_column_sums")
-    grid = (-(-columns // across), slabs)
-    run(grid, (threads,), (x, sums, np.int32(rows), np.int32(columns), np.int32(slab)))
-    expected = [x[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]
-    np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-14)
+@pytest.mark.parametrize("dtype, name", [("uint8", "unsigned char"), ("float32", "float")])
+def test_a_batch_is_numpys_to_the_bit(dtype, name):
+    rng = np.random.default_rng(0)
+    table, order = rng.integers(0, 256, (9, 5)).astype(dtype), rng.permutation(9)
+    position, y = np.array([2]), np.full((4, 5), np.nan, "float32")
+    source = kernels.source("gather", "float32", "unsigned int", f"typedef {name} Element;\n", COLUMNS=5, ROWS=9)
+    run = cuda_on_cpu.raw_kernel(source, "tinygan_gather")
+    run((1,), (32,), (table, order, position, y, np.uint32(20), np.float32(1 / 127.5), np.float32(1.0)))
+    np.testing.assert_allclose(y, cpu.gather(table, order, position, 4, 1 / 127.5, 1.0), rtol=1e-6, atol=1e-7)
 
 
 KNOWN = [  # of Random123 (Salmon et al. 2011): key, draw, the first two words for element 0
@@ -151,7 +146,7 @@ def test_column_sums_of_any_shape_are_sums(shape):
     if REAL_CUPY:
         pytest.skip("needs --device standin, which has memory to give")
     x = np.random.default_rng(0).standard_normal(shape)
-    y = backend.to_host(kernels.column_sums(backend.to_device(x)))
+    y = backend.to_host(backend.column_sums(formulas.identity, backend.to_device(x)))
     np.testing.assert_allclose(y, x.reshape(-1, shape[-1] if len(shape) > 1 else 1).sum(0), rtol=1e-10, atol=1e-10)
 
 
@@ -165,7 +160,10 @@ def test_raw_kernels_compile(architecture, dtype, lanes):
     for index in ("unsigned int", "unsigned long long"):
         for name in ("im2col", "col2im"):
             assert machine_code(kernels.source(name, dtype, index, **sizes), architecture)
-    assert machine_code(kernels.source("column_sums", dtype, "long long", ACROSS=32, DOWN=8), architecture)
+    gather = kernels.source(
+        "gather", "float32", "unsigned int", "typedef unsigned char Element;\n", COLUMNS=784, ROWS=60000
+    )
+    assert machine_code(gather, architecture)
 
 
 @to_machine_code

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from commands import ROOT, checkpoint, run, train
+from commands import ROOT, checkpoint, device, run, train
 
 from tinygan import data
 from tinygan.app.runs import Run
@@ -22,7 +22,7 @@ import evaluate as script
 
 def evaluate(cache, *words):
     """evaluate.py with its networks kept in the folder `cache`."""
-    return run("evaluate.py", "--device", "cpu", *words, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
+    return run("evaluate.py", "--device", device(), *words, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
 
 
 def contents(folder):

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from cases import CASES, batch_norm, batch_norm_grad, r
+from cases import CASES, batch_norm, r
 
 from tinygan import backend, check_grads, grad
-from tinygan.autograd import PRIMITIVES, GradientError, Primitive, Tensor
+from tinygan.autograd import PRIMITIVES, GradientError, Primitive, Tensor, bias_leaky_relu
 
 pytestmark = pytest.mark.usefixtures("kernels")
 ALL = [pytest.param(fn, xs, id=f"{name}-{i}") for name in CASES for i, (fn, xs) in enumerate(CASES[name])]
-TO_THIRD_ORDER = ("conv2d", "conv_transpose2d", "conv2d_weight_grad", "batch_norm", "batch_norm_grad")
+TO_THIRD_ORDER = ("conv2d", "conv_transpose2d", "conv2d_weight_grad", "batch_norm", "bias_leaky_relu")
 
 
 def unchecked():
@@ -87,11 +87,16 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
         assert values[0] == pytest.approx(values[1], rel=1e-9), order
 
 
-def test_batch_norm_grad_is_the_gradient_of_batch_norm():
-    g, x, gamma, beta = (leaf(r(*shape)) for shape in [(4, 2), (4, 2), (2,), (2,)])
-    dx, dgamma, dbeta = grad(batch_norm(x, gamma, beta), [x, gamma, beta], grad_output=g)
-    packed = batch_norm_grad(g, x, gamma).numpy()
-    np.testing.assert_allclose(packed, np.vstack([dgamma.numpy(), dbeta.numpy(), dx.numpy()]))
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("op", [batch_norm, lambda x, gamma, beta, slope: bias_leaky_relu(x, beta, slope=slope)])
+def test_the_fused_gradient_is_that_of_the_formula(op, slope):
+    """grad computes joint gradients in one pass, and by the formula if they are differentiated again."""
+    g, *xs = (leaf(r(*shape)) for shape in [(4, 2), (4, 2), (2,), (2,)])
+    fused, formula = (
+        grad(op(*xs, slope=slope), xs, grad_output=g, create_graph=again, allow_unused=True) for again in (False, True)
+    )
+    for a, b in zip(fused, formula):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-14)
 
 
 def wrong_factor(planted):

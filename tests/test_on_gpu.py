@@ -3,8 +3,11 @@
 A graph writes to the memory it was captured on, whatever has become of it: so replays among other work are the test.
 """
 
+import json
+
 import numpy as np
 import pytest
+from commands import device, lines, sample, train
 
 from tinygan import backend
 from tinygan.data import Batches, Dataset
@@ -138,3 +141,17 @@ def test_patches_are_those_of_numpy(channels, kernel, stride, padding):
     responses = columns.reshape(5, *patches.patch_grid(x.shape[1:3], kernel, stride, padding), -1)
     added = cpu.conv_transpose2d(responses, each, x.shape[1:3], stride, padding)
     np.testing.assert_allclose(image, added, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("words", [(), ("--no-graph",)], ids=["captured", "eager"])
+def test_a_run_trains_resumes_and_samples_on_this_device(words, tiny, tmp_path):
+    folder = tmp_path / "r"
+    done = train("--data", tiny, "--batch-size", 4, "--max-steps", 10, "--out", folder, *words)
+    assert done.returncode == 0, done.stderr
+    done = train("--resume", folder, "--max-steps", 20, *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "config.json").read_text())["device"] == device()
+    assert [row[0] for row in lines(folder / "log.csv")] == ["step", "10", "20"]
+    done = sample(folder, "--n", 5, "--out", tmp_path / "a.npz")
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "a.npz")["images"].shape == (5, 8, 8)

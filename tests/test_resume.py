@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from commands import ROOT, checkpoint, train
+from commands import ROOT, checkpoint, device, train
 
 from tinygan.app.runs import Run
 
@@ -42,7 +42,7 @@ sys.exit(train.main())
 
 def hurried(number, name, n, *words, **options):
     """train.py, which gets the signal of that name before the n-th call of step, replace, fsync or write_array."""
-    command = [sys.executable, "-c", HURRIED, number, name, n, "--device", "cpu", *words]
+    command = [sys.executable, "-c", HURRIED, number, name, n, "--device", device(), *words]
     return subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, **options)
 
 
@@ -99,7 +99,7 @@ def test_ctrl_c_does_too(tiny, tmp_path):
 
 def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
     code = "import sys, train; train.stop_on_signals = lambda: [2]; sys.exit(train.main())"
-    options = ("--device", "cpu", "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
+    options = ("--device", device(), "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
     done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 130, done.stderr
     assert "stopped at step 0 and saved" in done.stdout

@@ -13,7 +13,7 @@ from importlib import metadata
 
 import numpy as np
 import pytest
-from commands import ROOT, checkpoint, lines, run, train
+from commands import ROOT, checkpoint, device, lines, run, sample, train
 
 from tinygan.gan.health import METRICS
 
@@ -41,7 +41,7 @@ def test_config_holds_what_repeats_the_run(trained, tiny):
     assert config["versions"] == {
         "python": platform.python_version(), "tinygan": metadata.version("tinygan"), "numpy": np.__version__,
     }  # fmt: skip
-    assert config["device"] == "cpu"
+    assert config["device"] == device()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", config["commit"]) if (ROOT / ".git").exists() else True
 
 
@@ -57,7 +57,7 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     assert done.stderr == ""  # no bar where there is no terminal
     header, rest = done.stdout.split("epoch 1/2: ")
     for words in (
-        "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", "device   cpu",
+        "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", f"device   {device()}",
         "44 to go until 44, 22 an epoch", f"run      {folder} ",
     ):  # fmt: skip
         assert words in header
@@ -94,12 +94,12 @@ def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
 
     folder, _ = trained
     for name, seed in (("a.npz", 1), ("b.npz", 1), ("c.npz", 2)):
-        done = run("sample.py", folder, "--n", 300, "--seed", seed, "--out", tmp_path / name)
+        done = sample(folder, "--n", 300, "--seed", seed, "--out", tmp_path / name)
         assert done.returncode == 0, done.stderr
     a, b, c = (np.load(tmp_path / name, allow_pickle=False)["images"] for name in ("a.npz", "b.npz", "c.npz"))
     assert a.shape == (300, 8, 8) and a.dtype == np.uint8
     assert (a == b).all() and (a != c).any()
-    assert run("sample.py", folder, "--n", 10, "--out", tmp_path / "g.png").returncode == 0
+    assert sample(folder, "--n", 10, "--out", tmp_path / "g.png").returncode == 0
     assert imread(tmp_path / "g.png").shape[:2] == (64, 84)
 
 
@@ -139,7 +139,7 @@ WRONG = [  # arguments, part of the one line it says
 
 @pytest.mark.parametrize("words, message", WRONG)
 def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, message, tmp_path):
-    done = run("train.py", "--out", tmp_path / "r", *words) if "--resume" not in words else run("train.py", *words)
+    done = train(*([] if "--resume" in words else ["--out", tmp_path / "r"]), *words)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert message in last and "Traceback" not in done.stderr
@@ -165,17 +165,17 @@ def test_options_override_the_preset_and_config_records_what_ran(tiny, tmp_path)
         spectral_norm=True, batch_size=4, lr=0.001, seed=3, max_steps=10, classes=0, shape=[8, 8, 1], steps=4680,
     )  # fmt: skip
     assert {key: config[key] for key in ran} == ran
-    assert run("sample.py", tmp_path / "r", "--n", 3, "--out", tmp_path / "a.npz").returncode == 0
+    assert sample(tmp_path / "r", "--n", 3, "--out", tmp_path / "a.npz").returncode == 0
 
 
 def test_a_conditional_run_draws_the_digit_that_is_asked_for(labelled, tmp_path):
     words = ["--preset", "cgan", "--data", labelled, "--batch-size", 4, "--epochs", 1, "--out", tmp_path / "r"]
     assert train(*words).returncode == 0
-    assert run("sample.py", tmp_path / "r", "--digit", 2, "--n", 5, "--out", tmp_path / "a.npz").returncode == 0
-    assert run("sample.py", tmp_path / "r", "--out", tmp_path / "b.npz").returncode == 0
+    assert sample(tmp_path / "r", "--digit", 2, "--n", 5, "--out", tmp_path / "a.npz").returncode == 0
+    assert sample(tmp_path / "r", "--out", tmp_path / "b.npz").returncode == 0
     labels = [np.load(tmp_path / name)["labels"].tolist() for name in ("a.npz", "b.npz")]
     assert labels == [[2] * 5, [0] * 10 + [1] * 10 + [2] * 10]
-    assert "can be asked for digits 0 to 2" in run("sample.py", tmp_path / "r", "--digit", 3).stderr
+    assert "can be asked for digits 0 to 2" in sample(tmp_path / "r", "--digit", 3).stderr
 
 
 def test_a_toy_world_ends_with_its_score_and_an_animation(tmp_path):

@@ -20,12 +20,17 @@ CLASSES = 10
 CASES = [*PRESETS, "cgan with augmentation"]
 
 
-def make(name):
+NODES = {  # of a captured step with batches of 64 images of 28 x 28, at most
+    "vanilla": 90, "lsgan": 110, "dcgan": 160, "cgan": 260, "sngan": 255, "wgan-gp": 650, "r3gan": 180,
+}  # fmt: skip
+
+
+def make(name, size=8, **changes):
     """A training on random pictures, and its batches."""
-    preset = PRESETS[name.split()[0]]._replace(augment=0.5 if "augmentation" in name else 0.0)
-    pictures = np.random.default_rng(0).integers(0, 256, (400, 8, 8, 1)).astype("uint8")
-    dataset = Dataset(pictures, (np.arange(400) % CLASSES).astype("uint8"), "random")
-    batches = Batches(dataset, 4, 0, preset.n_critic, preset.conditional)
+    preset = PRESETS[name.split()[0]]._replace(augment=0.5 if "augmentation" in name else 0.0, **changes)
+    pictures = np.random.default_rng(0).integers(0, 256, (1300, size, size, 1)).astype("uint8")
+    dataset = Dataset(pictures, (np.arange(1300) % CLASSES).astype("uint8"), "random")
+    batches = Batches(dataset, changes.get("batch_size", 4), 0, preset.n_critic, preset.conditional)
     batches.start_epoch(0)
     return presets.build(preset, pictures.shape[1:], 0, CLASSES), batches
 
@@ -106,6 +111,14 @@ def test_a_run_resumed_and_captured_anew_goes_on_as_if_it_had_not_stopped(name):
     for _ in range(4):
         step()
     assert not differences(state(second, second_batches), state(through, batches))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_captured_step_has_few_nodes(name):
+    """A node costs a microsecond or two on a GPU, however small its kernel is: many small steps are slow."""
+    training, batches = make(name, 28, batch_size=64)
+    graph = backend.capture(lambda: training.step(batches)).record()
+    assert len(graph._tape.operations) <= NODES[name]
 
 
 def test_a_toy_world_is_captured_too():

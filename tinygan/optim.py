@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from . import backend
 from .autograd import Tensor
-from .backend import Array
+from .backend import Array, formulas
 from .layers import Module
 
 
@@ -39,24 +39,20 @@ class Adam:
         self.lr = xp.full(1, lr, data.dtype)
         self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], data.dtype)
         self.gradient_norm = xp.zeros(1, data.dtype)  # of the last step; logged
+        self.m_scale, self.v_scale = xp.zeros(1, data.dtype), xp.zeros(1, data.dtype)  # of the last step
         self.gradient_views = list(self.flat.views(self.gradient).values())
 
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
-        for view, g in zip(self.gradient_views, gradients, strict=True):
-            view[...] = g.data
-        self.gradient_norm[...] = backend.xp.sqrt(backend.column_sums(_square, self.gradient))
-        self.t += 1.0
-        rates = 1.0 - self.beta1, self.one_minus_beta2, *self._bias_corrections(), self.lr, self.eps
-        _adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
+        backend.add_into(self.gradient_views, [[g.data] for g in gradients])
+        log_beta1 = math.log(self.beta1) if self.beta1 else -math.inf
+        out = self.t, self.gradient_norm, self.m_scale, self.v_scale
+        then = formulas.adam_scalars, (self.t, log_beta1, self.one_minus_beta2), out
+        backend.column_sums(formulas.square, self.gradient, then=then)
+        rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps
+        formulas.adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
         for parameter in self.parameters:
             parameter.version += 1  # graphs built before this are out of date, and grad refuses them
-
-    def _bias_corrections(self) -> tuple[Array | float, Array]:
-        """Return 1 / (1 - b1^t) and 1 / (1 - b2^t), by expm1(t ln b): accurate in float32 when b^t is near 1."""
-        xp = backend.xp
-        m_scale = -1.0 / xp.expm1(self.t * math.log(self.beta1)) if self.beta1 else 1.0
-        return m_scale, -1.0 / xp.expm1(self.t * xp.log1p(-self.one_minus_beta2))
 
     def state_dict(self) -> dict[str, Array]:
         """Return the live arrays; m and v by the names of the parameters."""
@@ -66,14 +62,3 @@ class Adam:
 
     def load_state_dict(self, saved: dict) -> None:
         backend.load_arrays(self.state_dict(), saved, "Adam")
-
-
-@backend.fuse
-def _adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
-    m = m + one_minus_b1 * (g - m)
-    v = v + one_minus_b2 * (g * g - v)
-    return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
-
-
-def _square(x):
-    return x * x

@@ -5,6 +5,7 @@
 Looks into CuPy's private parts, since what it would send to a GPU cannot be seen from outside.
 """
 
+import functools
 import re
 
 import cupy
@@ -45,8 +46,19 @@ class _Owner:
     pass
 
 
-def no_array(shape, dtype="float32"):
-    """A cupy.ndarray at an address where nothing is."""
+@functools.cache
+def has_gpu():
+    try:
+        return cupy.cuda.runtime.getDeviceCount() > 0
+    except cupy.cuda.runtime.CUDARuntimeError:
+        return False
+
+
+def array_to_trace(shape, dtype="float32"):
+    """An array for a kernel that is traced and then launched. Without a GPU the launch fails, and there is no memory:
+    then the array has an address where nothing is."""
+    if has_gpu():
+        return cupy.ones(shape, dtype)
     memory = cupy.cuda.UnownedMemory(0x7F0000000000, 1 << 30, _Owner(), device_id=0)
     return cupy.ndarray(shape, dtype, memptr=cupy.cuda.MemoryPointer(memory, 0))
 
@@ -58,7 +70,8 @@ def traced(function, name, args):
     try:
         fused(*args)
     except cupy.cuda.runtime.CUDARuntimeError:
-        pass  # there is no GPU to launch it on
+        if has_gpu():
+            raise
     assert fused.new_fusion is None, f"{name} is not one elementwise kernel: CuPy fell back"
     ((kernel, _),) = fused._memo.values()
     return kernel
@@ -70,3 +83,11 @@ def computes_in(kernel):
     declared = re.findall(r"^(\w+(?: \w+)*) v\d+(?:_\d+)?;", kernel.operation, re.M)
     inner = re.findall(r"(\w+(?: \w+)*) v\d+_\d+;", kernel.operation)
     return set(declared) | {word.split(";")[-1].strip() for word in inner}
+
+
+def unusable():
+    """Why NVRTC cannot be used here; None where it can."""
+    try:
+        nvrtc.getVersion()
+    except Exception as error:
+        return f"needs NVIDIA's compiler NVRTC: pip install -e '.[cuda-check]' ({type(error).__name__})"

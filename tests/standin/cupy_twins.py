@@ -3,6 +3,7 @@
 test_cuda_kernels.py holds them and the kernels' own text, run on the CPU, against the same results.
 """
 
+import re
 import types
 
 import numpy as np
@@ -60,9 +61,70 @@ def col2im(grid, block, columns, x, total, **sizes):
     x[...] = padded[:, s.PH : s.PH + s.H, s.PW : s.PW + s.W]
 
 
-def column_sums(grid, block, x, sums, rows, columns, slab, **sizes):
-    for i in range(len(sums)):
-        sums[i] = x[i * slab : (i + 1) * slab].sum(0)
+def gather(grid, block, table, order, position, y, total, factor, offset, **sizes):
+    start = int(position[0])
+    y[...] = table[order[start : start + len(y)]].astype("float32") * factor - offset
+
+
+def elementwise(code, grid, block, *values):
+    """A kernel made of an elementwise function."""
+    parameters = parameters_of(code)
+    a = dict(zip(parameters, values))
+    shape = next((a[name].shape for name in re.findall(r"= (a\d+)\[i\];", code)), None)
+    for target, result in interpret(code, a, shape)[0]:
+        a[target][...] = np.reshape(result, a[target].shape)
+
+
+def sums(code, grid, block, *values, COLUMNS, **sizes):
+    """A kernel of column sums."""
+    a = dict(zip(parameters_of(code), values))
+    body, finish = code.split("if (down == 0 && column < COLUMNS) {")
+    stores, added = interpret(body.split("__syncthreads")[0], a, (int(a["rows"]), COLUMNS))
+    for target, result in stores:
+        a[target][...] = np.reshape(result, a[target].shape)
+    for i in range(grid[1]):
+        slab = slice(i * int(a["slab"]), (i + 1) * int(a["slab"]))
+        totals = {name: result[slab].sum(0) for name, result in added}
+        for target, result in interpret(f"{code.split(';')[0]};__global__ {finish}", {**a, **totals}, (COLUMNS,))[0]:
+            a[target].reshape(-1, COLUMNS)[i] = result
+
+
+def add(code, grid, block, *values):
+    """A kernel that writes sums of several arrays each."""
+    a = dict(zip(parameters_of(code), values))
+    for target, parts in re.findall(r"(y\d+)\[j\] = (.*?);", code):
+        names = re.findall(r"a\d+_\d+", parts)
+        a[target][...] = sum(a[name].reshape(a[target].shape) for name in names)
+
+
+def parameters_of(code):
+    """The names of a kernel's parameters."""
+    inside = re.search(r"__global__ void \w+\(([^)]*)\)", code)[1]
+    return [re.split(r"[\s*]+", parameter.strip())[-1] for parameter in inside.split(",")]
+
+
+def interpret(code, arguments, shape):
+    """Do the lines of an elementwise function, which are an assignment each, with arrays of this shape for numbers.
+
+    Returns the pairs (target, result) of its stores, and those of what it adds up.
+    """
+    real = np.dtype({"float": "float32", "double": "float64"}[re.search(r"typedef (\w+) Real;", code)[1]]).type
+    names = {"Real": real, "fabs": np.abs, **{name: getattr(np, name) for name in MATHEMATICS}}
+    code, stores, added = code[code.index("__global__") :], [], []
+    line = r"const Real (\w+) = (.*?);|((?:y|sums)\d+)\[.*?\] = (.*?);|sum(\d+) \+= (.*?);"
+    for name, expression, target, stored, k, summand in re.findall(line, code):
+        expression = re.sub(r"(a\d+)\[i\]", lambda m: f"whole({m[1]})", expression or stored or summand)
+        expression = re.sub(r"([ab]\d+)\[0\]", lambda m: f"one({m[1]})", expression)
+        expression = re.sub(r"\[(?:column|i % \d+)\]", "", expression)
+        scope = {**names, **arguments, "whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0])}
+        value = np.asarray(eval(expression, scope), real)  # a comparison is 0 or 1
+        if name:
+            names[name] = value
+        elif target:
+            stores.append((target, value))
+        else:
+            added.append((f"total{k}", np.broadcast_to(value, shape)))
+    return stores, added
 
 
 TWINS = {  # kernel name -> a function that writes its outputs
@@ -70,5 +132,10 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_normal": normal,
     "tinygan_im2col": im2col,
     "tinygan_col2im": col2im,
-    "tinygan_column_sums": column_sums,
+    "tinygan_elementwise": elementwise,
+    "tinygan_sums": sums,
+    "tinygan_add": add,
+    "tinygan_gather": gather,
 }
+INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these get the text of the kernel, which they do
+MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

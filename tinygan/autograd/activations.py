@@ -1,54 +1,49 @@
 """Activation functions."""
 
 from .. import backend
-from .tensor import primitive
+from ..backend import formulas
+from .arithmetic import unbroadcast
+from .tensor import Tensor, is_recording, primitive
 
 # fmt: off
 # An operation and its derivative stand together.
-
-
-@backend.fuse
-def _relu(x):
-    return backend.xp.maximum(x, 0.0)
-
-
-@backend.fuse
-def _leaky_relu(x, slope):
-    return backend.xp.maximum(x, slope * x)
-
-
-@backend.fuse
-def _leaky_relu_grad(x, y, slope):
-    return x * backend.xp.maximum(backend.xp.sign(y), slope)  # the mask is 1 where y > 0, else the slope
 
 
 @primitive
 def tanh(x):
     """y = tanh x        dL/dx = g (1 - y^2)"""
     return backend.xp.tanh(x)
-tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
+tanh.defvjp(lambda g, y, x: g * (1.0 - y * y) if is_recording() else Tensor(formulas.tanh_grad(g.data, y.data)))
 
 
 @primitive
 def sigmoid(x):
     """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        computed without overflow for large |x|"""
-    xp = backend.xp
-    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+    return formulas.sigmoid(x)
 sigmoid.defvjp(lambda g, y, x: g * y * (1.0 - y))
 
 
 @primitive
 def softplus(x):
     """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)        dL/dx = g sigmoid(x)"""
-    xp = backend.xp
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
+    return formulas.softplus(x)
 softplus.defvjp(lambda g, y, x: g * sigmoid(x))
+
+
+@primitive
+def mean_softplus(x, sign):
+    """y = mean of ln(1 + e^(s x)), s = 1 or -1        dL/dx = g s sigmoid(s x) / n"""
+    return backend.column_sums(formulas.softplus_share, x.reshape(-1), sign, 1.0 / x.size).reshape(())
+mean_softplus.defvjp(
+    lambda g, y, x, sign: g * (sign / x.size) * sigmoid(sign * x) if is_recording()
+    else Tensor(formulas.softplus_share_grad(x.data, g.data, sign, 1.0 / x.size))
+)
 
 
 @primitive
 def relu(x):
     """y = max(x, 0)        dL/dx = g where y > 0, else 0"""
-    return _relu(x)
+    return formulas.leaky_relu(x, 0.0)
 relu.defvjp(lambda g, y, x: leaky_relu_grad(g, y.data, slope=0.0))
 
 
@@ -57,12 +52,26 @@ def leaky_relu(x, slope):
     """y = max(x, a x), 0 <= a <= 1        dL/dx = g where y > 0, else a g"""
     if not 0 <= slope <= 1:
         raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
-    return _leaky_relu(x, slope)
+    return formulas.leaky_relu(x, slope)
 leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
 
 @primitive
 def leaky_relu_grad(x, y, slope):
     """z = x where y > 0, else a x; y is a constant array        dL/dx = g where y > 0, else a g"""
-    return _leaky_relu_grad(x, y, slope)
+    return formulas.leaky_relu_grad(x, y, slope)
 leaky_relu_grad.defvjp(lambda g, z, x, y, slope: leaky_relu_grad(g, y, slope=slope))
+
+
+@primitive
+def bias_leaky_relu(x, bias, slope):
+    """y = max(z, a z), z = x + b        x: (..., C), b: (C,)        dL/dx = g where y > 0, else a g; dL/db = its sum"""
+    return formulas.bias_leaky_relu(x, bias, slope)
+
+
+def _bias_leaky_relu_vjp(g, needs_grad, y, x, bias, slope):
+    if needs_grad[1] and not is_recording():
+        return map(Tensor, formulas.bias_gradients(g.data, y.data, slope))  # both in one pass
+    dx = g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)
+    return dx, unbroadcast(dx, bias) if needs_grad[1] else None
+bias_leaky_relu.def_joint_vjp(_bias_leaky_relu_vjp)

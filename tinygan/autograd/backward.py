@@ -31,6 +31,7 @@ def grad(
     on_path = {id(x) for x in (*order, *inputs)}
     keep = {id(x) for x in inputs}
     gradients = {id(output): _grad_output(output, grad_output)}
+    leaves: dict[int, list] = {} if create_graph else {id(x): [] for x in inputs if not x.node}
     with record(create_graph):
         while order:
             tensor = order.pop()  # results before their arguments: its gradient is complete
@@ -38,9 +39,13 @@ def grad(
             node = tensor.node
             node.check_versions()
             for x, dx in node.gradients(g, tensor, on_path):
-                gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
+                if id(x) in leaves:
+                    leaves[id(x)].append(dx.data)  # summed at the end, all together
+                else:
+                    gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
             if not create_graph:
                 tensor.node = FREED  # releases the arguments, so that memory falls during the pass
+    gradients |= {key: Tensor(total) for key, total in backend.totals(leaves).items()}
     return [_result(gradients, i, x, allow_unused) for i, x in enumerate(inputs)]
 
 

@@ -5,6 +5,7 @@ the gradient of a slice is placed among zeros.
 """
 
 from .. import backend
+from ..backend import formulas
 from .tensor import primitive
 
 # fmt: off
@@ -15,15 +16,11 @@ from .tensor import primitive
 def sum_to(x, shape):
     """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
-        return backend.column_sums(identity, x)  # the gradient of every bias
+        return backend.column_sums(formulas.identity, x)  # the gradient of every bias
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)
 sum_to.defvjp(lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
-
-
-def identity(x):
-    return x
 
 
 @primitive

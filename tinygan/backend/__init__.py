@@ -13,7 +13,7 @@ import importlib.util
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -39,13 +39,16 @@ def use(name: str = "auto") -> str:
     """Choose the device for this process: "cpu", "cuda", "cuda:1", or "auto" (CUDA if it works, else the CPU).
 
     Call it before anything is built: arrays made earlier stay where they are. Returns the name of the device chosen.
-    Raises DeviceError if the device cannot be used, ValueError if there is no device of that name.
+    Raises DeviceError if the device cannot be used, ValueError if there is no device of that name. auto raises nothing;
+    it logs a warning with the reason where CuPy is installed and a GPU cannot be used.
     """
     global _device, device, xp, RNG, AsyncCopy
     if name == "auto":
         try:
             return use("cuda")
-        except DeviceError:
+        except DeviceError as error:
+            if importlib.util.find_spec("cupy"):
+                logging.getLogger("tinygan").warning("the CPU computes: %s", error)
             return use("cpu")
     known = re.fullmatch(r"(cpu)|(cuda)(?::(\d+))?", name)
     if not known:
@@ -136,19 +139,36 @@ def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding
     return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
 
 
-def column_sums(function: Callable, *args) -> Array:
-    """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,)."""
-    return _device.column_sums(function, *args)
+def column_sums(function: Callable, *args, out: Array | None = None, then: tuple | None = None) -> Any:
+    """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,).
+
+    A function of several results gets the sums of each, as a list. out: an array that function(*args) is written to.
+    then: (fused function, its further arguments, its outs): it gets the sums as its first arguments, and replaces them.
+    """
+    return _device.column_sums(function, *args, out=out, then=then)
 
 
-def mean_and_variance(x: Array) -> tuple[Array, Array]:
-    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,)."""
-    return _device.mean_and_variance(x)
+def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
+    """Write the sum of some arrays into each target: targets[i] = parts[i][0] + parts[i][1] + ..."""
+    _device.add_into(targets, parts)
 
 
-def centred_sums(g: Array, x: Array, mean: Array) -> tuple[Array, Array]:
-    """sum g and sum g (x - mean) over all axes but the last, (C,) each: the gradients of BatchNorm share them."""
-    return _device.centred_sums(g, x, mean)
+def totals(parts: Mapping[Any, Sequence[Array]]) -> dict[Any, Array]:
+    """Return {key: sum of its arrays} for each key that has arrays; the array itself where there is one."""
+    several = {key: arrays for key, arrays in parts.items() if len(arrays) > 1}
+    sums = {key: xp.empty(arrays[0].shape, arrays[0].dtype) for key, arrays in several.items()}
+    add_into(list(sums.values()), list(several.values()))
+    return {key: sums.get(key, arrays[0]) for key, arrays in parts.items() if arrays}
+
+
+def gather(table: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
+    """Return table[order[position : position + n]] * factor - offset, in float32: the next n rows, (n, ...)."""
+    return _device.gather(table, order, position, n, factor, offset)
+
+
+def mean_and_variance(x: Array, then: tuple | None = None) -> Any:
+    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums."""
+    return _device.mean_and_variance(x, then)
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import backend
 from .idx import DataError
-from .pixels import to_float
 
 
 class Batches:
@@ -27,11 +26,10 @@ class Batches:
         self.seed, self.size = seed, len(dataset.images)
         self.steps_per_epoch = self.size // batch_size // per_step
         self.images = backend.to_device(dataset.images)
-        self.labels, self.classes = None, dataset.classes if with_labels else 0
+        self.classes = dataset.classes if with_labels else 0
         if self.classes:
-            self.labels = backend.to_device(dataset.labels.astype("int64"))
-            self.one_hot = backend.xp.eye(self.classes, dtype="float32")
-        self.within_batch = backend.xp.arange(batch_size)
+            self.one_hot = backend.to_device(np.eye(self.classes, dtype="uint8")[dataset.labels])
+        self.batch_size = batch_size
         self.order = backend.xp.zeros(self.size, "int64")
         self.position = backend.xp.zeros(1, "int64")  # of the next batch in `order`
 
@@ -44,11 +42,11 @@ class Batches:
     def next(self):
         """Return the next batch: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
         one-hot classes (batch, classes) follow."""
-        index = self.order.take(self.position + self.within_batch)
-        self.position += len(self.within_batch)
-        images = self.images.take(index, axis=0)
-        images = to_float(images) if images.dtype == "uint8" else images
-        return (images, self.one_hot.take(self.labels.take(index), axis=0)) if self.classes else (images,)
+        scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # as pixels.to_float
+        tables = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
+        batch = [backend.gather(table, self.order, self.position, self.batch_size, *line) for table, *line in tables]
+        self.position += self.batch_size
+        return tuple(batch)
 
     def state_dict(self):
         return {"order": self.order, "position": self.position}

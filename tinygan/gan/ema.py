@@ -10,6 +10,8 @@ from ..autograd import no_grad
 from ..backend import Array
 from ..layers import BatchNorm, Module
 
+LOG_HALF = -math.log(2)
+
 
 class EMA:
     """average <- average + (1 - beta) (weights - average)        beta = 0.5^(images per step / half-life)
@@ -29,22 +31,31 @@ class EMA:
         self.source, self.average = network.flat, average
         self.target = average.flatten().flat
         self.half_life, self.images_per_step = half_life, images_per_step
-        self.images = backend.xp.zeros(1, "float32")
+        self.images, self.one_minus_beta = backend.xp.zeros(1, "float32"), backend.xp.zeros(1, "float32")
         self.target.data[...] = self.source.data
 
     def update(self) -> None:
         """Move the average towards the network's present weights."""
-        xp = backend.xp
-        self.images += self.images_per_step
-        half_life = xp.minimum(self.half_life, self.RAMP * self.images)
-        one_minus_beta = -xp.expm1(-math.log(2) * self.images_per_step / half_life)
-        self.target.data += one_minus_beta * (self.source.data - self.target.data)
+        _rate(self.images, self.images_per_step, self.half_life, self.RAMP, out=(self.images, self.one_minus_beta))
+        _average(self.target.data, self.source.data, self.one_minus_beta, out=self.target.data)
 
     def state_dict(self) -> dict[str, Array]:
         return {"images": self.images, **self.target.views(self.target.data)}
 
     def load_state_dict(self, saved: dict) -> None:
         backend.load_arrays(self.state_dict(), saved, "EMA")
+
+
+@backend.fuse
+def _rate(images, images_per_step, half_life, ramp):
+    images = images + images_per_step
+    half_life = backend.xp.minimum(ramp * images, half_life)
+    return images, -backend.xp.expm1(LOG_HALF * images_per_step / half_life)
+
+
+@backend.fuse
+def _average(average, weights, one_minus_beta):
+    return average + one_minus_beta * (weights - average)
 
 
 def update_bn_statistics(network: Module, batches: Iterable[tuple]) -> None:

@@ -11,9 +11,9 @@ two losses (losses.py), and in how the gradient of D is kept bounded (penalties.
 
 from typing import NamedTuple
 
-from ..autograd import Tensor, grad, no_grad
+from ..autograd import Tensor, concatenate, grad, no_grad
 from ..backend import Array
-from ..layers import Module, power_iteration
+from ..layers import BatchNorm, Module, power_iteration
 from ..optim import Adam
 from .losses import Loss
 from .penalties import Penalty
@@ -62,13 +62,19 @@ class GAN:
         """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
         if self.penalty:  # it differentiates D with respect to the images, so both become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
-        real_logits = self.D(real, *labels)  # a batch of its own: with BatchNorm, the logits of fakes would
-        fake_logits = self.D(fake, *labels)  # depend on the real images, which G's phase does not have
+        real_logits, fake_logits = self.discriminate(real, fake, *labels)
         loss = self.loss.discriminator(real_logits, fake_logits)
         if not self.penalty:
             return Phase(loss, real_logits, fake_logits, fake)
         penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
-        return Phase(loss + penalty * self.penalty_weight, real_logits, fake_logits, fake, penalty)
+        return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
+
+    def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return D's logits. With BatchNorm in D the logits of fakes must not depend on real images: it takes two passes."""
+        if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
+            return self.D(real, *labels), self.D(fake, *labels)
+        logits = self.D(concatenate(real, fake, axis=0), *(concatenate(x, x, axis=0) for x in labels))
+        return logits[: len(real)], logits[len(real) :]
 
     def generator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         """max_G  E[log D(G(z))], or the G loss that is used instead"""

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from .. import backend
-from ..autograd import PRIMITIVES, Tensor, no_grad
-from ..backend import Array
+from ..autograd import PRIMITIVES
+from ..backend import Array, formulas
 from ..optim import Adam
 from .gan import Phase
 from .losses import Loss
@@ -33,46 +33,42 @@ METRICS = (
 RECENT = 20  # a failure must last for this number of log rows
 
 
-def measure(loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Array, ...]:
-    """Return the metrics of a step, arrays of one number each, in the order of METRICS."""
-    real, fake = D_phase.real_logits, D_phase.fake_logits
-    assert real is not None
-    accuracy_real, accuracy_fake = accuracy(loss, real.data, fake.data)
-    return (
-        D_phase.loss.data,
-        G_phase.loss.data,
-        mean_output(loss, real),
-        mean_output(loss, fake),
-        mean_output(loss, G_phase.fake_logits),
-        accuracy_real,
-        accuracy_fake,
-        D_optimizer.gradient_norm,
-        G_optimizer.gradient_norm,
-        backend.xp.zeros(1, "float32") if D_phase.penalty is None else D_phase.penalty.data,
-        pairwise_distance(D_phase.fake.data),
-    )
+def measure(
+    loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_optimizer: Adam, out: Sequence[Array]
+) -> None:
+    """Write the metrics of a step into `out`, arrays of one number each, in the order of METRICS."""
+    assert D_phase.real_logits is not None
+    real, fake, after = (x.data.reshape(-1) for x in (D_phase.real_logits, D_phase.fake_logits, G_phase.fake_logits))
+    scores = score(loss, real, fake, after)
+    penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.data
+    losses, norms = (D_phase.loss.data, G_phase.loss.data), (D_optimizer.gradient_norm, G_optimizer.gradient_norm)
+    variance = total_variance(D_phase.fake.data)
+    sizes = 1.0 / len(real), 1.0 / len(fake), 2.0 * len(fake) / max(len(fake) - 1, 1)
+    _row(*losses, *scores, *norms, penalty, variance, *sizes, out=tuple(out))
 
 
-def mean_output(loss: Loss, logits: Tensor) -> Array:
-    """Return the mean of D(x) over a batch."""
-    with no_grad():
-        return loss.output(logits).mean().data
-
-
-def accuracy(loss: Loss, real: Array, fake: Array) -> tuple[Array, Array]:
-    """Return the shares of real and of fake images that D classifies correctly, from its logits.
+def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
+    """Sum over batches of logits (N,): D's outputs for each, and how many of `real` and `fake` D classifies correctly.
 
     A loss without a threshold compares each image with the mean logit of the other kind.
     """
-    over_real, over_fake = (fake.mean(), real.mean()) if loss.threshold is None else (loss.threshold, loss.threshold)
-    return (real > over_real).astype(real.dtype).mean(), (fake < over_fake).astype(fake.dtype).mean()
+    over_real = over_fake = loss.threshold
+    if loss.threshold is None:
+        over_real, over_fake = (backend.column_sums(formulas.identity, x) / len(x) for x in (fake, real))
+    return backend.column_sums(loss.scores, real, fake, after, over_real, over_fake)
 
 
-def pairwise_distance(images: Array) -> Array:
-    """Return sqrt(E |x_i - x_j|^2) over pairs i != j: the root of 2 n / (n - 1) times the sum of variances."""
-    n = len(images)
-    centred = images - images.mean(0)
-    return backend.xp.sqrt((centred * centred).sum() * (2.0 / max(n - 1, 1)))
+def total_variance(images: Array) -> Array:
+    """Return E |x - mean|^2: (N, ...) -> (1,). Two images differ by 2 n / (n - 1) times as much, on average."""
+    _, variance = backend.mean_and_variance(images.reshape(len(images), -1))
+    return backend.column_sums(formulas.identity, variance)
+
+
+@backend.fuse
+def _row(d_loss, g_loss, real, fake, after, above, below, d_norm, g_norm, penalty, variance, per_real, per_fake, pairs):
+    rates = above * per_real, below * per_fake
+    outputs = real * per_real, fake * per_fake, after * per_fake
+    return d_loss, g_loss, *outputs, *rates, d_norm, g_norm, penalty, backend.xp.sqrt(variance * pairs)
 
 
 class FailureMonitor:

@@ -8,20 +8,21 @@ Each loss is a function of (real_logits, fake_logits), (N, 1) each, to be minimi
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..autograd import Tensor, maximum, sigmoid, softplus
+from ..autograd import Tensor, maximum, mean_softplus
+from ..backend import formulas
 
 
 class Loss(NamedTuple):
     """The losses of D and G, and how to interpret D's outputs.
 
-    output: maps logits to the D(x) that is logged, a probability where there is one. threshold: the logit above which D
+    scores: the formula of the D(x) that is logged, a probability where there is one. threshold: the logit above which D
     says "real"; None if only differences matter: an image is then compared with the mean logit of the other kind.
     relativistic: G's loss uses the real logits too. supports_label_smoothing: D's loss has a target for real images.
     """
 
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
-    output: Callable[[Tensor], Tensor] = lambda logits: logits
+    scores: Callable = formulas.scores
     threshold: float | None = 0.0
     relativistic: bool = False
     supports_label_smoothing: bool = False
@@ -35,7 +36,7 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
     The target of fake images stays 0: a higher one would teach D to take bad fakes for real. D's real term
     becomes E[s softplus(-real) + (1 - s) softplus(real)]; this adds (1 - s) E real.
     """
-    loss = softplus(-real_logits).mean() + softplus(fake_logits).mean()
+    loss = mean_softplus(real_logits, sign=-1) + mean_softplus(fake_logits, sign=1)
     return loss if real_label == 1.0 else loss + (1.0 - real_label) * real_logits.mean()
 
 
@@ -45,12 +46,12 @@ def bce_generator(real_logits, fake_logits):
     The non-saturating form. At the start D is confident that images are fake. There the gradient of the saturating form
     vanishes, while this one is large. Both have the same optimum.
     """
-    return softplus(-fake_logits).mean()
+    return mean_softplus(fake_logits, sign=-1)
 
 
 def bce_generator_saturating(real_logits, fake_logits):
     """min_G  E[log(1 - D(G(z)))]  = min  -E softplus(fake)        eq. 1; the gradient vanishes when D is confident"""
-    return -softplus(fake_logits).mean()
+    return -mean_softplus(fake_logits, sign=1)
 
 
 def lsgan_discriminator(real_logits, fake_logits, real_label=1.0):
@@ -91,16 +92,16 @@ def relativistic_discriminator(real_logits, fake_logits):
     D compares images in pairs: a real image should have a higher output than a fake one. There is no fixed threshold,
     so G is rewarded for every mode of the data where its images look less real. This counters mode dropping.
     """
-    return softplus(fake_logits - real_logits).mean()
+    return mean_softplus(fake_logits - real_logits, sign=1)
 
 
 def relativistic_generator(real_logits, fake_logits):
     """min_G  E softplus(-(D(G(z)) - D(x)))        the same comparison with the roles exchanged"""
-    return softplus(real_logits - fake_logits).mean()
+    return mean_softplus(real_logits - fake_logits, sign=1)
 
 
 LOSSES = {
-    "bce": Loss(bce_discriminator, bce_generator, sigmoid, supports_label_smoothing=True),
+    "bce": Loss(bce_discriminator, bce_generator, formulas.probability_scores, supports_label_smoothing=True),
     "lsgan": Loss(lsgan_discriminator, lsgan_generator, threshold=0.5, supports_label_smoothing=True),
     "hinge": Loss(hinge_discriminator, hinge_generator),
     "wasserstein": Loss(wasserstein_discriminator, hinge_generator, threshold=None),

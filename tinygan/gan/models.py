@@ -12,6 +12,7 @@ from .. import backend
 from ..autograd import Tensor, broadcast_to, concatenate, conv2d
 from ..layers import (
     BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, LeakyReLU, Linear, Module, ReLU, Reshape, Sequential, Tanh,
+    apply, biased,
 )  # fmt: skip
 from ..layers.initial import he_normal, normal
 
@@ -119,10 +120,9 @@ class Conditional(Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         first, *others = self.network.layers
-        x = label_conv2d(first, x, labels) if isinstance(first, Conv2d) else first(append_labels(x, labels))
-        for layer in others:
-            x = layer(x)
-        return x
+        if not isinstance(first, Conv2d):
+            return apply(self.network.layers, append_labels(x, labels))
+        return apply(others, label_conv2d(first, x, labels))
 
 
 def append_labels(x: Tensor, labels: Tensor) -> Tensor:
@@ -146,4 +146,4 @@ def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
     ones = Tensor(backend.xp.ones((1, h, w, 1), x.dtype))
     response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
     response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
-    return conv.add_bias(y + (labels @ response).reshape(*y.shape))
+    return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope=1.0)

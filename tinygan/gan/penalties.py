@@ -18,14 +18,14 @@ class Penalty(NamedTuple):
     weight: float
 
 
-def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
-    """|dD/dx|^2 of each image, summed over ALL its axes: (N,)
+def squared_gradient_norms(logits: Tensor, *images: Tensor) -> list[Tensor]:
+    """|dD/dx|^2 of each image, summed over ALL its axes: (N,) for each batch of images that the logits come from
 
     logit i depends on image i only, so one gradient of the sum of logits gives the gradients of all images.
     create_graph=True makes them differentiable, because D's loss contains them and GAN.step differentiates it again.
     """
-    (gradient,) = grad(logits.sum(), [images], create_graph=True)
-    return (gradient * gradient).sum(tuple(range(1, gradient.ndim)))
+    gradients = grad(logits.sum(), images, create_graph=True)
+    return [(gradient * gradient).sum(tuple(range(1, gradient.ndim))) for gradient in gradients]
 
 
 def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
@@ -35,13 +35,14 @@ def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
     """
     t = rng.uniform((len(real), *[1] * (real.ndim - 1)), real.dtype)
     interpolates = Tensor(fake.data + t * (real.data - fake.data), requires_grad=True)
-    norm = sqrt(squared_gradient_norm(D(interpolates, *labels), interpolates) + 1e-12)
+    (squared_norm,) = squared_gradient_norms(D(interpolates, *labels), interpolates)
+    norm = sqrt(squared_norm + 1e-12)
     return ((norm - 1.0) ** 2).mean()
 
 
 def r1(D, real, fake, real_logits, fake_logits, rng, *labels):
     """1/2 E |dD/dx|^2 at real images        (Mescheder et al. 2018, eq. 9): D should be flat at the data"""
-    return 0.5 * squared_gradient_norm(real_logits, real).mean()
+    return 0.5 * squared_gradient_norms(real_logits, real)[0].mean()
 
 
 def r1r2(D, real, fake, real_logits, fake_logits, rng, *labels):
@@ -49,7 +50,8 @@ def r1r2(D, real, fake, real_logits, fake_logits, rng, *labels):
 
     It reuses the logits that the loss has computed, so it needs no further pass through D.
     """
-    return 0.5 * (squared_gradient_norm(real_logits, real).mean() + squared_gradient_norm(fake_logits, fake).mean())
+    at_real, at_fake = squared_gradient_norms(real_logits + fake_logits, real, fake)
+    return 0.5 * (at_real + at_fake).mean()
 
 
 PENALTIES = {"gp": Penalty(gradient_penalty, 10.0), "r1": Penalty(r1, 1.0), "r1r2": Penalty(r1r2, 1.0)}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .. import backend
 from ..autograd import Tensor, no_grad
-from ..backend import Array
+from ..backend import Array, formulas
 from ..layers import Module
 from ..optim import Adam
 from .ema import EMA, update_bn_statistics
@@ -22,10 +22,9 @@ from .health import METRICS, measure
 class Training:
     """A GAN, and everything that its next step depends on.
 
-    ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step;
-    steps_per_value: for how many steps a value holds. history: the metrics
-    of the last HISTORY steps, one row each, which the host reads from time to time. class_sizes: the number of images
-    of each class in the data; the default is equal sizes.
+    ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step. steps_per_value: for
+    how many steps a value holds. class_sizes: the number of images of each class in the data; the default is equal
+    sizes. history: the metrics of the last HISTORY steps, one row each, which the host reads from time to time.
     """
 
     HISTORY = 10
@@ -36,23 +35,26 @@ class Training:
         steps_per_value: int = 1,
     ) -> None:  # fmt: skip
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
-        self.ema, self.schedules, self.steps_per_value = ema, schedules, steps_per_value
+        self.ema, self.scheduled, self.steps_per_value = ema, [target for target, _ in schedules], steps_per_value
+        if schedules:
+            self.schedule = backend.xp.stack([values for _, values in schedules], 1)  # a row for each value of the step
         self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
+        self.row = backend.xp.zeros(len(METRICS), "float32")  # of the last step
+        self.metrics = [self.row[i : i + 1] for i in range(len(METRICS))]
 
     def step(self, batches) -> None:
         """Do one training step. batches.next() gives (images, *labels)."""
-        now = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
-        for target, table in self.schedules:
-            target[...] = table.take(backend.xp.minimum(now, len(table) - 1))
+        if self.scheduled:
+            now = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
+            values = self.schedule.take(backend.xp.minimum(now, len(self.schedule) - 1), axis=0)[0]
+            backend.add_into(self.scheduled, [[values[i : i + 1]] for i in range(len(self.scheduled))])
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()
-        row = self.steps % self.HISTORY
-        metrics = measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer)
-        for column, metric in enumerate(metrics):
-            self.history[row, column] = metric
+        measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer, out=self.metrics)
+        self.history[self.steps % self.HISTORY] = self.row
         self.steps += 1
 
     def sampler(self) -> Module:
@@ -124,10 +126,10 @@ class Training:
 
         The result is one array, so that one backend.AsyncCopy brings it to the host.
         """
-        xp = backend.xp
-        arrays = (self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data)
-        finite = xp.stack([xp.isfinite(array).all() for array in arrays]).all()
-        return xp.concatenate([self.history.mean(0), finite.astype("float32").reshape(1)])
+        arrays = (self.history.reshape(-1), self.G_optimizer.flat.data, self.D_optimizer.flat.data)
+        finite = sum(backend.column_sums(_times_zero, array) for array in arrays) == 0
+        mean = backend.column_sums(formulas.identity, self.history) / self.HISTORY
+        return backend.xp.concatenate([mean, finite.astype("float32")])
 
     def is_finite(self) -> bool:
         """Whether the last metrics and all weights are finite. Waits for the device."""
@@ -142,3 +144,7 @@ class Training:
             "rng": self.gan.rng,
         }
         return {**parts, "ema": self.ema} if self.ema else parts
+
+
+def _times_zero(x):
+    return x * 0.0  # NaN for NaN and infinities

@@ -5,8 +5,17 @@ from ..autograd import Tensor
 from .module import Module
 
 
+def biased(y: Tensor, bias: Tensor | None, slope: float) -> Tensor:
+    """max(z, slope z), z = y + bias        bias: (C,) or None; slope: 1 for no activation"""
+    if bias is not None:
+        return autograd.bias_leaky_relu(y, bias, slope=slope)
+    return y if slope == 1 else autograd.leaky_relu(y, slope=slope)
+
+
 class ReLU(Module):
     """max(x, 0)"""
+
+    slope = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         return autograd.relu(x)

@@ -4,6 +4,7 @@ import math
 
 from .. import backend
 from ..autograd import Tensor, conv2d, conv_transpose2d
+from .activation import biased
 from .initial import normal
 from .module import Module
 
@@ -16,6 +17,8 @@ def pair(n: Pair) -> tuple[int, int]:
 
 class _Conv(Module):
     """The shared parts: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
+
+    fuses = True
 
     def __init__(self, n_in, n_out, kernel, rng, stride, padding, bias, init, channels, fan_in):
         self.n_in, self.n_out = n_in, n_out
@@ -35,9 +38,6 @@ class _Conv(Module):
                 f"got {x.shape}.{hint}"
             )
 
-    def add_bias(self, y: Tensor) -> Tensor:
-        return y + self.bias if self.bias is not None else y
-
 
 class Conv2d(_Conv):
     """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - k) // stride + 1
@@ -53,9 +53,9 @@ class Conv2d(_Conv):
         fan_in = n_in * math.prod(kernel)
         super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_in, n_out), fan_in)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         self.check(x)
-        return self.add_bias(conv2d(x, self.filters(), stride=self.stride, padding=self.padding))
+        return biased(conv2d(x, self.filters(), stride=self.stride, padding=self.padding), self.bias, slope)
 
 
 class ConvTranspose2d(_Conv):
@@ -76,8 +76,9 @@ class ConvTranspose2d(_Conv):
         if any(o >= s for o, s in zip(self.output_padding, self.stride)):
             raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         self.check(x)
         sizes = zip(x.shape[1:3], self.stride, self.padding, self.weight.shape[:2], self.output_padding)
         size = tuple((n - 1) * s - 2 * p + k + o for n, s, p, k, o in sizes)
-        return self.add_bias(conv_transpose2d(x, self.filters(), size=size, stride=self.stride, padding=self.padding))
+        y = conv_transpose2d(x, self.filters(), size=size, stride=self.stride, padding=self.padding)
+        return biased(y, self.bias, slope)

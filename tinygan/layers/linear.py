@@ -2,6 +2,7 @@
 
 from .. import backend
 from ..autograd import Tensor
+from .activation import biased
 from .initial import normal
 from .module import Module
 
@@ -12,17 +13,19 @@ class Linear(Module):
     Raises ValueError for inputs of another width.
     """
 
+    fuses = True
+
     def __init__(self, n_in: int, n_out: int, rng, bias: bool = True, init=normal) -> None:
         self.weight = Tensor(init(rng, (n_in, n_out), n_in), requires_grad=True)
         self.bias = Tensor(backend.xp.zeros(n_out, "float32"), requires_grad=True) if bias else None
         self.spectral = None  # a SpectralNorm; see spectral.py
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         n_in, n_out = self.weight.shape
         if x.ndim != 2 or x.shape[1] != n_in:
             raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Put Flatten() before it")
         y = x @ (self.spectral(self.weight) if self.spectral else self.weight)
-        return y + self.bias if self.bias is not None else y
+        return biased(y, self.bias, slope)
 
 
 class Flatten(Module):

@@ -6,7 +6,7 @@ the running statistics of BatchNorm. Both are named by their path with dots: "3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from .. import backend
 from ..autograd import Tensor
@@ -19,6 +19,7 @@ class Module:
 
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
+    fuses = False  # whether forward takes the slope of a ReLU or leaky ReLU after this layer, and computes that too
 
     forward: Callable[..., Tensor]
 
@@ -90,6 +91,15 @@ class Sequential(Module):
             setattr(self, str(i), layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        return apply(self.layers, x)
+
+
+def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
+    """Return the layers applied one after the other, each together with the ReLU or leaky ReLU after it if it can."""
+    layers = list(layers)
+    while layers:
+        layer = layers.pop(0)
+        slope = getattr(layers[0], "slope", None) if layer.fuses and layers else None
+        x = layer(x) if slope is None else layer(x, slope)
+        layers = layers if slope is None else layers[1:]
+    return x

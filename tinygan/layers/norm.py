@@ -2,6 +2,8 @@
 
 from .. import backend
 from ..autograd import Tensor, batch_norm
+from ..backend import formulas
+from .activation import biased
 from .module import Module
 
 
@@ -22,20 +24,20 @@ class BatchNorm(Module):
         self.running_mean = xp.zeros(channels, "float32")
         self.running_var = xp.ones(channels, "float32")
 
-    def forward(self, x: Tensor) -> Tensor:
+    fuses = True
+
+    def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         if x.shape[-1] != self.gamma.size:
             raise ValueError(f"BatchNorm({self.gamma.size}) wants {self.gamma.size} channels last; got {x.shape}")
-        return self.normalise_by_batch(x) if self.training else self.normalise_by_averages(x)
+        return (self.normalise_by_batch if self.training else self.normalise_by_averages)(x, slope)
 
-    def normalise_by_batch(self, x: Tensor) -> Tensor:
-        rows = x.size // x.shape[-1]
-        if rows < 2:
+    def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
+        if x.size < 2 * x.shape[-1]:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
-        mean, var = backend.mean_and_variance(x.data)
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var * (rows / (rows - 1)) - self.running_var)
-        return batch_norm(x, self.gamma, self.beta, mean, var, eps=self.eps)
+        arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
+        statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps)
+        return batch_norm(x, self.gamma, self.beta, statistics, eps=self.eps, slope=slope)
 
-    def normalise_by_averages(self, x: Tensor) -> Tensor:
+    def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:
         scale = self.gamma * (self.running_var + self.eps) ** -0.5
-        return x * scale + (self.beta - scale * self.running_mean)
+        return biased(x * scale, self.beta - scale * self.running_mean, slope)

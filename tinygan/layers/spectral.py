@@ -7,7 +7,7 @@ as one matrix, as in the paper, and the bound is larger, because patches overlap
 
 from .. import backend
 from ..autograd import Tensor
-from ..backend import Array
+from ..backend import formulas
 from .module import Module
 
 
@@ -28,16 +28,12 @@ class SpectralNorm(Module):
     def iterate(self, weight: Tensor) -> None:
         """Do one round of power iteration, in place."""
         w = weight.data.reshape(len(self.u), len(self.v))
-        self.v[...] = normalised((w * self.u[:, None]).sum(0))
-        self.u[...] = normalised((w * self.v).sum(1))
+        formulas.normalise(backend.matmul(self.u[None], w), out=self.v)
+        formulas.normalise(backend.matmul(w, self.v[:, None]), out=self.u)
 
     def forward(self, weight: Tensor) -> Tensor:
-        uv = Tensor(self.u[:, None] * self.v)
-        return weight / (weight.reshape(*uv.shape) * uv).sum()
-
-
-def normalised(x: Array) -> Array:
-    return x / (backend.xp.sqrt((x * x).sum()) + 1e-12)
+        u, v = Tensor(self.u[None]), Tensor(self.v[:, None])
+        return weight / (u @ weight.reshape(u.size, v.size) @ v).reshape(())
 
 
 def spectral_norm(network: Module, rng) -> Module:

@@ -13,10 +13,10 @@ import logging
 
 import numba
 
-from ..cpu import RNG, AsyncCopy, capture, start, tf32, to_device, to_host, xp
+from ..cpu import RNG, AsyncCopy, add_into, capture, gather, start, tf32, to_device, to_host, xp
 from . import cache  # before the modules with loops: it chooses where their code is stored
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
-from .elementwise import centred_sums, column_sums, fuse, mean_and_variance
+from .elementwise import column_sums, fuse, mean_and_variance
 from .products import matmul
 
 numba.config.THREADING_LAYER = "omp"  # the others are slower, or do not come with Numba

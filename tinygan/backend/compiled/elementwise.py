@@ -70,21 +70,34 @@ def fuse(function):
     return fused
 
 
-def column_sums(function, *args):
-    """See backend.column_sums."""
-    return _sums(function, args, 1)[0]
+def column_sums(function, *args, out=None, then=None):
+    """See backend.column_sums. Each block of rows has sums of its own."""
+    arrays = [a for a in args if isinstance(a, np.ndarray)]
+    if not _can_compile(arrays):
+        return cpu.column_sums(function, *args, out=out, then=then)
+    views, kinds = _arrange(args, SUMS, flat=False)
+    matrix, shape, count = views[kinds.index("m")], _largest(arrays), _results(function, len(args))
+    blocks = max(1, min(len(matrix), matrix.size // BLOCK, 64))
+    sums = [np.zeros((blocks, matrix.shape[1]), matrix.dtype) for _ in range(count)]
+    outs = [] if out is None else [out.reshape(matrix.shape)]
+    _loop(function, SUM, kinds, matrix.dtype, (None,) * count, len(outs))(*views, *sums, *outs)
+    columns = shape[-1] if len(shape) > 1 else 1
+    sums = [array.sum(0).reshape(-1, columns).sum(0) for array in sums]
+    return cpu.finish(then, *sums)
 
 
-def centred_sums(g, x, mean):
-    """See backend.centred_sums."""
-    return _sums(_centred_product, (g, x, mean), 2)
+@functools.cache
+def _results(function, arguments):
+    """Return how many results a function has."""
+    results = inspect.unwrap(function)(*[np.ones(1)] * arguments)
+    return len(results) if isinstance(results, tuple) else 1
 
 
-def mean_and_variance(x):
+def mean_and_variance(x, then=None):
     """See backend.mean_and_variance. Two passes: the mean, then the squared deviations from it."""
     rows = x.dtype.type(x.size // x.shape[-1])
     mean = column_sums(_identity, x) / rows
-    return mean, column_sums(_squared_deviation, x, mean) / rows
+    return cpu.finish(then, mean, column_sums(_squared_deviation, x, mean) / rows)
 
 
 def _identity(x):
@@ -95,34 +108,12 @@ def _squared_deviation(x, mean):
     return (x - mean) * (x - mean)
 
 
-def _centred_product(g, x, mean):
-    return g, g * (x - mean)
-
-
-def _sums(function, args, count):
-    """Return the column sums of each of the `count` results of a function. Each block of rows has sums of its own."""
-    arrays = [a for a in args if isinstance(a, np.ndarray)]
-    if not _can_compile(arrays):
-        return [cpu.column_sums(lambda *block, k=k: _tuple(function(*block))[k], *args) for k in range(count)]
-    views, kinds = _arrange(args, SUMS, flat=False)
-    matrix, shape = views[kinds.index("m")], _largest(arrays)
-    blocks = max(1, min(len(matrix), matrix.size // BLOCK, 64))
-    sums = [np.zeros((blocks, matrix.shape[1]), matrix.dtype) for _ in range(count)]
-    _loop(function, SUM, kinds, matrix.dtype, (None,) * count)(*views, *sums)
-    columns = shape[-1] if len(shape) > 1 else 1
-    return [array.sum(0).reshape(-1, columns).sum(0) for array in sums]
-
-
-def _tuple(results):
-    return results if isinstance(results, tuple) else (results,)
-
-
 def _can_compile(arrays):
     return all(a.dtype == arrays[0].dtype for a in arrays) and arrays[0].dtype in FLOATS and _largest(arrays) != ()
 
 
 def _largest(arrays):
-    return max((a.shape for a in arrays), key=math.prod)
+    return max((a.shape for a in arrays), key=lambda shape: (len(shape), math.prod(shape)))
 
 
 def _arrange(args, most, flat=True):
@@ -151,8 +142,9 @@ def _kind(a, shape, columns):
 
 
 @functools.cache
-def _loop(function, template, kinds, dtype, aliases):
+def _loop(function, template, kinds, dtype, aliases, stored=0):
     """Compile a loop. kinds: see _arrange. aliases: for each result None, or the argument that it is written to.
+    stored: 1 if a loop of sums writes the first result to one more array.
 
     The code is named after the file of the function, so that Numba discards what it stored when that file changes.
     """
@@ -162,17 +154,18 @@ def _loop(function, template, kinds, dtype, aliases):
     new = [y for y in outs if y not in args]
     element = {"m": "_[i]" if template is FLAT else "[i, j]", "r": "[j]", "n": ""}
     store = "[block, j] +=" if template is SUM else f"{element['m']} ="
+    extra = ["out"] * stored
     matrices = [a for a, kind in zip(args, kinds) if kind == "m"] + new
     code, kind_of_loop = function.__code__, {FLAT: "flat", ROWS: "rows", SUM: "sum"}[template]
-    name = f"{function.__name__}_{code.co_firstlineno}_{kind_of_loop}".replace("<lambda>", "anonymous")
+    name = f"{function.__name__}_{code.co_firstlineno}_{kind_of_loop}{'_out' * stored}".replace("<lambda>", "anonymous")
     source = template.format(
         name=name,
-        parameters=", ".join(args + new),
+        parameters=", ".join(args + new + extra),
         first=args[kinds.index("m")],
         results=", ".join(f"r{k}" for k in range(len(outs))),
         elements=", ".join(a + element[kind] for a, kind in zip(args, kinds)),
         slices="; ".join(f"{a}_ = {a}[start:stop]" for a in matrices),
-        stores="; ".join(f"{y}{store} r{k}" for k, y in enumerate(outs)),
+        stores="; ".join([f"{y}{store} r{k}" for k, y in enumerate(outs)] + [f"{y}[i, j] = r0" for y in extra]),
     )
     names = dict(function=numba.njit(**OPTIONS)(function), prange=numba.prange, BLOCK=BLOCK)
     namespace = {**names, "__name__": function.__module__}
@@ -181,6 +174,6 @@ def _loop(function, template, kinds, dtype, aliases):
         real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)
         for a, kind in zip(args, kinds)
     ]
-    signature += [types.Array(real, dimensions, "C")] * len(new)
-    stored = function.__closure__ is None and Path(code.co_filename).exists()
-    return numba.njit(types.void(*signature), cache=stored, parallel=True, **OPTIONS)(namespace[name])
+    signature += [types.Array(real, dimensions, "C")] * len(new + extra)
+    on_disk = function.__closure__ is None and Path(code.co_filename).exists()
+    return numba.njit(types.void(*signature), cache=on_disk, parallel=True, **OPTIONS)(namespace[name])

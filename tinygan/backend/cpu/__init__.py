@@ -3,7 +3,7 @@
 import numpy as xp
 
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d, im2col
-from .fusion import centred_sums, column_sums, fuse, mean_and_variance
+from .fusion import add_into, column_sums, finish, fuse, gather, mean_and_variance
 from .products import matmul
 from .random import RNG
 

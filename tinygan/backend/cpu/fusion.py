@@ -4,6 +4,7 @@ The intermediate results of a block stay in the cache, so that memory is read on
 """
 
 import functools
+import inspect
 import math
 
 import numpy
@@ -28,10 +29,12 @@ def fuse(function):
         if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, numpy.ndarray)):
             raise ValueError("a fused function writes to arrays without gaps")
 
+        columns, joined, _ = _layout(shape)
+
         def compute(block):
             results = function(*take(block))
             for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
-                target.reshape(-1, result.shape[-1])[block] = result
+                target.reshape(-1, columns * joined)[block] = result
 
         threads.run(compute, blocks)
         return out
@@ -39,30 +42,54 @@ def fuse(function):
     return fused
 
 
-def column_sums(function, *args):
-    """Return the sum of function(*args), arguments as for `fuse`, over all axes but the last: (..., C) -> (C,)."""
-    return _sums(lambda *block: (function(*block),), args)[0]
+def add_into(targets, parts):
+    """See backend.add_into."""
+    for target, (first, *others) in zip(targets, parts, strict=True):
+        if others:
+            numpy.add(first, others[0], out=target)
+        else:
+            target[...] = first
+        for other in others[1:]:
+            target += other
 
 
-def centred_sums(g, x, mean):
-    """Return sum g and sum g (x - mean) over all axes but the last, (C,) each, for the gradients of BatchNorm."""
-    return _sums(lambda g, x, mean: (g, (x - mean) * g), (g, x, mean))
+def gather(table, order, position, n, factor, offset):
+    """See backend.gather."""
+    start = int(position[0])
+    rows = table.take(order[start : start + n], axis=0).astype("float32", copy=False)
+    if factor != 1.0:
+        rows *= numpy.float32(factor)
+    return rows - numpy.float32(offset) if offset else rows
 
 
-def _sums(function, args):
-    """Return the column sums of all arrays that a function returns. A product with ones is faster than `x.sum(0)`."""
+def column_sums(function, *args, out=None, then=None):
+    """See backend.column_sums. A product with ones is faster than `x.sum(0)`."""
+    function = inspect.unwrap(function)
     shape, blocks, take = _cut(args)
 
     def partial(block):
         parts = function(*take(block))
+        parts = parts if isinstance(parts, tuple) else (parts,)
+        if out is not None:
+            out.reshape(-1, parts[0].shape[-1])[block] = parts[0]
         ones = numpy.ones(len(parts[0]), parts[0].dtype)
         return [ones @ part for part in parts]
 
     columns = shape[-1] if len(shape) > 1 else 1
-    return [numpy.stack(part).sum(0).reshape(-1, columns).sum(0) for part in zip(*threads.run(partial, blocks))]
+    parts = zip(*threads.run(partial, blocks))
+    sums = [numpy.stack(part).sum(0).reshape(-1, columns).sum(0) for part in parts]
+    return finish(then, *sums)
 
 
-def mean_and_variance(x):
+def finish(then, *sums):
+    """Call the function that continues with sums, if there is one; else return the sums."""
+    if then:
+        function, args, out = then
+        return function(*sums, *args, out=out)
+    return sums if len(sums) > 1 else sums[0]
+
+
+def mean_and_variance(x, then=None):
     """Return mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
 
     E[x^2] - mean^2 would lose digits in float32, so x is centred before it is squared. Each block is centred by its own
@@ -83,7 +110,7 @@ def mean_and_variance(x):
     means, squares = (numpy.concatenate(rows).reshape(-1, shape[-1]) for rows in (means, squares))
     share = numpy.repeat(counts, len(means) // len(counts)).astype(x.dtype) * (shape[-1] / x.size)
     mean = share @ means
-    return mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2
+    return finish(then, mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2)
 
 
 def _cut(args):
@@ -92,7 +119,8 @@ def _cut(args):
     Rows are joined to at least ROW elements, because NumPy pays a start-up cost per row. Arguments (C,) are repeated to
     match.
     """
-    shape = max((a.shape for a in args if isinstance(a, numpy.ndarray)), key=math.prod)
+    shapes = (a.shape for a in args if isinstance(a, numpy.ndarray))
+    shape = max(shapes, key=lambda shape: (len(shape), math.prod(shape)))
     columns, joined, blocks = _layout(shape)
     large = [isinstance(a, numpy.ndarray) and a.shape == shape for a in args]
 

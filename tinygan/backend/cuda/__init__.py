@@ -2,7 +2,7 @@
 
 A training step is a few hundred kernels of a few microseconds each. Launching one from Python takes longer than that,
 so a step is captured once and replayed as one graph (graph.py). CuPy's matrix products cannot be captured; ours can
-(blas.py). kernels.py: patches and sums. fusion.py: elementwise functions. random.py: noise that changes at each replay.
+(blas.py). kernels.py: patches. fusion.py: elementwise functions and sums. random.py: noise that changes at each replay.
 """
 
 import numpy as np
@@ -19,14 +19,14 @@ except ImportError as error:
 
 from ..patches import patch_grid
 from .blas import matmul, tf32
-from .fusion import centred_sums, column_sums, fuse, mean_and_variance
+from .fusion import add_into, column_sums, fuse, mean_and_variance
 from .graph import capture
-from .kernels import col2im, im2col
+from .kernels import col2im, gather, im2col
 from .random import RNG
 
 
 def start(index):
-    """Use the GPU of this number. Raises DeviceError if there is none."""
+    """Use the GPU of this number. Raises DeviceError if there is none, or if it cannot run a kernel and a product."""
     try:
         count = xp.cuda.runtime.getDeviceCount()
     except xp.cuda.runtime.CUDARuntimeError as error:
@@ -36,6 +36,16 @@ def start(index):
     if index >= count:
         raise DeviceError(f"there is no cuda:{index}: this machine has {count} CUDA GPU{'s' if count != 1 else ''}")
     xp.cuda.Device(index).use()
+    try:
+        matmul(xp.full((1, 1), 2.0, "float32") + xp.float32(1), xp.ones((1, 1), "float32")).item()
+    except DeviceError:
+        raise
+    except Exception as error:  # no NVRTC, no CUDA headers, no cuBLAS, a driver that is too old
+        reason = f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
+        raise DeviceError(
+            f"CuPy finds the GPU and cannot compute on it ({reason}): install the compiler and libraries with "
+            "pip install -e '.[cuda12]' or '.[cuda13]', or use --device cpu"
+        ) from None
 
 
 def to_host(array):

@@ -12,13 +12,19 @@ What this relies on, in CuPy 14.2 and CUDA:
 - A graph can be launched on any stream. It is launched on the caller's stream, so it runs after the caller's earlier
   work (the new order of an epoch) and before its later work. to_host waits for that one stream.
 - A non-blocking stream and the default stream do not wait for each other: events order the warm-up calls.
+- A pool that runs out of memory frees its unused blocks and asks again. Within a capture some of these blocks belong to
+  the graph. So a graph whose pool changed its size is dropped, and the call is one more warm-up.
+- A pool that is no longer referenced frees nothing by itself. When a captured function is dropped, its blocks are freed
+  after the last replay.
 """
 
+import weakref
 from contextlib import contextmanager, suppress
 
 import cupy as xp
 
 WARM_UP = 2  # calls before the capture: the first compiles kernels, the second finds all its memory in the pool
+ATTEMPTS = 3  # to capture
 
 
 class Captured:
@@ -27,15 +33,18 @@ class Captured:
     def __init__(self, function):
         self.function, self.calls, self.graph = function, 0, None
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
+        self.launched = []  # the stream of the last replay
+        weakref.finalize(self, release, self.pool, self.launched)
 
     def __call__(self):
-        if self.graph is None and self.calls < WARM_UP:
+        if self.graph is None and self.calls >= WARM_UP:
+            self.graph = self.record()
+        if self.graph is None:
             with self.aside():
                 self.function()
             self.calls += 1
             return
-        if self.graph is None:
-            self.graph = self.record()
+        self.launched[:] = [xp.cuda.get_current_stream()]
         self.graph.launch()
 
     @contextmanager
@@ -48,8 +57,12 @@ class Captured:
         callers.wait_event(self.stream.record())
 
     def record(self):
-        """Return the graph of one call. Capturing it computes nothing."""
-        with self.aside():
+        """Return the graph of one call, or None if memory ran short. Capturing it computes nothing.
+
+        Raises MemoryError after ATTEMPTS.
+        """
+        size = self.pool.total_bytes()
+        with self.aside(), nothing_released():
             self.stream.begin_capture()
             try:
                 self.function()
@@ -57,7 +70,39 @@ class Captured:
                 with suppress(xp.cuda.runtime.CUDARuntimeError):  # it may be invalid by now; the cause is what counts
                     self.stream.end_capture()
                 raise
-            return self.stream.end_capture()
+            graph = self.stream.end_capture()
+        if self.pool.total_bytes() == size:
+            return graph
+        if self.calls >= WARM_UP + ATTEMPTS - 1:
+            raise MemoryError(
+                "the memory of the GPU does not suffice to capture a step: take a smaller batch, or --no-graph"
+            )
+        return None
+
+
+_dropped: list = []  # pools of graphs that are launched no more, each with the stream of the last replay
+_capturing = False
+
+
+def release(pool, launched):
+    """Free the memory of a graph that is launched no more, after its last replay; not within a capture."""
+    _dropped.append((pool, launched))
+    while _dropped and not _capturing:
+        pool, launched = _dropped.pop()
+        for stream in launched:
+            stream.synchronize()
+        pool.free_all_blocks()
+
+
+@contextmanager
+def nothing_released():
+    """Within the block, dropped graphs wait. To wait for the device would spoil a capture."""
+    global _capturing
+    _capturing = True
+    try:
+        yield
+    finally:
+        _capturing = False
 
 
 def capture(function):

@@ -1,4 +1,4 @@
-"""Our own kernels: images to patches and back (see patches.py), and sums of columns.
+"""Our own kernels: images to patches and back (see patches.py).
 
 Each output is computed and written by one thread. There are no atomic additions, whose order varies, so a step gives
 the same bits each time. Sizes are constants in the source, because dividing by a constant is fast.
@@ -12,7 +12,6 @@ import numpy as np
 from ..patches import patch_grid
 
 THREADS = 256  # of a block
-BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
 
 PIXELS = """
 struct alignas(LANES * sizeof(Real)) Channels { Real lane[LANES]; };  // up to 16 bytes, read and written at once
@@ -59,38 +58,29 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
     x[i] = sum;
 }
 """
-COLUMN_SUMS = """
-// x: (rows, columns) -> sums: (slabs, columns), of `slab` rows each. A block takes ACROSS columns of a slab, DOWN rows
-// at a time, and then adds up its DOWN sums of each column by halves
-extern "C" __global__ void tinygan_column_sums(const Real* x, Real* sums, int rows, int columns, int slab) {
-    __shared__ Real partial[DOWN][ACROSS];
-    const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
-    const int column = blockIdx.x * ACROSS + across;
-    const int first = blockIdx.y * slab, end = min(first + slab, rows);
-    Real sum = 0;
-    if (column < columns)
-        for (int row = first + down; row < end; row += DOWN) sum += x[(Index)row * columns + column];
-    partial[down][across] = sum;
-    for (int half = DOWN / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (down < half) partial[down][across] += partial[down + half][across];
-    }
-    if (down == 0 && column < columns) sums[(Index)blockIdx.y * columns + column] = partial[0][across];
+GATHER = """
+// table: (rows, COLUMNS) -> y: (n, COLUMNS), the rows order[position], order[position + 1], ...
+extern "C" __global__ void tinygan_gather(
+    const Element* table, const long long* order, const long long* position, Real* y, Index total, Real factor,
+    Real offset) {
+    const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= total) return;
+    y[i] = (Real)table[order[(position[0] + i / COLUMNS) % ROWS] * COLUMNS + i % COLUMNS] * factor - offset;
 }
 """
-CODE = {"im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM, "column_sums": COLUMN_SUMS}
+CODE = {"gather": GATHER, "im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
 
 
-def source(name, dtype, index, **constants):
-    """Return the source of a kernel. index: the integer type of element numbers."""
+def source(name, dtype, index, element="", **constants):
+    """Return the source of a kernel. index: the integer type of element numbers. element: the definition of Element."""
     numbers = "".join(f"constexpr int {key} = {value};\n" for key, value in constants.items())
     real = {"float32": "float", "float64": "double"}[str(dtype)]
-    return f"typedef {real} Real;\ntypedef {index} Index;\n{numbers}{CODE[name]}"
+    return f"typedef {real} Real;\ntypedef {index} Index;\n{element}{numbers}{CODE[name]}"
 
 
 @functools.cache
-def kernel(name, dtype, index, **constants):
-    return xp.RawKernel(source(name, dtype, index, **constants), f"tinygan_{name}")
+def kernel(name, dtype, index, element="", **constants):
+    return xp.RawKernel(source(name, dtype, index, element, **constants), f"tinygan_{name}")
 
 
 def im2col(x, kernel, stride, padding):
@@ -124,19 +114,11 @@ def move(name, source, target, shape, grid, size, stride, padding):
     return target
 
 
-def column_sums(x):
-    """Return the sum over all axes but the last: (..., C) -> (C,), and (n,) -> (1,), in float32 or float64.
-
-    CuPy's own sum gives each column to at most one block, so with few columns most of the GPU would be idle.
-    """
-    x = xp.ascontiguousarray(x).reshape(-1, x.shape[-1] if x.ndim > 1 else 1)
-    (rows, columns), across = x.shape, 1
-    while across < min(columns, 32):
-        across *= 2
-    wide, down = -(-columns // across), THREADS // across  # blocks side by side, rows at a time
-    slabs = max(1, min(BLOCKS // wide, rows // (8 * down)))  # as many rows in each as pay for adding up the slabs
-    sums = xp.empty((slabs, columns), x.dtype)
-    program = kernel("column_sums", x.dtype.name, "long long", ACROSS=across, DOWN=down)
-    slab = -(-rows // slabs)
-    program((wide, slabs), (THREADS,), (x, sums, np.int32(rows), np.int32(columns), np.int32(slab)))
-    return sums[0] if slabs == 1 else column_sums(sums)
+def gather(table, order, position, n, factor, offset):
+    """See backend.gather. One kernel."""
+    y = xp.empty((n, *table.shape[1:]), "float32")
+    element = {"uint8": "typedef unsigned char Element;\n", "float32": "typedef float Element;\n"}[table.dtype.name]
+    program = kernel("gather", "float32", "unsigned int", element, COLUMNS=y.size // n, ROWS=len(order))
+    args = table, order, position, y, np.uint32(y.size), np.float32(factor), np.float32(offset)
+    program((-(-y.size // THREADS),), (THREADS,), args)
+    return y

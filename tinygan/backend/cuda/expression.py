@@ -1,0 +1,90 @@
+"""Elementwise Python functions as lines of CUDA: the function is called once with symbols in place of arrays.
+
+Each operation on a symbol writes a line, such as `const Real v3 = maximum(v1, v2);`, and returns a symbol for its
+result. While the function runs, backend.xp is the namespace of this file, so that xp.sqrt and the like write lines too.
+"""
+
+import contextlib
+
+from ... import backend
+
+FUNCTIONS = "abs exp expm1 log log1p maximum minimum sign sqrt tanh".split()
+PREAMBLE = """
+__device__ Real maximum(Real a, Real b) { return a > b || a != a ? a : b; }  // NaN, if one of them is
+__device__ Real minimum(Real a, Real b) { return a < b || a != a ? a : b; }
+__device__ Real sign(Real x) { return x > 0 ? Real(1) : x < 0 ? Real(-1) : x; }
+"""
+
+
+class Symbol:
+    """A number in a kernel: the name of its variable, and the lines of the program that it belongs to."""
+
+    def __init__(self, name, lines, prefix):
+        self.name, self.lines, self.prefix = name, lines, prefix
+
+    def write(self, text, *args):
+        """Write a line for the operation. text: with {} for each argument, symbols or Python numbers."""
+        names = [x.name if isinstance(x, Symbol) else f"Real({float(x)!r})" for x in args]
+        result = Symbol(f"{self.prefix}{len(self.lines)}", self.lines, self.prefix)
+        self.lines.append(f"const Real {result.name} = {text.format(*names)};")
+        return result
+
+    def __neg__(self):
+        return self.write("-{}", self)
+
+    def __abs__(self):
+        return self.write("fabs({})", self)
+
+    def astype(self, dtype):
+        return self
+
+
+def _operator(symbol):
+    def forward(self, other):
+        return self.write(f"{{}} {symbol} {{}}", self, other)
+
+    def reflected(self, other):
+        return self.write(f"{{}} {symbol} {{}}", other, self)
+
+    return forward, reflected
+
+
+for _name, _symbol in dict(add="+", sub="-", mul="*", truediv="/").items():
+    _forward, _reflected = _operator(_symbol)
+    setattr(Symbol, f"__{_name}__", _forward)
+    setattr(Symbol, f"__r{_name}__", _reflected)
+for _name, _symbol in dict(lt="<", le="<=", gt=">", ge=">=").items():
+    setattr(Symbol, f"__{_name}__", _operator(_symbol)[0])
+
+
+class Namespace:
+    """What an elementwise function finds in backend.xp."""
+
+    def __getattr__(self, name):
+        if name not in FUNCTIONS:
+            raise TypeError(f"a fused function uses xp.{name}, which is not elementwise or not in expression.FUNCTIONS")
+
+        def function(*args):
+            first = next(x for x in args if isinstance(x, Symbol))
+            called = "fabs" if name == "abs" else name
+            return first.write(f"{called}({', '.join(['{}'] * len(args))})", *args)
+
+        return function
+
+
+@contextlib.contextmanager
+def _symbolic():
+    before, backend.xp = backend.xp, Namespace()
+    try:
+        yield
+    finally:
+        backend.xp = before
+
+
+def trace(function, names, prefix="v"):
+    """Return (lines, names of the results) of an elementwise function of as many arguments as `names`."""
+    lines = []
+    with _symbolic():
+        results = function(*(Symbol(name, lines, prefix) for name in names))
+    results = results if isinstance(results, tuple) else (results,)
+    return lines, [r.name if isinstance(r, Symbol) else f"Real({float(r)!r})" for r in results]
