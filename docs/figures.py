@@ -20,7 +20,7 @@ from tinygan import Tensor, backend, data, grad
 from tinygan.app import plots, worlds
 from tinygan.app.runs import Run
 from tinygan.autograd import conv_transpose2d, softplus
-from tinygan.gan import GAN, presets
+from tinygan.gan import presets
 from tinygan.gan.health import METRICS
 from tinygan.gan.losses import LOSSES
 from tinygan.layers import LeakyReLU, Linear, Sequential
@@ -71,20 +71,20 @@ def step_graph():
     rng = backend.RNG(0)
     G = Sequential(Linear(2, 2, rng))
     D = Sequential(Linear(2, 4, rng), LeakyReLU(0.2), Linear(4, 1, rng))
-    gan = GAN(G, D, LOSSES["bce"], 2, rng)
-    real, latent = Tensor(rng.normal((8, 2))), gan.latent(8)
+    real, latent = Tensor(rng.normal((8, 2))), Tensor(rng.normal((8, 2)))
     fake = G(latent)  # its graph is cut off by detach
-    phase = gan.discriminator_loss(real, fake.detach())
-    places = layout(phase.loss)
-    column, row = places[id(phase.fake)]
+    detached = fake.detach()
+    loss = LOSSES["bce"].discriminator(D(real), D(detached))
+    places = layout(loss)
+    column, row = places[id(detached)]
     cut = layout(fake, column - 1, row)
     labels = {id(p): f"D {name}" for name, p in D.named_parameters().items()}
     labels |= {id(p): f"G {name}" for name, p in G.named_parameters().items()}
-    labels |= {id(real): "real", id(phase.fake): "fake", id(latent): "noise"}
+    labels |= {id(real): "real", id(detached): "fake", id(latent): "noise"}
     figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     figure.set_size_inches(fit(axes, [*places.values(), *cut.values()], below=0.35))
-    draw(axes, phase.loss, places, labels)
+    draw(axes, loss, places, labels)
     draw(axes, fake, cut, labels, faded=True)
     gap = (column - 0.5) * COLUMN
     axes.plot([gap, gap], [row * ROW - 0.4, row * ROW + 0.4], color="#b03030", linestyle="--", linewidth=1.5)

@@ -70,7 +70,7 @@ def draw(axes, output, places, labels=None, faded=False):
     for tensor in history(output):
         x, y = places[id(tensor)]
         kind = "operation" if tensor.node else "parameter" if tensor.requires_grad else "constant"
-        made_by = tensor.node.primitive.__name__ if tensor.node else ""
+        made_by = tensor.node.primitive.__name__.replace("_", " ", 1).replace("_", "\n") if tensor.node else ""
         box(axes, x, y, (labels or {}).get(id(tensor), made_by), COLOURS[kind], faded)
         for argument in arguments(tensor):
             arrow(axes, places[id(argument)], (x, y), faded)
