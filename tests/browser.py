@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
+PATIENCE = 60  # seconds to wait for an answer
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Tab": 9}
 
 
@@ -30,7 +32,7 @@ class Browser:
         self.process = subprocess.Popen(words, pass_fds=(commands, answers), **quiet)
         os.close(commands)
         os.close(answers)
-        self.number, self.events, self.buffer = 0, [], b""
+        self.number, self.events, self.buffer, self.targets = 0, [], b"", []
         return self
 
     def __exit__(self, *error):
@@ -59,10 +61,17 @@ class Browser:
 
     def receive(self):
         while b"\0" not in self.buffer:
+            assert select.select([self.answers], [], [], PATIENCE)[0], f"the browser is silent for {PATIENCE} seconds"
             self.buffer += (read := os.read(self.answers, 2**20))
             assert read, "the browser has ended"
         message, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(message)
+
+    def close_pages(self):
+        """Close all pages: a hidden page keeps its timers, and Chromium slows them down."""
+        for target in self.targets:
+            self.call("Target.closeTarget", targetId=target)
+        self.targets, self.events = [], []
 
     def open(self, url, width=1000, height=1100, dark=False, touch=False):
         return Page(self, url, width, height, dark, touch)
@@ -74,6 +83,7 @@ class Page:
     def __init__(self, browser, url, width, height, dark, touch):
         self.browser = browser
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        browser.targets.append(target)
         self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")

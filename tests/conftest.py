@@ -75,9 +75,16 @@ def rng():
 
 
 @pytest.fixture(scope="session")
-def browser():
+def chromium():
     """One headless Chromium for all tests that open a page."""
     if BROWSER is None:
         pytest.skip(MISSING)
     with Browser() as started:
         yield started
+
+
+@pytest.fixture
+def browser(chromium):
+    """The same Chromium, without the pages of other tests."""
+    yield chromium
+    chromium.close_pages()
