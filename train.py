@@ -41,7 +41,7 @@ def train(args) -> int:
     pauses = schedule.pauses(run.settings, per_epoch)  # after an epoch, or after several if they are short
     log = Log(run, training, terminal, per_epoch)
     outputs = Outputs(run, training, batches, quality, log, terminal, pauses)
-    terminal.start(run, training, dataset, f"{max(0, last - step)} to go until {last}, {per_epoch} an epoch")
+    terminal.start(run, training, dataset, f"{max(0, last - step)} to go until step {last}, {per_epoch} per epoch")
     if args.watch:
         terminal.say(f"watch    {watch.serve(run, training)}")
 

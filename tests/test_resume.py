@@ -74,7 +74,7 @@ def copy(stopped, tmp_path):
 def test_a_run_that_was_stopped_within_an_epoch_ends_with_the_same_bits(copy, trained):
     again = train("--resume", copy, "--max-steps", 1000)
     assert again.returncode == 0, again.stderr
-    assert "13 to go until 44" in again.stdout
+    assert "13 to go until step 44" in again.stdout
     assert_same_end(trained[0], copy)
     timings = [row.split(",")[:2] for row in (copy / "timings.csv").read_text().splitlines()]
     assert timings == [["step", "epoch"], ["22", "1"], ["31", "2"], ["44", "2"]]
@@ -175,7 +175,7 @@ def test_where_the_last_checkpoint_is_damaged_the_previous_one_is_resumed(copy, 
     again = train("--resume", copy)
     assert again.stderr.count("\n") == 1 and "last.npz: not a whole checkpoint" in again.stderr
     assert f"using the one before it, {copy}/checkpoint/last.previous.npz" in again.stderr
-    assert "22 to go until 44" in again.stdout
+    assert "22 to go until step 44" in again.stdout
     assert_same_end(trained[0], copy)
 
 
@@ -212,7 +212,7 @@ def test_a_run_that_is_being_trained_is_left_alone(copy):
 
 def test_more_epochs_for_a_resumed_run_are_recorded(copy):
     again = train("--resume", copy, "--epochs", 3, "--max-steps", 35)
-    assert again.returncode == 0 and "4 to go until 35" in again.stdout
+    assert again.returncode == 0 and "4 to go until step 35" in again.stdout
     assert json.loads((copy / "config.json").read_text())["steps"] == 66
     with open(copy / "log.csv", "a") as file:
         file.write("40,2,0.1")  # a row that was cut short

@@ -58,7 +58,7 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     header, rest = done.stdout.split("epoch 1/2: ")
     for words in (
         "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", f"device   {device()}",
-        "44 to go until 44, 22 an epoch", f"run      {folder} ",
+        "44 to go until step 44, 22 per epoch", f"run      {folder} ",
     ):  # fmt: skip
         assert words in header
     assert re.search(

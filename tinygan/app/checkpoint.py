@@ -81,12 +81,12 @@ def read(path):
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if any(m.compress_type != zipfile.ZIP_STORED or m.compress_size != m.file_size for m in members):
-                raise ValueError("it is packed")
+                raise ValueError("it is compressed")
             if sum(m.file_size for m in members) > os.fstat(file.fileno()).st_size:
                 raise ValueError("it claims more than a file of its size can hold")
             arrays = {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
         if arrays.pop("sha256").tobytes() != _sha256(arrays).tobytes():
-            raise ValueError("its hash is another: something in it was changed")
+            raise ValueError("its SHA-256 does not match: its content was changed")
         return json.loads(arrays.pop("about").tobytes()), arrays
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None

@@ -49,7 +49,7 @@ def only_warn(terminal, what: str):
     try:
         yield
     except Exception as error:
-        terminal.warn(f"{what} failed: {in_words(error)}. Training goes on")
+        terminal.warn(f"{what} failed: {in_words(error)}. The run itself is not affected")
 
 
 def not_finite(run, dataset, step: int) -> TrainingError:

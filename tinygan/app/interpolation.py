@@ -47,7 +47,7 @@ def loops(training, rng, n, classes=None):
 
 
 def drawn(training, latent, classes):
-    """Return the images, uint8 (count, n, H, W, C), of latent points (count, n, d) and classes (n,), or None."""
+    """Return the images, uint8 (count, n, H, W, C), of latent vectors (count, n, d) and classes (n,), or None."""
     count, n, size = latent.shape
     if classes is not None:
         classes = classes.take(backend.xp.arange(count * n) % n)

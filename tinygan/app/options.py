@@ -64,12 +64,12 @@ def parse(description, words=None):
     run("--epochs", type=number("epochs", int), metavar="N", help="passes over the data (default: the preset's)")
     steps = "stop after this many steps in all (default: no)"
     run("--max-steps", type=number("max_steps", int), metavar="N", help=steps)
-    run("--seed", type=number("seed", int), metavar="N", help="of weights, noise and order (default: 0)")
+    run("--seed", type=number("seed", int), metavar="N", help="seed of weights, noise and order (default: 0)")
     run(
         "--evaluate-every",
         type=number("evaluate_every", int),
         metavar="N",
-        help="epochs between measurements of quality (default: none)",
+        help="epochs between measurements of quality (default: never)",
     )
     run("--out", type=path, metavar="DIR", help="folder of the run (default: runs/<preset>-<date>-<n>)")
     run("--resume", type=path, metavar="RUN", help="go on with the run in this folder (default: a new run)")
@@ -81,7 +81,7 @@ def parse(description, words=None):
         "--threads",
         type=number("threads", int),
         metavar="N",
-        help="of the CPU (default: OMP_NUM_THREADS, or all cores)",
+        help="number of CPU threads (default: OMP_NUM_THREADS, or all cores)",
     )
     machine(
         "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
@@ -122,8 +122,8 @@ def add_parts(part):
     part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), the first form (no)")
     smoothing = f"D's target for real images; 0.9 is one-sided label smoothing ({own.real_label:g})"
     part("--real-label", type=number("real_label", float), metavar="P", help=smoothing)
-    part("--dropout", type=number("dropout", float), metavar="P", help=f"in D, a probability ({own.dropout:g})")
-    part("--spectral-norm", action=flag, help="on every layer of D (no)")
+    part("--dropout", type=number("dropout", float), metavar="P", help=f"dropout probability in D ({own.dropout:g})")
+    part("--spectral-norm", action=flag, help="spectral norm on every layer of D (no)")
     part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's gradient: none, {', '.join(PENALTIES)} (none)")
     few = f"a probability; 0: none (0, and {AUGMENT} for fewer than {FEW} images)"
     part("--augment", type=number("augment", float), metavar="P", help=f"random changes to images before D, {few}")

@@ -107,7 +107,7 @@ def curves(log, measured=()):
         step, epoch = part[-1][:2]
         rows.append((step, epoch, *(mean(column) for column in list(zip(*part))[2:])))
     found = dict(zip(LOG_COLUMNS, zip(*rows)))
-    if measured and rows:  # an epoch can end behind its last row
+    if measured and rows:  # an epoch can end after its last row
         until = [*found["step"][1:], math.inf]
         seen = ([multiple for at, _, _, multiple in measured if at < end] for end in until)
         found["multiple"] = [multiples[-1] if multiples else None for multiples in seen]
@@ -125,14 +125,14 @@ def panel(title, lines, config):
     meanings = {
         "loss": "What each side minimises. They play against each other: neither needs to fall.",
         "output of D": "Probability of being real. Both near 0.5: D cannot tell. 1 against 0 for long: D has won.",
-        "accuracy of D": "Share of images that D places rightly. 1 for long: G learns little.",
-        "norm of the gradient": "All parameters together. When G's vanishes, it has stopped learning.",
-        "distance within a batch": "A fall to a fraction: G is collapsing, its images become alike.",
+        "accuracy of D": "Share of images that D classifies correctly. 1 for long: G learns little.",
+        "norm of the gradient": "All parameters together. When G's gradient vanishes, G has stopped learning.",
+        "distance within a batch": "If it falls to a fraction, G is collapsing: its images become alike.",
         "penalty": "On the gradient of D.",
         "distance from real images": "Of 5,000 samples, measured every few epochs: 1 would be as good as real ones.",
     }
     if config["loss"] != "bce":
-        meanings["output of D"] = "Higher is more real. The two far apart: D tells them easily."
+        meanings["output of D"] = "Higher is more real. If the curves are far apart, D tells real from fake easily."
     share = title == "accuracy of D" or (title == "output of D" and config["loss"] == "bce")
     return {
         "title": title, "lines": lines, "meaning": meanings[title], "share": share, "log": title in plots.LOGARITHMIC,
@@ -147,7 +147,7 @@ def metrics(path, step):
         if found["step"] != step:
             return None
         generated, real = dict(found.pop("samples")), dict(found.pop("real"))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # not there, or not as evaluate.py writes it
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing, or not in evaluate.py's format
         return None
     pairs = {name: (value, real.get(name)) for name, value in generated.items()}
     compared = [[spaced(name), *map(text, pair)] for name, pair in pairs.items() if pair != (None, None)]
@@ -190,7 +190,7 @@ def commands(run, config):
         ["go on", f"{command('train')} --resume {folder} --epochs N"],
         ["draw more", f"{command('sample')} {folder} --n 100 --out grid.png"],
         *(one if config["conditional"] else []),
-        ["between latent points", f"{command('sample')} {folder} --interpolate --out walk.gif"],
+        ["between latent vectors", f"{command('sample')} {folder} --interpolate --out walk.gif"],
         ["nearest training images", f"{command('sample')} {folder} --nearest --out nearest.png"],
         ["measure", f"{command('evaluate')} {folder}"],
     ]

@@ -80,7 +80,7 @@ def resumed_run(args) -> Start:
     run.load(training=training, batches=batches)
     if run.about.get("kernels") not in (None, backend.kernels()):
         print(
-            f"{run.about['kernels']} computed this run so far; {backend.kernels()} differs in the last bits",
+            f"{run.about['kernels']} computed this run so far; with {backend.kernels()} the last bits will differ",
             file=sys.stderr,
         )
     quality.start(run, int(training.steps[0]))

@@ -2,7 +2,7 @@
 
 `use(device)` is called once, before anything is built. Other code reads `backend.xp`, the array namespace, and calls
 the functions of this file, so one source runs on either device. Here each function is described; `cpu/` and `cuda/`
-have one of the same name, and a test compares their signatures. Arrays are channels last.
+have a function of the same name, and a test compares their signatures. Arrays are channels last.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from . import cpu
 
 Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
 xp = np  # the array namespace: numpy, or cupy after use("cuda")
-device = "cpu"  # the name that `use` was called with
+device = "cpu"  # the device in use: cpu, cuda or cuda:N
 RNG = cpu.RNG  # seeded random numbers: normal(shape), uniform(shape), and a state that can be saved
 AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host; ready() says if it is done, get() waits for it
 KERNELS = "TINYGAN_KERNELS"  # the environment variable that chooses numpy or numba for the CPU

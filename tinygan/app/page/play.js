@@ -1,4 +1,4 @@
-/* "Play with it": G computes images in the page. The state is a latent point and a class; all else shows these two. */
+/* "Play with it": G computes images in the page. The state is a latent vector and a class; all else shows these two. */
 
 const play = { point: [], label: 0, from: [], to: [], walking: null, waiting: [], grid: [] };
 const SHOWN = 8;  // sliders that are not folded away
@@ -38,7 +38,7 @@ function buildSliders(first, rest, names, point, change) {
   });
 }
 
-/* A button with an image of G; point() is the latent point to draw, and label its class. */
+/* A button with an image of G; point() is the latent vector to draw, and label its class. */
 function thumbnail(parent, name, point, label, click) {
   const attributes = { type: "button", class: "thumbnail", "aria-label": name, title: name };
   const button = element(parent, "button", null, attributes);

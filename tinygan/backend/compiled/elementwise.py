@@ -59,7 +59,7 @@ def fuse(function):
             out = np.empty(_largest(arrays), arrays[0].dtype)
         targets = out if isinstance(out, tuple) else (out,)
         if not all(target.flags.c_contiguous for target in targets):
-            raise ValueError("a fused function writes to arrays without gaps")
+            raise ValueError("a fused function writes to C-contiguous arrays")
         aliases = tuple(next((i for i, a in enumerate(args) if a is target), None) for target in targets)
         views, kinds = _arrange(args, COLUMNS)
         matrices = [target.reshape(views[kinds.index("m")].shape) for target in targets]

@@ -22,12 +22,12 @@ def fuse(function):
         shape, blocks, take = _cut(args)
         if out is None:
             dtype = next(a.dtype for a in args if isinstance(a, numpy.ndarray))
-            if len(blocks) == 1 and (result := function(*take(blocks[0]))).base is None:  # no view of an argument
+            if len(blocks) == 1 and (result := function(*take(blocks[0]))).base is None:  # not a view of an argument
                 return result.reshape(shape).astype(dtype, copy=False)
             out = numpy.empty(shape, dtype)
         targets = out if isinstance(out, tuple) else (out,)
         if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, numpy.ndarray)):
-            raise ValueError("a fused function writes to arrays without gaps")
+            raise ValueError("a fused function writes to C-contiguous arrays")
 
         columns, joined, _ = _layout(shape)
 
@@ -116,7 +116,7 @@ def mean_and_variance(x, then=None):
 def _cut(args):
     """Return (shape of the large arguments, blocks of their rows, function from a block to the arguments for it).
 
-    Rows are joined to at least ROW elements, because NumPy pays a start-up cost per row. Arguments (C,) are repeated to
+    Rows are joined to at most ROW elements, because NumPy pays a start-up cost per row. Arguments (C,) are repeated to
     match.
     """
     shapes = (a.shape for a in args if isinstance(a, numpy.ndarray))
