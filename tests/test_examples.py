@@ -43,7 +43,7 @@ WITH_FEW_IMAGES = """
 import tinygan
 mnist = tinygan.data.load()
 few = mnist._replace(images=mnist.images[:64], labels=mnist.labels[:64])
-tinygan.data.load = lambda *source: few
+tinygan.data.load = lambda *source, **options: few
 """
 STEPS = "\nprint('steps', model.run.load())\n"
 

@@ -36,16 +36,19 @@ def without_prefix(arrays: dict) -> dict:
 def begin_with(origin: Run, training: Training) -> str:
     """Load the weights of `origin` that fit into both networks and the EMA, and return in a sentence what did not fit.
 
-    Optimisers, schedules and random numbers begin anew. Raises RunError if nothing of a network fits.
+    Optimisers, schedules and random numbers begin anew. Raises RunError if nothing of G fits.
     """
     networks = {"generator": Fitting(training.gan.G), "discriminator": Fitting(training.gan.D)}
     origin.load(**{f"training.{name}": part for name, part in networks.items()})
-    for name, part in networks.items():
-        if not part.fits:
-            raise RunError(f"--from {origin.folder}: its {name} has no array of the shape that this run needs")
+    if not networks["generator"].fits:
+        raise RunError(f"--from {origin.folder}: its generator has no array of the shape that this run needs")
     if training.ema:
         training.ema.target.data[...] = training.ema.source.data  # of arrays that the other run has no average of
         origin.load(**{"training.ema": Fitting(training.ema)})
-    others = [f"{name} {array}" for name, part in networks.items() for array in part.others]
+    others = [
+        f"{name} {array}" if part.fits else f"the whole {name}"
+        for name, part in networks.items()
+        for array in (part.others if part.fits else [""])
+    ]
     begun = f"with the weights of {origin.folder}"
     return f"{begun}; of other shapes, and so begun anew: {', '.join(others)}" if others else begun
