@@ -31,7 +31,7 @@ class Handler(SimpleHTTPRequestHandler):
         return self.headers.get("Host", "").rpartition(":")[0] in (ADDRESS, "localhost")
 
     def end_headers(self):
-        self.send_header("Cache-Control", "no-cache")  # browsers ask again, and get 304 if nothing is new
+        self.send_header("Cache-Control", "no-store")  # dates have whole seconds, and two pages may share one
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 

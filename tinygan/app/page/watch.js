@@ -5,7 +5,7 @@ const EVERY = 2000;  // milliseconds
 async function renew(before) {
   let text = before;
   try {
-    const answer = await fetch(location.pathname, { cache: "no-cache" });
+    const answer = await fetch(location.pathname, { cache: "no-store" });
     if (answer.ok) text = await answer.text();
     if (text !== before) showRun(contentOf(new DOMParser().parseFromString(text, "text/html")));
     $("live").textContent = "This page follows the run.";
