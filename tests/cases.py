@@ -27,10 +27,10 @@ def positive(*shape):
     return 0.5 + np.abs(r(*shape))
 
 
-def batch_norm(x, gamma, beta, slope=1.0):
+def batch_norm(x, gamma, beta, slope=1.0, eps=1e-3):
     running = [backend.xp.zeros_like(gamma.data) for _ in range(2)]
-    statistics = formulas.batch_norm_statistics(x.data, gamma.data, beta.data, *running, 0.1, 1e-3)
-    return ag.batch_norm(x, gamma, beta, statistics, eps=1e-3, slope=slope)
+    statistics = formulas.batch_norm_statistics(x.data, gamma.data, beta.data, *running, 0.1, eps)
+    return ag.batch_norm(x, gamma, beta, statistics, eps=eps, slope=slope)
 
 
 def leaky_relu_grad(x):

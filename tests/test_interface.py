@@ -87,7 +87,7 @@ def test_training_returns_the_model_of_its_run_and_gives_signals_back(tiny, tmp_
 def test_what_train_refuses_is_said_and_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for options, message in (
-        ({"epochs": 0}, "must be from 1 to 100000"),
+        ({"epochs": 0}, "must be a whole number from 1 to 100000"),
         ({"stepz": 3}, "unrecognized arguments: --stepz"),
         ({"data": "nowhere", "device": "cpu"}, "nowhere: there is no such folder"),
     ):

@@ -91,7 +91,7 @@ def test_parts_compose(parts):
 @pytest.mark.parametrize("name", ["cgan", "r3gan"])
 def test_the_schedule_of_a_budget_of_a_billion_steps_is_a_small_table(name):
     training = build(name, steps=10**9)
-    (target, table), every = training.schedules[0], training.steps_per_value
+    target, table, every = training.scheduled[0], training.schedule[:, 0], training.steps_per_value
     assert len(table) == presets.LONGEST and every * len(table) == 10**9
     for step in (0, every - 1, every, 10**9):
         training.steps[...] = step

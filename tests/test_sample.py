@@ -190,7 +190,7 @@ def test_a_class_is_asked_for_by_the_name_of_its_folder():
 REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.jpg", [], "ends in .png or .npz; got"),
     ("grey", "a.gif", [], "a .gif needs --interpolate"),
-    ("grey", "a.gif", ["--nearest"], "a .gif moves"),
+    ("grey", "a.gif", ["--nearest"], "a .gif needs --interpolate"),
     ("grey", "a.onnx", ["--n", 3], "holds G itself, and no images to choose"),
     ("grey", "no/a.png", [], "there is no folder"),
     ("grey", "a.png", ["--n", 0], "--n must be positive"),
@@ -202,8 +202,8 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
     ("classes", "a.png", ["--digit", 3], "can be asked for digits 0 to 2"),
     ("colour", "a.png", ["--nearest"], "has images of (8, 8, 1)"),
-    ("ring", "a.png", ["--nearest"], "is a run on a toy world: of points there is no"),
-    ("ring", "a.gif", ["--interpolate"], "is a run on a toy world: of points there is no"),
+    ("ring", "a.png", ["--nearest"], "is a run on a toy world"),
+    ("ring", "a.gif", ["--interpolate"], "is a run on a toy world"),
     ("grey", "a.png", ["--checkpoint", "best"], "there is no such checkpoint"),
     ("nowhere", "a.png", [], "is not a run"),
 ]
