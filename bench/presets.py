@@ -45,10 +45,10 @@ LESSONS = {
 QUALITY = {  # heading: (metric of metrics.json, format)
     "precision": ("precision", ".2f"),
     "recall": ("recall", ".2f"),
-    "coverage": ("coverage", ".2f"),
+    "coverage": ("coverage", ".3f"),
     "label KL": ("label_divergence", ".2g"),
     "classifier score": ("classifier_score", ".2f"),
-    "of the class asked for": ("agreement", ".1%"),
+    "of the class asked for": ("agreement", ".2%"),
     "memorisation": ("memorisation", ".2f"),
 }
 
