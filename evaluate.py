@@ -65,7 +65,9 @@ def main(args):
         results[str(run.folder)] = result
         write_text(run.folder / f"metrics{suffix}.json", json.dumps(result, indent=2) + "\n")
         plots.save_strips(run.folder / f"metrics{suffix}.png", strips)
-        report.save(run)
+        training = run.settings.training()
+        run.load_generator(training)  # the page plays with the last G, whichever was measured
+        report.save(run, training)
     print(table(results))
     return 0
 

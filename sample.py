@@ -120,7 +120,7 @@ def draw_points(args, run, training):
 
 
 def draw_images(args, run, training, classes):
-    """Write images of a run; classes: how many can be chosen, 0 if they cannot."""
+    """Write images of a run; classes: the number of classes to choose from, or 0."""
     draw = ways if args.interpolate else pairs if args.nearest else grid
     in_turn = classes if args.label is None else 0  # number of classes that are drawn one after the other
     if run.settings.groups and in_turn:  # a picture has the largest groups; a number of images has the shares of all

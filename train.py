@@ -7,8 +7,8 @@
     python train.py --from runs/... --data DIR   begin with its weights
     python train.py --watch                      follow it in a browser
 
-The folder runs/<preset>-<date>-<n> gets samples of each epoch, curves, a log,
-settings and checkpoints. Ctrl-C saves; a kill costs about a minute of work.
+The folder runs/<preset>-<date>-<n> gets samples of up to 40 epochs, curves, a
+log, settings and checkpoints. Ctrl-C saves; a kill costs about a minute of work.
 """
 
 import functools
@@ -22,7 +22,7 @@ from tinygan.app.log import Log
 from tinygan.app.options import parse
 from tinygan.app.signals import stop_on_signals
 from tinygan.app.start import new_run, resumed_run
-from tinygan.app.terminal import Terminal
+from tinygan.app.terminal import Terminal, say
 
 
 def train(args) -> int:
@@ -38,12 +38,12 @@ def train(args) -> int:
     stop = stop_on_signals()
 
     per_epoch, step, last = batches.steps_per_epoch, int(training.steps[0]), run.settings.last_step
-    pauses = schedule.pauses(run.settings, per_epoch)  # after an epoch, or after several if they are short
+    pauses = schedule.pauses(run.settings, per_epoch)  # after each epoch, or after some if there are many
     log = Log(run, training, terminal, per_epoch)
     outputs = Outputs(run, training, batches, quality, log, terminal, pauses)
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until step {last}, {per_epoch} per epoch")
     if args.watch:
-        terminal.say(f"watch    {watch.serve(run, training)}")
+        say(f"watch    {watch.serve(run, training)}")
 
     while True:
         if step in pauses:  # after the checkpoint: if drawing fails or is killed, the resumed run begins with it
@@ -72,7 +72,7 @@ def train(args) -> int:
         if args.watch and step not in pauses:
             outputs.save_page()
 
-    if stop:
+    if stop and step < last:
         terminal.stopped(run, step)
         return 128 + stop[0]  # 130 after Ctrl-C, 143 after SIGTERM
     outputs.finish()

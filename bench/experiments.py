@@ -170,10 +170,9 @@ def build(args, dataset, sizes):
     presets.build_discriminator = lambda preset, shape, rng, n: discriminator(args, n, shape, rng)
     training = presets.build(preset, shape, args.seed, classes, sizes)
     training.D_optimizer.lr *= args.lr_ratio
-    training.schedules = [
-        (rate, table * args.lr_ratio if rate is training.D_optimizer.lr else table)
-        for rate, table in training.schedules
-    ]
+    for i, rate in enumerate(training.scheduled):
+        if rate is training.D_optimizer.lr:
+            training.schedule[:, i] *= args.lr_ratio
     return training
 
 

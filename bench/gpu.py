@@ -37,8 +37,9 @@ def tinygan_step(preset, batch_size, tf32, captured):
     backend.use("cuda")
     backend.tf32(tf32)
     recipe = presets.PRESETS[preset]._replace(batch_size=batch_size, ema=0.0)
-    training = presets.build(recipe, (28, 28, 1), seed=0)
-    batches = data.Batches(data.load(), batch_size, 0, recipe.n_critic)
+    dataset = data.load()
+    training = presets.build(recipe, (28, 28, 1), seed=0, classes=dataset.classes)
+    batches = data.Batches(dataset, batch_size, 0, recipe.n_critic, recipe.conditional)
     batches.start_epoch(0)
     one, count = (lambda: training.step(batches)), 0
     one = backend.capture(one) if captured else one

@@ -23,8 +23,8 @@ PARTS = {
     "gan/: the step, losses, penalties, models": [
         f"tinygan/gan/{name}.py" for name in ("gan", "losses", "penalties", "models")
     ],
-    "gan/: the rest (presets, training, EMA, health)": [
-        f"tinygan/gan/{name}.py" for name in ("__init__", "presets", "training", "ema", "health")
+    "gan/: the rest (presets, training, EMA, health, augmentation)": [
+        f"tinygan/gan/{name}.py" for name in ("__init__", "presets", "training", "ema", "health", "augment")
     ],
     "data/": ["tinygan/data"],
     "metrics/": ["tinygan/metrics"],

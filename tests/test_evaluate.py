@@ -65,6 +65,7 @@ def test_it_changes_nothing_else_in_the_run(measured):
     assert after.pop(folder / "r" / "metrics.json") and after.pop(folder / "r" / "metrics.png")
     assert after.pop(folder / "r" / "report.html") != before.pop(folder / "r" / "report.html")  # it shows them
     assert after == before
+    assert '"generator": {' in (folder / "r" / "report.html").read_text()  # the page still plays with G
 
 
 def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):

@@ -104,3 +104,6 @@ def test_labels_can_be_left_unused(labelled, tmp_path):
         assert (config["preset"], config["classes"]) == (preset, classes)
     refused = train(*words, "--preset", "dcgan", "--groups", 2, "--out", tmp_path / "c")
     assert "the preset dcgan takes no classes" in refused.stderr and not (tmp_path / "c").exists()
+    refused = train("--data", "ring", "--groups", 3, "--out", tmp_path / "d")
+    assert "--groups are for images" in refused.stderr and not (tmp_path / "d").exists()
+    assert "0, or a whole number from 2 to 256; got 1" in train("--groups", 1).stderr

@@ -40,6 +40,15 @@ def test_the_average_of_weights_is_that_of_the_other_run_or_begins_with_its_weig
         assert (new.gan.G.flat.data == old.gan.G.flat.data).all()
 
 
+def test_an_augmented_network_begins_with_the_weights_of_a_plain_one(tmp_path):
+    origin = new_run(tmp_path / "r", "cgan", classes=10)
+    old = lively(origin.settings.training())
+    origin.save(training=old)
+    new = settings("cgan", classes=10, augment=0.5, seed=1).training()
+    assert origin_module.begin_with(origin, new) == f"with the weights of {origin.folder}"
+    assert (new.gan.D.flat.data == old.gan.D.flat.data).all()
+
+
 def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
     words = ["--from", trained[0], "--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     done = train(*words, "--out", tmp_path / "r")

@@ -22,8 +22,8 @@ def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[
     classes = np.arange(SAMPLES) % max(1, network.classes)
     images = backend.to_host(training.sample(latent, backend.to_device(classes) if network.classes else None))
     z, x = backend.to_host(latent), without_class_means(images.reshape(SAMPLES, -1), classes)
-    slopes = np.linalg.lstsq(z, x, rcond=None)[0]
-    directions = np.linalg.svd(slopes)[0]
+    slopes = np.linalg.solve(z.T @ z, z.T @ x)  # of least squares
+    directions = np.linalg.svd(slopes @ slopes.T)[0]  # the U of `slopes`, without a V of pixels x pixels
     if len(network.shape) == 1 or network.shape[2] != 1:  # points have no strokes, and of coloured images none is known
         return directions, [""] * network.latent_size
     found = properties((images[..., 0] + 1) / 2)

@@ -66,6 +66,8 @@ def not_finite(run, dataset, step: int) -> TrainingError:
                 if i % batches.steps_per_epoch == 0:
                     batches.start_epoch(i // batches.steps_per_epoch)
                 training.step(batches)
+        if not training.is_finite():
+            where = f"at step {step} in a gradient, or in the update of the weights"
     except NotFinite as error:
         where = f"at step {i + 1} {error}"
     return TrainingError(

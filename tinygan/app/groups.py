@@ -26,6 +26,8 @@ def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
     if args.groups and not conditional:
         raise ValueError(f"--groups are classes for both networks, and the preset {args.preset} takes no classes")
     images, k = dataset.images, args.groups
+    if k and images.ndim != 4:
+        raise ValueError("--groups are for images, not for toy worlds")
     if k is None:
         k = min(GROUPS, len(images) // LEAST) if conditional and images.ndim == 4 else 0
     if k < 2:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import backend, data
+from ..gan.presets import Preset
 from . import pictures, plots, signals
 from .options import parse
 from .runs import Run, new_folder
@@ -40,12 +41,17 @@ class Model:
         self.latent_size, self.classes = self.training.gan.latent_size, self.training.gan.classes
 
     def sample(self, n: int = 1, digit: int | None = None, seed: int | None = None) -> np.ndarray:
-        """Draw n images, of the class `digit` or of each class in turn. The same seed draws the same images."""
+        """Draw n images, of the class `digit`, or of each class in turn, or of groups by their shares, from a seed."""
         if digit is not None and not 0 <= digit < self.classes:
             choice = f"classes 0 to {self.classes - 1}" if self.classes else "no classes"
             raise ValueError(f"{self.run.folder} has {choice}; got digit {digit}")
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
-        labels = None if not self.classes else np.arange(n) % self.classes if digit is None else np.full(n, digit)
+        labels = None
+        if digit is not None:
+            labels = np.full(n, digit)
+        elif self.classes:
+            in_turn = np.arange(n) % self.classes
+            labels = backend.to_host(self.training.mixed_classes(n)) if self.run.settings.groups else in_turn
         return self.generate(latent, labels)
 
     def generate(self, latent, labels=None) -> np.ndarray:
@@ -69,6 +75,8 @@ class Model:
 
     def grid(self) -> np.ndarray:
         """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class."""
+        if self.run.settings.points:
+            raise ValueError(f"{self.run.folder} is a run on a toy world: points have no grid")
         latent, labels = pictures.fixed_inputs(self.run.settings)
         images = data.to_pixels(backend.to_host(self.training.sample(latent, labels)))
         return plots.grid(images, 10 if self.classes else None)
@@ -122,7 +130,7 @@ def as_words(name: str, value) -> list[str]:
     """Return an option as words of a command line: epochs=2 is --epochs 2, watch=True is --watch."""
     flag = "--" + name.strip("_").replace("_", "-")
     if isinstance(value, bool):
-        return [flag if value else flag.replace("--", "--no-", 1)]
+        return [flag] if value else [flag.replace("--", "--no-", 1)] if name in Preset._fields else []
     return [] if value is None else [flag, str(value)]
 
 

@@ -28,7 +28,7 @@ WITH_RESUME = {
 }  # these may change in a run
 
 
-LIMITS = {  # of the options that are numbers
+LIMITS = {  # of the options: (whether a value is valid, what it must be)
     **FIELDS,
     **OPTION_FIELDS,
     "epochs": whole(1, 100_000),
@@ -36,7 +36,7 @@ LIMITS = {  # of the options that are numbers
     "evaluate_every": whole(1, 10**9),
     "threads": whole(1, 1024),
     "size": whole(8, 256),
-    "groups": whole(0, 256),
+    "groups": (lambda k: k == 0 or 2 <= k <= 256, "0, or a whole number from 2 to 256"),
 }
 
 
@@ -141,7 +141,7 @@ def chosen_preset(args, dataset, origin=None):
     name = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED)
     base = origin.preset if origin and origin.name == name else for_data(PRESETS[name], shape)
     fields = {key: value for key, value in vars(args).items() if key in PRESETS[name]._fields and value is not None}
-    if len(shape) == 3 and len(dataset.images) < FEW:
+    if len(shape) == 3 and len(dataset.images) < FEW and not base.augment:
         fields.setdefault("augment", AUGMENT)
     if args.penalty:
         kind, weight = args.penalty

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .. import backend
 from ..gan.training import Training
 from ..layers import Module
@@ -11,7 +13,7 @@ from .runs import Run, RunError
 class Fitting:
     """A part of a training that loads what fits, by name and shape. fits, others: the names of its arrays.
 
-    A network that takes labels has the names of one without, after "network.".
+    A network that takes labels, or is augmented, has the names of the network inside it, after "network.".
     """
 
     def __init__(self, part) -> None:
@@ -30,7 +32,7 @@ class Fitting:
 
 
 def without_prefix(arrays: dict) -> dict:
-    return {name.removeprefix("network."): array for name, array in arrays.items()}
+    return {re.sub(r"^(network\.)+", "", name): array for name, array in arrays.items()}
 
 
 def begin_with(origin: Run, training: Training) -> str:

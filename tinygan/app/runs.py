@@ -36,6 +36,7 @@ LOG_COLUMNS = ("step", "epoch", *METRICS)
 TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # seconds: of the steps since the row before
 BEGUN = {  # what is in a folder if its run was killed before config.json was there
     "samples", "checkpoint", "log.csv", "timings.csv", "log.csv.tmp", "timings.csv.tmp", "config.json.tmp",
+    "groups.npz", "groups.npz.tmp",
 }  # fmt: skip
 PICTURE = re.compile(r"epoch_(\d{4,9})\.png")
 WORD = re.compile(r"[\w.+-]{1,80}", re.ASCII)
@@ -52,11 +53,11 @@ class Run:
         self.folder, self.settings, self.about = Path(folder), settings, about or {}
 
     @classmethod
-    def create(cls, settings: Settings, out: str | Path | None = None, **parts) -> Run:
+    def create(cls, settings: Settings, out: str | Path | None = None, prepare=None, **parts) -> Run:
         """Create a run in the folder `out`, or in runs/<preset>-<date>-<n>, with `parts` as its first checkpoint.
 
-        config.json is written last: with it, the folder is a run. Raises RunError if the folder has a run already, and
-        if it cannot be written.
+        prepare: a function of the run that writes further files. config.json is written last: with it, the folder is a
+        run. Raises RunError if the folder has a run already, and if it cannot be written.
         """
         try:
             run = cls(out or new_folder(f"runs/{settings.name}-{time.strftime('%Y%m%d')}"), settings)
@@ -69,6 +70,8 @@ class Run:
             run.lock()
             run.write_rows([], [])
             run.save(**parts)
+            if prepare:
+                prepare(run)
             run.write_config()
         except OSError as error:
             raise RunError(f"no run can be written to {error.filename or out} ({error.strerror})") from None

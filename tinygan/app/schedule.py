@@ -1,16 +1,16 @@
 """When a run pauses to show itself: after each epoch of a short run, after some 40 epochs of a long one.
 
-With 100 images an epoch is 3 steps, and a run has 3,125 epochs. Pictures, a page and a checkpoint after each of them
-would take far longer than the steps. So the pauses of a long run grow geometrically: a GAN changes most in its first
-steps. They follow from the budget alone, so a run that was stopped and resumed draws the same pictures as one that was
-not. The curves and the page show only the latest state; they are drawn at a pause if PAGE_EVERY seconds have passed.
+With 100 images an epoch of cgan is 3 steps, and a run has 10,000 epochs. Pictures, a page and a checkpoint after each
+of them would take far longer than the steps. So the pauses of a long run grow geometrically: a GAN changes most in its
+first steps. They follow from the settings alone, so a run that was resumed draws the same pictures as one that was not.
+The curves and the page show only the latest state; they are drawn at a pause if PAGE_EVERY seconds have passed.
 """
 
 import math
 
-PICTURES = 40  # the most epochs of a run that are shown
+PICTURES = 40  # the most epochs of a run that are shown, without --evaluate-every
 PAGE_EVERY = 10.0  # seconds between two versions of the curves and the page
-SAVE_EVERY = 60.0  # seconds between checkpoints from one pause to the next
+SAVE_EVERY = 60.0  # the most seconds between two checkpoints
 
 
 def shown_epochs(epochs: int) -> list[int]:

@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from .. import backend, data
@@ -13,6 +14,7 @@ from .origin import begin_with
 from .quality import Quality
 from .runs import Run, RunError
 from .settings import Settings
+from .terminal import Terminal
 
 
 class Start(NamedTuple):
@@ -29,9 +31,11 @@ def new_run(args) -> Start:
     """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
     source = absolute(args.data)
     origin = Run.open(args.from_run) if args.from_run else None
+    size = args.size
     if origin:
         args.preset = args.preset or origin.settings.name
-    loaded = data.load(args.data, size=args.size, skip_broken=bool(args.skip_broken))
+        size = size or (None if origin.settings.points else origin.settings.shape[0])  # so that its weights fit
+    loaded = data.load(args.data, size=size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
     dataset, sizes = groups.learned(args, loaded)
@@ -46,9 +50,9 @@ def new_run(args) -> Start:
     settings = with_epochs(settings, args.epochs, batches)
     training, quality = settings.training(), Quality(settings, loaded, args.quiet)
     if origin:
-        print(f"begins   {begin_with(origin, training)}")
-    run = Run.create(settings, args.out, training=training, batches=batches)
-    groups.save(run, dataset)
+        Terminal(args.quiet).say(f"begins   {begin_with(origin, training)}")
+    write_groups = partial(groups.save, dataset=dataset)
+    run = Run.create(settings, args.out, write_groups, training=training, batches=batches)
     quality.start(run, 0)
     return Start(run, dataset, training, batches, quality)
 

@@ -44,7 +44,7 @@ class Terminal:
         first, last = step // per_epoch + 1, -(-end // per_epoch)
         title = f"epoch {first}" if first == last else f"epochs {first}-{last}"
         before = (first - 1) * per_epoch
-        hide = True if self.quiet else False if "notebook" in tqdm.__name__ else None  # None: unless it is a terminal
+        hide = True if self.quiet else None  # None: unless it is a terminal or a notebook
         options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
         return tqdm(desc=title, initial=step - before, total=end - before, disable=hide, **options)
 
@@ -116,8 +116,9 @@ def command(script):
     started, name = Path(sys.argv[0]), sys.argv[0].rpartition(" ")[2]
     if name in SCRIPTS:  # tinygan train; see tinygan/__main__.py
         return f"{sys.argv[0].rpartition(' ')[0]} {script}"
-    beside = started.with_name(f"{script}.py") if started.suffix == ".py" else Path(f"{script}.py")
-    return f"{quoted(sys.orig_argv[0])} {quoted(beside)}"
+    if started.suffix == ".py" and started.stem in SCRIPTS:
+        return f"{quoted(sys.orig_argv[0])} {quoted(started.with_name(f'{script}.py'))}"
+    return f"{quoted(sys.orig_argv[0])} -m tinygan {script}"  # a notebook, or another program
 
 
 def quoted(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+from contextlib import suppress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 def serve(run, training) -> str:
     """Serve the folder of a run until the process ends, on a free port, and return the address of its page."""
-    if not (run.folder / "report.html").exists():
+    with suppress(Exception):  # the page is written again at the first pause, which reports an error
         report.save(run, training)
     handler = functools.partial(Handler, directory=str(run.folder.resolve()))
     server = ThreadingHTTPServer((ADDRESS, 0), handler)

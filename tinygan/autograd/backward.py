@@ -25,7 +25,7 @@ def grad(
     an error, because in training it is a mistake, such as a detach in the wrong place.
 
     Raises ValueError for a missing or misshapen grad_output and for an unused input, RuntimeError for a graph that an
-    earlier walk freed, or that is out of date because one of its tensors was updated in place.
+    earlier grad freed, or that is out of date because one of its tensors was updated in place.
     """
     order = _path(output, inputs)
     on_path = {id(x) for x in (*order, *inputs)}

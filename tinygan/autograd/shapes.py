@@ -16,7 +16,7 @@ from .tensor import primitive
 def sum_to(x, shape):
     """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
-        return backend.column_sums(formulas.identity, x)  # the gradient of every bias
+        return backend.column_sums(formulas.identity, x)  # such as the gradient of a bias
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)

@@ -140,7 +140,7 @@ def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding
 
 
 def column_sums(function: Callable, *args, out: Array | None = None, then: tuple | None = None) -> Any:
-    """Sum function(*args), an elementwise function as for `fuse`, over all axes but the last: (..., C) -> (C,).
+    """Sum function(*args), elementwise as for `fuse`, over all axes but the last: (..., C) -> (C,); (N,) -> (1,).
 
     A function of several results gets the sums of each, as a list. out: an array that function(*args) is written to.
     then: (fused function, its further arguments, its outs): it gets the sums as its first arguments, and replaces them.

@@ -1,8 +1,9 @@
 """Augmentation before D, for few images (Zhao et al. 2020).
 
 With few real images, D learns them by heart, and its gradient no longer helps G. So D gets every image, real or fake,
-changed at random: shifted, partly covered, brighter or darker. The changes are differentiable, so the gradient reaches
-G through them. G itself learns to make images without them, because real and fake images are changed alike.
+changed at random: shifted around the edges, partly covered, brighter or darker. The changes are differentiable, so the
+gradient reaches G through them. G itself learns to make images without them, because real and fake images are changed
+alike.
 """
 
 from .. import backend
@@ -13,7 +14,7 @@ from ..layers import Module
 class Augmented(Module):
     """D(T(x)): each of the three changes is made to an image with probability p. images: (N, H, W, C) in [-1, 1]"""
 
-    SHIFT, COVER, BRIGHTNESS = 1 / 8, 1 / 4, 0.5  # at most: parts of the sides, and of the range of a pixel
+    SHIFT, COVER, BRIGHTNESS = 1 / 8, 1 / 4, 0.5  # at most: parts of the sides; of pixels in [-1, 1]
 
     def __init__(self, network: Module, p: float, rng) -> None:
         self.network, self.p, self.rng = network, p, rng

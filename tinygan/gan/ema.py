@@ -21,8 +21,8 @@ class EMA:
     is halved. Early in training the half-life is a twentieth of the images so far, so that the random initial weights
     are soon forgotten (Karras et al. 2020).
 
-    average: a network of the same architecture. Only parameters are averaged. Before it is used, its BatchNorm
-    statistics must be computed by update_bn_statistics.
+    network: flattened, as by Adam. average: a network of the same architecture. Only parameters are averaged. Before it
+    is used, its BatchNorm statistics must be computed by update_bn_statistics.
     """
 
     RAMP = 0.05

@@ -70,7 +70,7 @@ class GAN:
         return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
 
     def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return D's logits, by one pass. BatchNorm needs two: the logits of fakes must not depend on real images."""
+        """Return D's logits. BatchNorm needs two passes: G's phase has no real images on which fakes could depend."""
         if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
             return self.D(real, *labels), self.D(fake, *labels)
         logits = self.D(concatenate(real, fake, axis=0), *(concatenate(x, x, axis=0) for x in labels))

@@ -48,7 +48,7 @@ def measure(
 
 
 def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
-    """Sum over batches of logits (N,): D's outputs for each, and how many of `real` and `fake` D classifies correctly.
+    """Return five sums: of D's outputs for three batches of logits (N,), and how many of the first two are right.
 
     A loss without a threshold compares each image with the mean logit of the other kind.
     """

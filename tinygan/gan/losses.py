@@ -1,8 +1,8 @@
 """GAN losses: one (D, G) pair for each objective.
 
 D's output is a logit l, its value before the sigmoid: D(x) = sigmoid(l) is the probability that x is real. Losses take
-logits because log(sigmoid(l)) = -softplus(-l) is accurate, while the log of a rounded probability can be -infinity.
-Each loss is a function of (real_logits, fake_logits), (N, 1) each, to be minimised. E is the mean over the batch.
+logits because log(sigmoid(l)) = -softplus(-l) is accurate, while the log of a rounded probability can be -infinity. For
+losses other than bce, D(x) is the logit. A loss of (real_logits, fake_logits), (N, 1) each, is minimised. E: the mean.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,8 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
 
     The original loss, binary cross-entropy (Goodfellow et al. 2014, eq. 1). real_label s is D's target for real images.
     s = 0.9 is one-sided label smoothing (Salimans et al. 2016, section 3.4): it keeps D from becoming too confident.
-    The target of fake images stays 0: a higher one would teach D to take bad fakes for real. D's real term
-    becomes E[s softplus(-real) + (1 - s) softplus(real)]; this adds (1 - s) E real.
+    The target of fake images stays 0: a higher one would teach D to take bad fakes for real. As
+    softplus(x) - softplus(-x) = x, smoothing adds (1 - s) E real to the loss.
     """
     loss = mean_softplus(real_logits, sign=-1) + mean_softplus(fake_logits, sign=1)
     return loss if real_label == 1.0 else loss + (1.0 - real_label) * real_logits.mean()
@@ -43,8 +43,8 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
 def bce_generator(real_logits, fake_logits):
     """max_G  E[log D(G(z))], that is  min  E softplus(-fake)        (Goodfellow et al. 2014, section 3)
 
-    The non-saturating form. At the start D is confident that images are fake. There the gradient of the saturating form
-    vanishes, while this one is large. Both have the same optimum.
+    The non-saturating form. Early in training D recognises fakes. There the gradient of the saturating form vanishes,
+    while this one is large. Both have the same optimum.
     """
     return mean_softplus(fake_logits, sign=-1)
 

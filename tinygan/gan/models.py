@@ -1,8 +1,7 @@
 """The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
 G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
-LeakyReLU in D passes a gradient back to G on both sides of zero. Layers before BatchNorm have no bias, because
-subtracting the mean would cancel it.
+LeakyReLU in D passes a gradient back to G on both sides of zero. BatchNorm cancels a bias: layers before it have none.
 """
 
 import itertools  # noqa: I001
@@ -92,7 +91,7 @@ def leaky(dropout: float, rng) -> list[Module]:
 
 
 def rectified(channels: int, norm: bool) -> list[Module]:
-    """Return the activation of G, after BatchNorm if `norm`."""
+    """Return the activation of G: BatchNorm and ReLU if `norm`, else LeakyReLU."""
     return [BatchNorm(channels), ReLU()] if norm else [LeakyReLU(0.2)]
 
 

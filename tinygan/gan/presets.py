@@ -101,11 +101,15 @@ def build(
 ) -> Training:
     """Return the Training of a preset for images of shape (H, W, C) or points (2,); the seed determines the weights.
 
-    classes: the number of classes of the data; a conditional preset needs them. class_sizes: their images, if their
-    numbers differ. Raises ValueError, with the reason, for a combination that does not work.
+    classes: the number of classes of the data; a conditional preset needs them. class_sizes: the
+    number of images of each class; by default equal. Raises ValueError, with the reason, for a combination that does
+    not work.
     """
     if preset.conditional and not classes:
-        raise ValueError("this preset needs the classes of the images, and this data has no labels")
+        raise ValueError(
+            "this preset needs the classes of the images, and this data has no labels: "
+            "choose groups (--groups K), or the preset dcgan"
+        )
     classes = classes if preset.conditional else 0
     rng = backend.RNG(seed)
     G, D = build_generator(preset, shape, rng, classes), build_discriminator(preset, shape, rng, classes)

@@ -81,7 +81,7 @@ class Training:
         return Tensor(latent), Tensor(backend.xp.eye(self.gan.classes, dtype="float32").take(classes, axis=0))
 
     def mixed_classes(self, n: int) -> Array:
-        """Return the classes of n samples, integers (n,), with the shares that the classes have in the data.
+        """Return the classes of n samples, integers (n,), with the shares of `class_sizes`.
 
         The multiples of the golden ratio, modulo 1, fill the unit interval evenly for every n. The interval is divided
         among the classes by their sizes.

@@ -25,6 +25,7 @@ class LeakyReLU(Module):
     """max(x, slope x): unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient on to G."""
 
     def __init__(self, slope: float = 0.2) -> None:
+        autograd.leaky_relu(Tensor(0.0), slope=slope)  # raises ValueError for a slope outside 0 to 1
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from .. import backend
 from ..autograd import Tensor
 from ..backend import Array
 
-ALIGNMENT = 64  # bytes: each parameter starts on a cache line, for the matrix products
+ALIGNMENT = 64  # bytes from one parameter to the next are a multiple of this, a cache line
 
 
 class FlatParameters:

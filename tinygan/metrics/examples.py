@@ -38,7 +38,7 @@ def most_frequent_mistake(logits, asked):
 
     Without a mistake there are no indices.
     """
-    found, classes = logits.argmax(1), logits.shape[1]
+    found, classes, asked = logits.argmax(1), logits.shape[1], asked.astype(np.int64)
     counts = np.bincount(asked * classes + found, minlength=classes * classes).reshape(classes, classes)
     np.fill_diagonal(counts, 0)
     wanted, got = map(int, np.unravel_index(counts.argmax(), counts.shape))

@@ -23,7 +23,7 @@ numba.config.THREADING_LAYER = "omp"  # the others are slower, or do not come wi
 
 
 def tune(threads):
-    """Let OpenMP use this number of threads, or as many as it has. Raises ValueError if there is no OpenMP."""
+    """Let OpenMP use `threads` threads, at most those that Numba has. Raises ValueError if there is no OpenMP."""
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _start_threads()
     if _start_threads.stats.cache_misses:
