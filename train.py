@@ -8,7 +8,7 @@
     python train.py --watch                      follow it in a browser
 
 The folder runs/<preset>-<date>-<n> gets samples of up to 40 epochs, curves, a
-log, settings and checkpoints. Ctrl-C saves; a kill costs about a minute of work.
+log, settings and checkpoints. Ctrl-C saves; a kill costs a minute of work.
 """
 
 import functools

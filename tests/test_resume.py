@@ -84,7 +84,7 @@ def test_sigterm_lets_the_step_end_and_saves_and_the_end_is_the_same(tiny, train
     done = hurried("SIGTERM", "step", 15, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 143, done.stderr
     assert (
-        f"stopped at step 15 and saved; go on with\n    {sys.executable} train.py --resume {tmp_path / 'r'}"
+        f"stopped at step 15 and saved; go on with\n    {sys.executable} -m tinygan train --resume {tmp_path / 'r'}"
         in done.stdout
     )
     assert train("--resume", tmp_path / "r").returncode == 0

@@ -81,7 +81,7 @@ def parse(description, words=None):
         "--threads",
         type=number("threads", int),
         metavar="N",
-        help="number of CPU threads (default: OMP_NUM_THREADS, or all cores)",
+        help="CPU threads (default: OMP_NUM_THREADS, or all cores)",
     )
     machine(
         "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
