@@ -1,7 +1,6 @@
 """CuPy's arrays and rules, with NumPy doing the arithmetic: the inner half of cupy_standin.py.
 
-What CuPy 14 lacks or refuses is refused here too: names, arguments, arrays mixed with NumPy's, silent conversion.
-Operations are done at once; in a capture they are noted too (see `run`), and what CuPy cannot capture is refused.
+What CuPy 14 lacks or cannot capture is refused here too. In a capture, operations are noted as well (see `run`).
 """
 
 import functools
@@ -20,8 +19,7 @@ fusing = False  # within a fused function
 
 
 class Tape(NamedTuple):
-    """A capture: the operations to do at each launch, what the capture itself overwrote: (array, copy), and the arrays
-    whose addresses were given away: their memory is the graph's, as that of its pool is."""
+    """A capture: operations of a launch, (array, copy) of what capturing overwrote, and arrays kept for the graph."""
 
     operations: list
     overwritten: list

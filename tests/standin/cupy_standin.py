@@ -2,8 +2,7 @@
 
 The names are in cupy_names.py, arrays and their rules in cupy_rules.py; here are kernels, streams and graphs, and the
 module put together. A kernel's CUDA source cannot run, so each has a twin in NumPy (cupy_twins.py), and so has cuBLAS
-(cupy_cublas.py). A graph remembers what was done and does it again on the same memory, as CUDA's does: what a step
-keeps on the host stays as it was at the capture. There is no cupy.random: the library has a generator of its own.
+(cupy_cublas.py). A graph repeats the same operations on the same memory, with the host values of the capture.
 """
 
 import contextlib
