@@ -138,6 +138,41 @@ def test_products_are_products_and_do_not_depend_on_threads(m, k, n):
         assert all(np.array_equal(x, y) for x, y in zip(results[0], other))
 
 
+def test_an_empty_sum_of_products_is_zero_whatever_lies_beside_the_empty_array():
+    if backend.kernels() != "numba":
+        pytest.skip("tiles are compiled by Numba")
+    from tinygan.backend.compiled import tile
+
+    empty = np.full(100, np.nan)[:0]
+    y = np.empty((7, 8))
+    tile.product(y, tile.matrix_rows(7, 8), empty, tile.matrix_rows(7, 3), np.zeros(0, np.int64), np.zeros((0, 8)))
+    assert not y.any()
+
+
+STORED = """
+import numpy as np
+from tinygan import backend
+from tinygan.backend import formulas
+backend.tune()
+rng = np.random.default_rng(0)
+xs = [rng.standard_normal(n).astype("float32") for n in range(1, 40)]
+print(b"".join(backend.column_sums(formulas.square, x).tobytes() for x in xs).hex())
+"""
+
+
+def test_code_that_was_stored_gives_the_bits_of_code_just_compiled(tmp_path):
+    if backend.kernels() != "numba":
+        pytest.skip("only Numba stores compiled code")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    results = [
+        subprocess.run([sys.executable, "-c", STORED], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert "compiles" in results[0].stderr and not results[1].stderr
+    assert results[0].stdout == results[1].stdout
+
+
 def test_an_error_in_a_thread_is_raised():
     def fail(block):
         raise ZeroDivisionError(block)

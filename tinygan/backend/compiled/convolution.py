@@ -15,7 +15,8 @@ import numba
 import numpy as np
 
 from ..patches import patch_grid
-from .tile import OPTIONS, VECTOR, matrix_rows, offsets, product
+from .cache import OPTIONS
+from .tile import VECTOR, matrix_rows, offsets, product
 
 
 def conv2d(x, w, stride, padding):

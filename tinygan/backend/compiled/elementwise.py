@@ -7,13 +7,14 @@ import functools
 import inspect
 import math
 from pathlib import Path
+from types import FunctionType
 
 import numba
 import numpy as np
 from numba import types
 
 from .. import cpu
-from .tile import OPTIONS
+from .cache import OPTIONS, STAMP
 
 BLOCK = 1 << 14  # numbers (or more) for one thread at a time
 COLUMNS = 1 << 13  # numbers in a row, where rows can be joined: a long inner loop is faster
@@ -142,11 +143,23 @@ def _kind(a, shape, columns):
 
 
 @functools.cache
+def _compile(function):
+    """Compile an elementwise function, and the functions of its module that it calls."""
+    called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    compiled = {name: _compile(value) for name, value in called.items() if inspect.isfunction(value)}
+    if compiled:
+        names = {**function.__globals__, **compiled}
+        function = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    return numba.njit(**OPTIONS)(function)
+
+
+@functools.cache
 def _loop(function, template, kinds, dtype, aliases, stored=0):
     """Compile a loop. kinds: see _arrange. aliases: for each result None, or the argument that it is written to.
     stored: 1 if a loop of sums writes the first result to one more array.
 
-    The code is named after the file of the function, so that Numba discards what it stored when that file changes.
+    The code is named after the file of the function, so that Numba discards what it stored when that file changes, and
+    has the stamp of this package in its name, so that it does so when these templates change.
     """
     function, real = inspect.unwrap(function), numba.from_dtype(dtype)
     args, dimensions = [f"a{i}" for i in range(len(kinds))], 1 if template is FLAT else 2
@@ -157,7 +170,9 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     extra = ["out"] * stored
     matrices = [a for a, kind in zip(args, kinds) if kind == "m"] + new
     code, kind_of_loop = function.__code__, {FLAT: "flat", ROWS: "rows", SUM: "sum"}[template]
-    name = f"{function.__name__}_{code.co_firstlineno}_{kind_of_loop}{'_out' * stored}".replace("<lambda>", "anonymous")
+    name = f"{function.__name__}_{code.co_firstlineno}_{kind_of_loop}{'_out' * stored}_{STAMP:x}".replace(
+        "<lambda>", "anonymous"
+    )
     source = template.format(
         name=name,
         parameters=", ".join(args + new + extra),
@@ -167,7 +182,7 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
         slices="; ".join(f"{a}_ = {a}[start:stop]" for a in matrices),
         stores="; ".join([f"{y}{store} r{k}" for k, y in enumerate(outs)] + [f"{y}[i, j] = r0" for y in extra]),
     )
-    names = dict(function=numba.njit(**OPTIONS)(function), prange=numba.prange, BLOCK=BLOCK)
+    names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK)
     namespace = {**names, "__name__": function.__module__}
     exec(compile(source, code.co_filename, "exec"), namespace)
     signature = [

@@ -6,7 +6,8 @@ import numba
 import numpy as np
 
 from .. import cpu
-from .tile import OPTIONS, TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
+from .cache import OPTIONS
+from .tile import TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
 
 PRODUCT = 1 << 20  # multiplications; a smaller product is left to NumPy
 BLOCK = 16  # rows of the second factor that are copied at a time

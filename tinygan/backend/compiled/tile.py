@@ -19,11 +19,12 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .cache import OPTIONS
+
 _cpu = llvmlite.binding.get_host_cpu_features()
 VECTOR = 64 if _cpu.get("avx512f") else 32 if _cpu.get("avx2") else 16  # bytes of a register
 WIDEST = 2 if VECTOR == 32 else 4  # vectors in a row of a tile: AVX2 has 16 registers, AVX-512 and ARM have 32
 TILE = 6  # rows of a tile
-OPTIONS = dict(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp", "afn"})
 
 
 def _tile(width):
@@ -124,8 +125,8 @@ def product(y, y_rows, a, rows, columns, b):
     y, a, b: arrays without gaps, b a matrix. The offsets of rows are those of `offsets`.
     """
     lanes, n = VECTOR // b.itemsize, b.shape[1]
-    if not len(columns):
-        b, columns = np.zeros((1, n), b.dtype), np.zeros(1, np.int64)  # an empty sum
+    if not len(columns):  # an empty sum: 0 times 0. The offsets of rows may lie outside of a, which may be empty
+        a, rows, b, columns = np.zeros(1, a.dtype), rows * 0, np.zeros((1, n), b.dtype), np.zeros(1, np.int64)
     if n % lanes == 0:
         _product(y.reshape(-1), y_rows, a.reshape(-1), rows, columns, b, lanes)
         return
