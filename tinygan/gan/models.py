@@ -20,23 +20,23 @@ Shape = tuple[int, ...]
 
 def mlp_generator(shape: Shape, latent_size: int, rng) -> Sequential:
     """latent - 1024 - 1024 - pixels, fully connected"""
-    layers = mlp((latent_size, 1024, 1024, math.prod(shape)), rng, lambda: [ReLU()], normal)
+    layers = mlp((latent_size, 1024, 1024, math.prod(shape)), rng, [ReLU()], normal)
     return Sequential(*layers, Tanh(), Reshape(*shape))
 
 
 def mlp_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
     """pixels - 256 - 256 - 1, fully connected"""
-    return Sequential(Flatten(), *mlp((math.prod(shape), 256, 256, 1), rng, lambda: leaky(dropout, rng), normal))
+    return Sequential(Flatten(), *mlp((math.prod(shape), 256, 256, 1), rng, D_activation(dropout, rng), normal))
 
 
 def point_generator(shape: Shape, latent_size: int, rng) -> Sequential:
     """latent - 128 - 128 - 128 - 2, for toy data"""
-    return Sequential(*mlp((latent_size, 128, 128, 128, *shape), rng, lambda: [ReLU()], he_normal))
+    return Sequential(*mlp((latent_size, 128, 128, 128, *shape), rng, [ReLU()], he_normal))
 
 
 def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
     """2 - 128 - 128 - 128 - 1, for toy data"""
-    return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, lambda: leaky(dropout, rng), he_normal))
+    return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, D_activation(dropout, rng), he_normal))
 
 
 def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: bool = True, init=normal) -> Sequential:
@@ -44,13 +44,13 @@ def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: 
 
     norm: with BatchNorm. Without it, initial weights should preserve variance (he_normal; Huang et al. 2024).
     """
-    h, w, channels = stages(shape, width)
+    h, w, channels = sizes(shape, width)
     layers = [Linear(latent_size, h * w * channels[-1], rng, bias=not norm, init=init), Reshape(h, w, channels[-1])]
     for n_in, n_out in itertools.pairwise(channels[::-1]):
         up = ConvTranspose2d(n_in, n_out, 4, rng, stride=2, padding=1, bias=not norm, init=init)
-        layers += [*rectified(n_in, norm), up]
+        layers += [*G_activation(n_in, norm), up]
     last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights keep tanh near linear
-    return Sequential(*layers, *rectified(width, norm), last, Tanh())
+    return Sequential(*layers, *G_activation(width, norm), last, Tanh())
 
 
 def dcgan_discriminator(
@@ -60,42 +60,43 @@ def dcgan_discriminator(
 
     norm: with BatchNorm. A penalty on the gradient of D needs norm=False. depth: convolutions at the smallest size.
     """
-    h, w, channels = stages(shape, width)
-    layers = [Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=init), *leaky(dropout, rng)]
-    for n_in, n_out in [*itertools.pairwise(channels), *[(channels[-1], channels[-1])] * depth]:
-        kernel, stride = (4, 2) if n_in < n_out else (3, 1)
-        conv = Conv2d(n_in, n_out, kernel, rng, stride=stride, padding=1, bias=not norm, init=init)
-        layers += [conv, *([BatchNorm(n_out)] if norm else []), *leaky(dropout, rng)]
-    return Sequential(*layers, Flatten(), Linear(h * w * channels[-1], 1, rng, init=init))
+    h, w, channels = sizes(shape, width)
+    last, options = channels[-1], dict(padding=1, bias=not norm, init=init)
+    layers = [Conv2d(shape[2], width, 4, rng, stride=2, padding=1, init=init), *D_activation(dropout, rng)]
+    convolutions = [Conv2d(n_in, n_out, 4, rng, stride=2, **options) for n_in, n_out in itertools.pairwise(channels)]
+    convolutions += [Conv2d(last, last, 3, rng, **options) for _ in range(depth)]
+    for conv in convolutions:
+        layers += [conv, *([BatchNorm(conv.n_out)] if norm else []), *D_activation(dropout, rng)]
+    return Sequential(*layers, Flatten(), Linear(h * w * last, 1, rng, init=init))
 
 
 def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
     """Add a convolution that keeps the size before each that halves it (Miyato et al. 2018, table 3, made smaller)."""
-    h, w, channels = stages(shape, width)
+    h, w, channels = sizes(shape, width)
     layers = []
     for n_in, c in zip([shape[2], *(2 * c for c in channels)], channels):
-        layers += [Conv2d(n_in, c, 3, rng, padding=1, init=he_normal), *leaky(dropout, rng)]
-        layers += [Conv2d(c, 2 * c, 4, rng, stride=2, padding=1, init=he_normal), *leaky(dropout, rng)]
+        layers += [Conv2d(n_in, c, 3, rng, padding=1, init=he_normal), *D_activation(dropout, rng)]
+        layers += [Conv2d(c, 2 * c, 4, rng, stride=2, padding=1, init=he_normal), *D_activation(dropout, rng)]
     return Sequential(*layers, Flatten(), Linear(h * w * 2 * channels[-1], 1, rng, init=he_normal))
 
 
-def mlp(sizes, rng, activation, init) -> list[Module]:
-    """Return linear layers from sizes[0] to sizes[-1] features, with the layers of activation() between them."""
-    first, *others = [Linear(n_in, n_out, rng, init=init) for n_in, n_out in itertools.pairwise(sizes)]
-    return [first, *(layer for linear in others for layer in (*activation(), linear))]
+def mlp(features: tuple[int, ...], rng, activation: list[Module], init) -> list[Module]:
+    """Return linear layers from features[0] to features[-1] numbers, with the layers of `activation` between them."""
+    first, *others = [Linear(n_in, n_out, rng, init=init) for n_in, n_out in itertools.pairwise(features)]
+    return [first, *(layer for linear in others for layer in (*activation, linear))]
 
 
-def leaky(dropout: float, rng) -> list[Module]:
+def D_activation(dropout: float, rng) -> list[Module]:
     """Return the activation of D, followed by dropout if there is any."""
     return [LeakyReLU(0.2), Dropout(dropout, rng)] if dropout else [LeakyReLU(0.2)]
 
 
-def rectified(channels: int, norm: bool) -> list[Module]:
+def G_activation(channels: int, norm: bool) -> list[Module]:
     """Return the activation of G: BatchNorm and ReLU if `norm`, else LeakyReLU."""
     return [BatchNorm(channels), ReLU()] if norm else [LeakyReLU(0.2)]
 
 
-def stages(shape: Shape, width: int) -> tuple[int, int, list[int]]:
+def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
     """Return (h, w, channels): the smallest image in a convolutional network, and the channels at each half size.
 
     The size is halved twice, and once more for each doubling beyond 32 pixels. The channels double each time.

@@ -57,17 +57,23 @@ R3GAN = (
     partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
     partial(models.dcgan_discriminator, width=32, norm=False, init=he_normal),
 )
-FAST: dict[str, Any] = {"lr": 8e-4, "batch_size": 32, "latent_size": 32, "ema": 2e4, "steps": 9375}  # 5 epochs of MNIST
+SMALL_BATCHES: dict[str, Any] = {
+    "lr": 8e-4,
+    "batch_size": 32,
+    "latent_size": 32,
+    "ema": 2e4,
+    "steps": 9375,
+}  # 5 epochs of MNIST
 
 PRESETS = {
     "vanilla": Preset(*MLP, latent_size=96),
     "lsgan": Preset(*MLP, "lsgan", latent_size=96),
-    "dcgan": Preset(*DCGAN, **FAST),
+    "dcgan": Preset(*DCGAN, **SMALL_BATCHES),
     "sngan": Preset(
         DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True,
-        **{**FAST, "steps": 5625},
+        **{**SMALL_BATCHES, "steps": 5625},
     ),
-    "cgan": Preset(*CGAN, conditional=True, decay=True, **{**FAST, "steps": 30000}),
+    "cgan": Preset(*CGAN, conditional=True, decay=True, **{**SMALL_BATCHES, "steps": 30000}),
     "wgan-gp": Preset(
         *WGAN, "wasserstein", "gp", 10.0,
         n_critic=5, lr=2e-4, betas=(0.5, 0.9), batch_size=64, ema=2e4, steps=1122,
