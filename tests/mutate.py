@@ -23,6 +23,7 @@ class Mutant(NamedTuple):
     primitive: Primitive
     position: int  # of the argument whose derivative is wrong
     mutation: str
+    fused: bool = False  # whether the fused derivative is wrong, instead of the one in Tensor operations
 
     @property
     def argument(self):
@@ -37,25 +38,30 @@ class Mutant(NamedTuple):
 def planted(mutant):
     """Within the block, the mutant's derivative is wrong."""
     primitive, factor = mutant.primitive, MUTATIONS[mutant.mutation]
-    vjps, joint_vjp = primitive.vjps, primitive.joint_vjp
+    vjps, joint_vjp, fused_vjp = primitive.vjps, primitive.joint_vjp, primitive.fused_vjp
 
     def wrong_vjp(*args, **kwargs):
         return vjps[mutant.position](*args, **kwargs) * factor
 
     def wrong_joint_vjp(*args, **kwargs):
-        parts = list(joint_vjp(*args, **kwargs))
+        parts = (fused_vjp if mutant.fused else joint_vjp)(*args, **kwargs)
+        if parts is NotImplemented:
+            return parts
+        parts = list(parts)
         if mutant.position < len(parts) and parts[mutant.position] is not None:
             parts[mutant.position] = parts[mutant.position] * factor
         return parts
 
-    if joint_vjp:
+    if mutant.fused:
+        primitive.fused_vjp = wrong_joint_vjp
+    elif joint_vjp:
         primitive.joint_vjp = wrong_joint_vjp
     else:
         primitive.vjps = (*vjps[: mutant.position], wrong_vjp, *vjps[mutant.position + 1 :])
     try:
         yield
     finally:
-        primitive.vjps, primitive.joint_vjp = vjps, joint_vjp
+        primitive.vjps, primitive.joint_vjp, primitive.fused_vjp = vjps, joint_vjp, fused_vjp
 
 
 def positions(primitive):
@@ -101,7 +107,13 @@ def caught_by(mutant):
 
 def run(primitives):
     """{mutant: the case that caught it, or None}"""
-    mutants = [Mutant(p, i, mutation) for mutation in MUTATIONS for p in primitives for i in positions(p)]
+    mutants = [
+        Mutant(p, i, mutation, fused)
+        for mutation in MUTATIONS
+        for p in primitives
+        for fused in ([False, True] if p.fused_vjp else [False])
+        for i in positions(p)
+    ]
     return {mutant: caught_by(mutant) for mutant in mutants}
 
 
@@ -110,7 +122,9 @@ def main():
         check_grads(function, inputs)  # raises: what fails without a mutant says nothing about mutants
     results = run(PRIMITIVES.values())
     for mutant, case in results.items():
-        print(f"{mutant.primitive.__name__:<17} {mutant.argument:<7} {mutant.mutation:<13} {case or 'SURVIVED'}")
+        fused = "fused" if mutant.fused else ""
+        where = f"{mutant.primitive.__name__:<17} {mutant.argument:<7} {mutant.mutation:<13} {fused:<6}"
+        print(where, case or "SURVIVED")
     survivors = sum(case is None for case in results.values())
     print(f"{len(results)} mutants, {survivors} survivors")
     return 1 if survivors else 0

@@ -78,7 +78,7 @@ def functions(*paths):
     }
 
 
-OWN = {"use", "tune", "load_arrays", "kernels", "totals"}  # of backend/__init__.py itself
+OWN = {"use", "tune", "load_arrays", "kernels", "copy_into", "sums"}  # of backend/__init__.py itself
 BACKEND = ROOT / "tinygan" / "backend"
 
 

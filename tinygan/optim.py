@@ -32,6 +32,7 @@ class Adam:
         if network.flat is None:
             network.flatten()
         self.flat, self.beta1, self.eps = network.flat, betas[0], eps
+        self.log_beta1 = math.log(self.beta1) if self.beta1 else -math.inf
         self.parameters = network.parameters()
         xp, data = backend.xp, self.flat.data
         self.gradient, self.m, self.v = xp.zeros_like(data), xp.zeros_like(data), xp.zeros_like(data)
@@ -39,16 +40,14 @@ class Adam:
         self.lr = xp.full(1, lr, data.dtype)
         self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], data.dtype)
         self.gradient_norm = xp.zeros(1, data.dtype)  # of the last step; logged
-        self.m_scale, self.v_scale = xp.zeros(1, data.dtype), xp.zeros(1, data.dtype)  # of the last step
+        self.m_scale, self.v_scale = xp.zeros(1, data.dtype), xp.zeros(1, data.dtype)  # 1 / (1 - b^t), of the last step
         self.gradient_views = list(self.flat.views(self.gradient).values())
 
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
-        backend.add_into(self.gradient_views, [[g.data] for g in gradients])
-        log_beta1 = math.log(self.beta1) if self.beta1 else -math.inf
+        backend.copy_into(self.gradient_views, [g.data for g in gradients])
         out = self.t, self.gradient_norm, self.m_scale, self.v_scale
-        then = formulas.adam_scalars, (self.t, log_beta1, self.one_minus_beta2), out
-        backend.column_sums(formulas.square, self.gradient, then=then)
+        formulas.adam_scalars(self.gradient, self.t, self.log_beta1, self.one_minus_beta2, out=out)
         rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps
         formulas.adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
         for parameter in self.parameters:

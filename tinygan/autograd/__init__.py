@@ -1,6 +1,6 @@
 """Reverse-mode differentiation: tensors, primitives with their derivatives, the backward pass, and its check."""
 
-from .activations import bias_leaky_relu, leaky_relu, leaky_relu_grad, mean_softplus, relu, sigmoid, softplus, tanh
+from .activations import bias_leaky_relu, leaky_relu, leaky_relu_grad, mean_softplus, sigmoid, softplus, tanh
 from .arithmetic import add, divide, exp, log, matmul, maximum, multiply, negative, power, sqrt, subtract
 from .backward import grad
 from .check import GradientError, check_grads

@@ -3,7 +3,7 @@
 from .. import backend
 from ..backend import formulas
 from .arithmetic import unbroadcast
-from .tensor import Tensor, is_recording, primitive
+from .tensor import primitive
 
 # fmt: off
 # An operation and its derivative stand together.
@@ -13,7 +13,8 @@ from .tensor import Tensor, is_recording, primitive
 def tanh(x):
     """y = tanh x        dL/dx = g (1 - y^2)"""
     return backend.xp.tanh(x)
-tanh.defvjp(lambda g, y, x: g * (1.0 - y * y) if is_recording() else Tensor(formulas.tanh_grad(g.data, y.data)))
+tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
+tanh.def_fused_vjp(formulas.tanh_gradients)
 
 
 @primitive
@@ -33,23 +34,14 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 @primitive
 def mean_softplus(x, sign):
     """y = mean of ln(1 + e^(s x)), s = 1 or -1        dL/dx = g s sigmoid(s x) / n"""
-    return backend.column_sums(formulas.softplus_share, x.reshape(-1), sign, 1.0 / x.size).reshape(())
-mean_softplus.defvjp(
-    lambda g, y, x, sign: g * (sign / x.size) * sigmoid(sign * x) if is_recording()
-    else Tensor(formulas.softplus_share_grad(x.data, g.data, sign, 1.0 / x.size))
-)
-
-
-@primitive
-def relu(x):
-    """y = max(x, 0)        dL/dx = g where y > 0, else 0"""
-    return formulas.leaky_relu(x, 0.0)
-relu.defvjp(lambda g, y, x: leaky_relu_grad(g, y.data, slope=0.0))
+    return formulas.mean_softplus(x, sign)
+mean_softplus.defvjp(lambda g, y, x, sign: g * (sign / x.size) * sigmoid(sign * x))
+mean_softplus.def_fused_vjp(formulas.mean_softplus_gradients)
 
 
 @primitive
 def leaky_relu(x, slope):
-    """y = max(x, a x), 0 <= a <= 1        dL/dx = g where y > 0, else a g"""
+    """y = max(x, a x), 0 <= a <= 1; a = 0 is ReLU        dL/dx = g where y > 0, else a g"""
     if not 0 <= slope <= 1:
         raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
     return formulas.leaky_relu(x, slope)
@@ -67,11 +59,12 @@ leaky_relu_grad.defvjp(lambda g, z, x, y, slope: leaky_relu_grad(g, y, slope=slo
 def bias_leaky_relu(x, bias, slope):
     """y = max(z, a z), z = x + b        x: (..., C), b: (C,)        dL/dx = g where y > 0, else a g; dL/db = its sum"""
     return formulas.bias_leaky_relu(x, bias, slope)
+bias_leaky_relu.defvjp(
+    lambda g, y, x, bias, slope: masked(g, y, slope),
+    lambda g, y, x, bias, slope: unbroadcast(masked(g, y, slope), bias),
+)
+bias_leaky_relu.def_fused_vjp(formulas.bias_leaky_relu_gradients)
 
 
-def _bias_leaky_relu_vjp(g, needs_grad, y, x, bias, slope):
-    if needs_grad[1] and not is_recording():
-        return map(Tensor, formulas.bias_gradients(g.data, y.data, slope))  # both in one pass
-    dx = g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)
-    return dx, unbroadcast(dx, bias) if needs_grad[1] else None
-bias_leaky_relu.def_joint_vjp(_bias_leaky_relu_vjp)
+def masked(g, y, slope):
+    return g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)

@@ -3,7 +3,7 @@
 from .. import backend
 from ..backend import formulas
 from .shapes import sum_to
-from .tensor import Tensor, is_recording, primitive
+from .tensor import Tensor, primitive
 
 # fmt: off
 # An operation and its derivative stand together.
@@ -39,11 +39,8 @@ multiply.defvjp(lambda g, y, a, b: unbroadcast(g * b, a), lambda g, y, a, b: unb
 def divide(a, b):
     """y = a / b        dL/da = g / b, dL/db = -g y / b"""
     return a / b
-divide.defvjp(
-    lambda g, y, a, b: unbroadcast(g / b, a),
-    lambda g, y, a, b: unbroadcast(-g * y / b, b) if is_recording() or b.size != 1 or not g.size
-    else Tensor(formulas.divisor_gradient(g.data, y.data, b.data)),
-)
+divide.defvjp(lambda g, y, a, b: unbroadcast(g / b, a), lambda g, y, a, b: unbroadcast(-g * y / b, b))
+divide.def_fused_vjp(formulas.divide_gradients)
 
 
 @primitive

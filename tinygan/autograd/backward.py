@@ -1,5 +1,8 @@
 """The backward pass: the chain rule, from an output back to the inputs asked for, and nowhere else."""
 
+import functools
+import operator
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from .. import backend
@@ -19,80 +22,72 @@ def grad(
 ) -> list[Tensor]:
     """Return d output / d input for each of the inputs, as Tensors of their shapes.
 
-    create_graph: make nodes during the pass, so that the gradients can be differentiated. The graph of the output is
-    then kept; otherwise it is freed. grad_output: dL/d output, needed if the output has more than one element; the
-    result is then dL/d input. allow_unused: an input that the output does not depend on gets zeros. By default it is
-    an error, because in training it is a mistake, such as a detach in the wrong place.
+    create_graph: make nodes during the pass, so that the gradients can be differentiated, and keep the graph of the
+    output; otherwise it is freed. grad_output: dL/d output, needed if the output has more than one element; the result
+    is then dL/d input. allow_unused: an input that the output does not depend on gets zeros; by default it is an error.
 
     Raises ValueError for a missing or misshapen grad_output and for an unused input, RuntimeError for a graph that an
     earlier grad freed, or that is out of date because one of its tensors was updated in place.
     """
     order = _path(output, inputs)
-    on_path = {id(x) for x in (*order, *inputs)}
-    keep = {id(x) for x in inputs}
-    gradients = {id(output): _grad_output(output, grad_output)}
-    leaves: dict[int, list] = {} if create_graph else {id(x): [] for x in inputs if not x.node}
+    wanted = {id(x) for x in inputs}
+    on_path = wanted | {id(x) for x in order}
+    parts = defaultdict(list, {id(output): [_grad_output(output, grad_output)]})  # of the gradient of each tensor
     with record(create_graph):
         while order:
-            tensor = order.pop()  # results before their arguments: its gradient is complete
-            g = gradients[id(tensor)] if id(tensor) in keep else gradients.pop(id(tensor))
-            node = tensor.node
-            node.check_versions()
-            for x, dx in node.gradients(g, tensor, on_path):
-                if id(x) in leaves:
-                    leaves[id(x)].append(dx.data)  # summed at the end, all together
-                else:
-                    gradients[id(x)] = gradients[id(x)] + dx if id(x) in gradients else dx  # used twice: the sum
+            tensor = order.pop()  # results before their arguments: all parts of its gradient are there
+            (g,) = _sums([parts.pop(id(tensor))])
+            if id(tensor) in wanted:
+                parts[id(tensor)] = [g]
+            tensor.node.check_versions()
+            for x, dx in tensor.node.gradients(g, tensor, on_path):
+                parts[id(x)].append(dx)
             if not create_graph:
                 tensor.node = FREED  # releases the arguments, so that memory falls during the pass
-    gradients |= {key: Tensor(total) for key, total in backend.totals(leaves).items()}
-    return [_result(gradients, i, x, allow_unused) for i, x in enumerate(inputs)]
+        return _sums([parts[id(x)] or _zeros(i, x, allow_unused) for i, x in enumerate(inputs)])
+
+
+def _sums(parts: list[list[Tensor]]) -> list[Tensor]:
+    """Return the sum of each list: the gradient of a tensor has one part for each time that the tensor was used."""
+    if is_recording():
+        return [functools.reduce(operator.add, tensors) for tensors in parts]
+    return [Tensor(array) for array in backend.sums([[x.data for x in tensors] for tensors in parts])]
 
 
 def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -> list[Tensor]:
-    """Return the vector-Jacobian products of a function of Tensors, by differentiating the operations in it.
+    """Return the vector-Jacobian product for each argument of a function of Tensors, by differentiating its operations.
 
-    With it, the derivative of a primitive that is fused for speed can be taken through the formula that it computes.
+    A primitive that computes a formula in one pass gets its derivatives in this way from the formula.
     """
-    again = is_recording()  # a further derivative may follow: then the inputs stay connected to the outer graph
+    again = is_recording()  # whether a further derivative may be taken; it goes through `reshape` to the arguments
     with record(True):
-        args = [x.reshape(x.shape) if again else x.detach() for x in args]  # fresh tensors: the inputs of `grad` below
+        args = [x.reshape(x.shape) if again else x.detach() for x in args]  # none is a function of another here
         for x in args:
             x.requires_grad = True
         y = function(*args)
     return grad(y, args, create_graph=again, grad_output=g, allow_unused=True)
 
 
-def _graph(output: Tensor) -> list[Tensor]:
-    """Return every tensor that requires a gradient and that `output` was made from, arguments before results.
+def _path(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the tensors with a node that lie between `inputs` and `output`, arguments before results.
 
     A topological order, depth first, with a stack of its own: a graph may be deeper than Python's recursion limit.
     """
-    order, visited, stack = [], set(), [(output, False)]
+    path, on_path, visited, stack = [], {id(x) for x in inputs}, set(), [(output, False)]
     while stack:
         tensor, args_done = stack.pop()
-        if args_done:
-            order.append(tensor)
-        elif id(tensor) not in visited:
-            visited.add(id(tensor))
-            stack.append((tensor, True))
-            if tensor.node is FREED:
-                raise RuntimeError(
-                    "this graph was freed by an earlier grad: take all gradients in one call, "
-                    "or pass create_graph=True to the earlier one"
-                )
-            if tensor.node:
-                stack.extend((x, False) for x in tensor.node.args if isinstance(x, Tensor) and x.requires_grad)
-    return order
-
-
-def _path(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the tensors with a node that lie between `inputs` and `output`, arguments before results."""
-    on_path, path = {id(x) for x in inputs}, []
-    for tensor in _graph(output):
-        if tensor.node and any(id(x) in on_path for x in tensor.node.args):
+        if tensor.node is FREED:
+            raise RuntimeError(
+                "this graph was freed by an earlier grad: take all gradients in one call, "
+                "or pass create_graph=True to the earlier one"
+            )
+        args = [x for x in tensor.node.args if isinstance(x, Tensor) and x.requires_grad] if tensor.node else []
+        if args_done and any(id(x) in on_path for x in args):
             on_path.add(id(tensor))
             path.append(tensor)
+        elif id(tensor) not in visited:
+            visited.add(id(tensor))
+            stack += [(tensor, True), *((x, False) for x in args)]
     return path
 
 
@@ -107,9 +102,8 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
     return g
 
 
-def _result(gradients: dict[int, Tensor], i: int, x: Tensor, allow_unused: bool) -> Tensor:
-    if id(x) in gradients:
-        return gradients[id(x)]
+def _zeros(i: int, x: Tensor, allow_unused: bool) -> list[Tensor]:
+    """Return the only part of the gradient of input number i, which has no part in the output."""
     if allow_unused:
-        return Tensor(backend.xp.zeros_like(x.data))
+        return [Tensor(backend.xp.zeros_like(x.data))]
     raise ValueError(f"input {i} (shape {x.shape}) has no part in the output: was it detached, or made in no_grad?")

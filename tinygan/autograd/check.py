@@ -1,8 +1,9 @@
 """Compare derivatives with finite differences.
 
 Take random weights u and the number S(x) = sum(u f(x)). Its derivative with respect to each input element, as the
-engine computes it, must be the central difference (S(x + h) - S(x - h)) / 2h. The derivative is then itself a function,
-of the inputs and of u, and is checked in the same way: orders 2, 3, ...
+engine computes it, must be the central difference (S(x + h) - S(x - h)) / 2h. It is computed twice: with create_graph,
+by the vjps, and without, by the fused ones where there are any. The derivative is then itself a function, of the inputs
+and of u, and is checked in the same way: orders 2, 3, ...
 """
 
 from collections.abc import Callable, Sequence
@@ -44,12 +45,15 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
     u = backend.to_device(rng.standard_normal(y.shape))
 
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
-    computed = grad(function(*tensors), tensors, grad_output=u, allow_unused=True)
-    for i, (x, d) in enumerate(zip(arrays, computed)):
+    y, options = function(*tensors), dict(grad_output=u, allow_unused=True)
+    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # fused last: it frees y
+    for i, (x, *ds) in enumerate(zip(arrays, *computed)):
         where = f"{name}: derivative of order {level}, argument {i}"
-        if (d.shape, d.dtype) != (x.shape, x.dtype):
-            raise GradientError(f"{where}: {d.dtype} of shape {d.shape}; the argument is {x.dtype} of shape {x.shape}")
-        _compare(lambda: (function(*(Tensor(a) for a in arrays)).data * u).sum(), x, d.numpy(), step, tolerance, where)
+        for d in ds:
+            if (d.shape, d.dtype) != (x.shape, x.dtype):
+                raise GradientError(f"{where}: {d.dtype} of shape {d.shape}; the argument: {x.dtype} of {x.shape}")
+        values = [d.numpy() for d in ds]
+        _compare(lambda: (function(*(Tensor(a) for a in arrays)).data * u).sum(), x, values, step, tolerance, where)
 
     if level < order:
         directions = [backend.to_device(rng.standard_normal(a.shape)) for a in arrays]
@@ -58,7 +62,7 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
 
 
 def _compare(weighted_sum, x, computed, step, tolerance, where):
-    """Move each element of x, in place, one step up and one step down; compare the difference with `computed`."""
+    """Move each element of x, in place, one step up and one step down; compare the difference with each derivative."""
     for index in np.ndindex(*x.shape):
         before = float(x[index])
         h = step * max(1.0, abs(before))
@@ -67,9 +71,10 @@ def _compare(weighted_sum, x, computed, step, tolerance, where):
         x[index] = before - h
         below = float(weighted_sum())
         x[index] = before
-        difference, d = (above - below) / (2 * h), float(computed[index])
-        if not abs(difference - d) <= tolerance * (1 + abs(d)):  # `not <=` so that a NaN fails too
-            raise GradientError(f"{where}, index {index}: computed {d:.9g}, by finite differences {difference:.9g}")
+        difference = (above - below) / (2 * h)
+        for d in (float(derivative[index]) for derivative in computed):
+            if not abs(difference - d) <= tolerance * (1 + abs(d)):  # `not <=` so that a NaN fails too
+                raise GradientError(f"{where}, index {index}: computed {d:.9g}, by finite differences {difference:.9g}")
 
 
 def _derivative(function, count, directions):

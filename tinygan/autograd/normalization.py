@@ -12,7 +12,7 @@ two sums (paper, section 3):
 from ..backend import formulas
 from .activations import leaky_relu
 from .backward import vjp_of
-from .tensor import Tensor, is_recording, primitive
+from .tensor import primitive
 
 
 @primitive
@@ -22,7 +22,7 @@ def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
     statistics: `formulas.batch_norm_statistics(x, ...)`. slope a: of the leaky ReLU; 1 for none.
     """
     _, _, scale, shift = statistics
-    return formulas.normalised(x, scale, shift, slope)
+    return formulas.batch_norm(x, scale, shift, slope)
 
 
 def batch_norm_formula(x, gamma, beta, eps, slope):
@@ -34,10 +34,8 @@ def batch_norm_formula(x, gamma, beta, eps, slope):
 
 
 def _batch_norm_vjp(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
-    if is_recording():  # the gradients are differentiated again
-        return *vjp_of(lambda *args: batch_norm_formula(*args, eps, slope), g, (x, gamma, beta)), None
-    gradients = formulas.batch_norm_gradients(g.data, y.data, x.data, gamma.data, statistics, eps, slope)
-    return *map(Tensor, gradients), None
+    return vjp_of(lambda *args: batch_norm_formula(*args, eps, slope), g, (x, gamma, beta))
 
 
 batch_norm.def_joint_vjp(_batch_norm_vjp)
+batch_norm.def_fused_vjp(formulas.batch_norm_gradients)

@@ -11,7 +11,7 @@ not refer to the tensor it made, so there are no reference cycles, and memory is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -21,11 +21,7 @@ from ..backend import Array
 
 PRIMITIVES: dict[str, Primitive] = {}  # every operation by name; the tests check each one
 _recording = ContextVar("recording", default=True)
-
-
-def is_recording() -> bool:
-    """Whether operations make nodes; see no_grad."""
-    return _recording.get()
+is_recording = _recording.get  # is_recording(): whether operations make nodes; see no_grad
 
 
 @contextmanager
@@ -59,16 +55,11 @@ class Node(NamedTuple):
                 "compute the output again, then take its gradient"
             )
 
-    def gradients(self, g: Tensor, y: Tensor, on_path: set[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (argument, its part of dL/d argument) for each argument whose id is in `on_path`. g: dL/dy."""
+    def gradients(self, g: Tensor, y: Tensor, on_path: set[int]) -> list[tuple[Tensor, Any]]:
+        """Return (argument, its part of dL/d argument) for each argument whose id is in `on_path`. g: dL/dy."""
         needs_grad = [id(x) in on_path for x in self.args]
-        if self.primitive.joint_vjp:
-            parts = self.primitive.joint_vjp(g, needs_grad, y, *self.args, **self.kwargs)
-            yield from ((x, dx) for x, dx, needed in zip(self.args, parts, needs_grad) if needed)
-        else:
-            for x, vjp, needed in zip(self.args, self.primitive.vjps, needs_grad):
-                if needed:
-                    yield x, vjp(g, y, *self.args, **self.kwargs)
+        parts = self.primitive.gradients(g, needs_grad, y, *self.args, **self.kwargs)
+        return [(x, dx) for x, dx, needed in zip(self.args, parts, needs_grad) if needed]
 
 
 class Tensor:
@@ -179,12 +170,13 @@ class Primitive:
         self.forward = forward
         self.vjps: tuple[Callable, ...] = ()
         self.joint_vjp: Callable | None = None
+        self.fused_vjp: Callable | None = None
         self.__name__, self.__doc__ = forward.__name__, forward.__doc__
         PRIMITIVES[self.__name__] = self
 
     def __call__(self, *args, **kwargs) -> Tensor:
-        y = Tensor(self.forward(*(x.data if isinstance(x, Tensor) else x for x in args), **kwargs))
-        if _recording.get() and any(isinstance(x, Tensor) and x.requires_grad for x in args):
+        y = Tensor(self.forward(*arrays(args), **kwargs))
+        if is_recording() and any(isinstance(x, Tensor) and x.requires_grad for x in args):
             y.requires_grad = True
             y.node = Node(self, args, kwargs, versions(args))
         return y
@@ -201,8 +193,29 @@ class Primitive:
         """
         self.joint_vjp = joint_vjp
 
+    def def_fused_vjp(self, fused_vjp: Callable[..., Any]) -> None:
+        """Define the gradients again, on arrays, for use where no further derivative is taken: backend/formulas.py.
+
+        Called like a joint vjp, with arrays. It returns arrays, or NotImplemented for arguments it does not handle.
+        """
+        self.fused_vjp = fused_vjp
+
+    def gradients(self, g: Tensor, needs_grad: list[bool], y: Tensor, *args, **kwargs) -> Iterable[Tensor | None]:
+        """Return dL/d argument for each argument, or None where it is not needed."""
+        if self.fused_vjp and not is_recording():
+            parts = self.fused_vjp(g.data, needs_grad, y.data, *arrays(args), **kwargs)
+            if parts is not NotImplemented:
+                return (None if dx is None else Tensor(dx) for dx in parts)
+        if self.joint_vjp:
+            return self.joint_vjp(g, needs_grad, y, *args, **kwargs)
+        return (vjp(g, y, *args, **kwargs) if needed else None for vjp, needed in zip(self.vjps, needs_grad))
+
 
 primitive = Primitive
+
+
+def arrays(args: tuple) -> list:
+    return [x.data if isinstance(x, Tensor) else x for x in args]
 
 
 def versions(args: tuple) -> tuple[int, ...]:

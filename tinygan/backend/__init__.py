@@ -139,11 +139,11 @@ def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding
     return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
 
 
-def column_sums(function: Callable, *args, out: Array | None = None, then: tuple | None = None) -> Any:
+def column_sums(function: Callable, *args, out: Array | None = None, then: functools.partial | None = None) -> Any:
     """Sum function(*args), elementwise as for `fuse`, over all axes but the last: (..., C) -> (C,); (N,) -> (1,).
 
-    A function of several results gets the sums of each, as a list. out: an array that function(*args) is written to.
-    then: (fused function, its further arguments, its outs): it gets the sums as its first arguments, and replaces them.
+    If the function has several results, returns the sums of each, as a list. out: an array that function(*args) is
+    written to. then: partial(fused function, *args, out=tuple of arrays); returns then(*sums) in place of the sums.
     """
     return _device.column_sums(function, *args, out=out, then=then)
 
@@ -153,12 +153,17 @@ def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None
     _device.add_into(targets, parts)
 
 
-def totals(parts: Mapping[Any, Sequence[Array]]) -> dict[Any, Array]:
-    """Return {key: sum of its arrays} for each key that has arrays; the array itself where there is one."""
-    several = {key: arrays for key, arrays in parts.items() if len(arrays) > 1}
-    sums = {key: xp.empty(arrays[0].shape, arrays[0].dtype) for key, arrays in several.items()}
-    add_into(list(sums.values()), list(several.values()))
-    return {key: sums.get(key, arrays[0]) for key, arrays in parts.items() if arrays}
+def copy_into(targets: Sequence[Array], sources: Sequence[Array]) -> None:
+    """Copy each source into its target."""
+    add_into(targets, [[source] for source in sources])
+
+
+def sums(parts: Sequence[Sequence[Array]]) -> list[Array]:
+    """Return the sum of the arrays in each of the sequences; the array itself where there is one."""
+    results = [arrays[0] if len(arrays) == 1 else xp.empty(arrays[0].shape, arrays[0].dtype) for arrays in parts]
+    several = [i for i, arrays in enumerate(parts) if len(arrays) > 1]
+    add_into([results[i] for i in several], [parts[i] for i in several])
+    return results
 
 
 def gather(table: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
@@ -166,7 +171,7 @@ def gather(table: Array, order: Array, position: Array, n: int, factor: float, o
     return _device.gather(table, order, position, n, factor, offset)
 
 
-def mean_and_variance(x: Array, then: tuple | None = None) -> Any:
+def mean_and_variance(x: Array, then: functools.partial | None = None) -> Any:
     """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums."""
     return _device.mean_and_variance(x, then)
 

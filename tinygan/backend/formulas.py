@@ -1,11 +1,69 @@
-"""The formulas of the engine's primitives, layers and Adam, joined into few passes over memory.
+"""The formulas of the engine's primitives, layers and Adam, each in as few passes over memory as possible.
 
 Large arrays have one shape (..., C), arrays for each channel (C,); other arguments are one number. `xp` is read at call
-time, because it depends on the device.
+time, because it depends on the device. The functions named *_gradients are the fused derivatives of primitives:
+(g, needs_grad, y, *args) -> dL/d argument for each argument, with g = dL/dy.
 """
+
+from functools import partial
 
 from .. import backend
 from . import fuse
+
+
+def square(x):
+    return x * x
+
+
+def identity(x):
+    return x
+
+
+def stable_sigmoid(x):
+    """1 / (1 + e^-x), where no exponential overflows"""
+    xp = backend.xp
+    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+
+
+def stable_softplus(x):
+    """ln(1 + e^x), where no exponential overflows"""
+    xp = backend.xp
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def mask(y, slope):
+    """1 where y > 0, else the slope: the derivative of leaky ReLU, by its result y"""
+    return backend.xp.maximum(backend.xp.sign(y), slope)
+
+
+sigmoid = fuse(stable_sigmoid)
+softplus = fuse(stable_softplus)
+
+
+def mean_softplus(x, sign):
+    return backend.column_sums(scaled_softplus, x.reshape(-1), sign, 1.0 / x.size).reshape(())
+
+
+def scaled_softplus(x, sign, factor):
+    return factor * stable_softplus(sign * x)
+
+
+def mean_softplus_gradients(g, needs_grad, y, x, sign):
+    return (scaled_sigmoid(x, g, sign, sign / x.size),)
+
+
+@fuse
+def scaled_sigmoid(x, g, sign, factor):
+    return stable_sigmoid(sign * x) * g * factor
+
+
+def tanh_gradients(g, needs_grad, y, x):
+    return (tanh_gradient(g, y),)
+
+
+@fuse
+def tanh_gradient(g, y):
+    return g * (1.0 - y * y)
 
 
 @fuse
@@ -15,7 +73,7 @@ def leaky_relu(x, slope):
 
 @fuse
 def leaky_relu_grad(x, y, slope):
-    return x * backend.xp.maximum(backend.xp.sign(y), slope)  # the mask is 1 where y > 0, else the slope
+    return x * mask(y, slope)
 
 
 @fuse
@@ -24,59 +82,42 @@ def bias_leaky_relu(x, bias, slope):
     return backend.xp.maximum(z, slope * z)
 
 
-def bias_gradients(g, y, slope):
-    """Return dL/dx and dL/db of leaky ReLU of x + b, in one pass."""
+def bias_leaky_relu_gradients(g, needs_grad, y, x, bias, slope):
+    if not needs_grad[1]:
+        return g if slope == 1 else leaky_relu_grad(g, y, slope), None
     if slope == 1:
         return g, backend.column_sums(identity, g)
     dx = backend.xp.empty(g.shape, g.dtype)
     return dx, backend.column_sums(leaky_relu_grad, g, y, slope, out=dx)
 
 
-@fuse
-def sigmoid(x):
-    xp = backend.xp
-    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+def divide_gradients(g, needs_grad, y, a, b):
+    """For b of one number; other shapes are not handled here."""
+    if not needs_grad[1] or b.size != 1 or not g.size or a.shape != g.shape:
+        return NotImplemented
+    db = backend.column_sums(divisor_gradient, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
+    return g / b if needs_grad[0] else None, db
 
 
-@fuse
-def softplus(x):
-    xp = backend.xp
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
-
-
-def softplus_share(x, sign, share):
-    xp, z = backend.xp, sign * x
-    return share * (xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z))))
-
-
-@fuse
-def softplus_share_grad(x, g, sign, share):
-    xp, z = backend.xp, sign * x
-    return xp.exp(xp.minimum(z, 0.0)) / (1.0 + xp.exp(-xp.abs(z))) * g * sign * share
+def divisor_gradient(g, y, b):
+    return -g * y / b
 
 
 def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps):
-    """Return mean, var, scale, shift, (C,) each, for arrays x: (..., C), gamma, beta; update the running averages."""
+    """Return mean, var, scale, shift, (C,) each, for arrays x: (..., C), gamma, beta; update the running averages.
+
+    batch_norm is then x scale + shift.
+    """
     rows = x.size // x.shape[-1]
     mean, var, scale, shift = (backend.xp.empty_like(gamma) for _ in range(4))
     args = running_mean, running_var, gamma, beta, momentum, rows / max(rows - 1, 1), eps
     out = mean, var, running_mean, running_var, scale, shift
-    backend.mean_and_variance(x, then=(statistics, args, out))
+    backend.mean_and_variance(x, then=partial(statistics, *args, out=out))
     return mean, var, scale, shift
 
 
-def batch_norm_gradients(g, y, x, gamma, statistics, eps, slope):
-    """Return dL/dx, dL/dgamma, dL/dbeta: one pass for the sums that they share, one for dL/dx."""
-    mean, var, _, _ = statistics
-    dgamma, dbeta, *factors = out = [backend.xp.empty_like(mean) for _ in range(5)]
-    then = gradient_factors, (gamma, var, eps, g.shape[-1] / g.size), tuple(out)
-    backend.column_sums(masked_products, g, y, x, mean, slope, then=then)
-    return centred_gradient(g, y, x, mean, *factors, slope), dgamma, dbeta
-
-
 @fuse
-def statistics(mean, var, running_mean, running_var, gamma, beta, momentum, unbiased, eps):
-    """mean, var, both running averages, and the scale and shift of gamma (x - mean) / sqrt(var + eps) + beta"""
+def statistics(running_mean, running_var, gamma, beta, momentum, unbiased, eps, mean, var):
     scale = gamma / backend.xp.sqrt(var + eps)
     running_mean = running_mean + momentum * (mean - running_mean)
     running_var = running_var + momentum * (var * unbiased - running_var)
@@ -84,40 +125,54 @@ def statistics(mean, var, running_mean, running_var, gamma, beta, momentum, unbi
 
 
 @fuse
-def normalised(x, scale, shift, slope):
+def batch_norm(x, scale, shift, slope):
     z = x * scale + shift
     return backend.xp.maximum(z, slope * z)
 
 
+def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
+    """One pass for the two sums that the gradients share, sum(h) and sum(h (x - mean)), and one for dL/dx."""
+    mean, var, _, _ = statistics
+    dgamma, dbeta, *factors = out = [backend.xp.empty_like(mean) for _ in range(5)]
+    args = gamma, var, eps, g.shape[-1] / g.size
+    backend.column_sums(masked_products, g, y, x, mean, slope, then=partial(gradient_factors, *args, out=tuple(out)))
+    return batch_norm_gradient(g, y, x, mean, *factors, slope), dgamma, dbeta
+
+
 def masked_products(g, y, x, mean, slope):
-    h = g * backend.xp.maximum(backend.xp.sign(y), slope)
+    h = g * mask(y, slope)
     return h, h * (x - mean)
 
 
 @fuse
-def gradient_factors(sum_h, product, gamma, var, eps, share):
+def gradient_factors(gamma, var, eps, share, sum_h, product):
     """dL/dgamma, dL/dbeta, mean(h), and the factors of x - mean and of the whole in dL/dx"""
     r = 1.0 / backend.xp.sqrt(var + eps)
     return r * product, sum_h, sum_h * share, r * r * product * share, gamma * r
 
 
 @fuse
-def centred_gradient(g, y, x, mean, mean_h, projection, scale, slope):
-    h = g * backend.xp.maximum(backend.xp.sign(y), slope)
+def batch_norm_gradient(g, y, x, mean, mean_h, projection, scale, slope):
+    h = g * mask(y, slope)
     return (h - mean_h - (x - mean) * projection) * scale
 
 
+def adam_scalars(gradient, t, log_beta1, one_minus_beta2, out):
+    """out = t + 1, |gradient|, and the corrections of bias 1 / (1 - b1^t), 1 / (1 - b2^t)"""
+    backend.column_sums(square, gradient, then=partial(bias_corrections, t, log_beta1, one_minus_beta2, out=out))
+
+
 @fuse
-def adam_scalars(square, t, log_b1, one_minus_b2):
-    """t + 1, the norm, 1 / (1 - b1^t), 1 / (1 - b2^t), by expm1(t ln b): accurate in float32 when b^t is near 1."""
+def bias_corrections(t, log_beta1, one_minus_beta2, squared_norm):
+    """1 - b^t = -expm1(t ln b) is accurate in float32 when b^t is near 1."""
     xp, t = backend.xp, t + 1.0
-    return t, xp.sqrt(square), -1.0 / xp.expm1(t * log_b1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_b2))
+    return t, xp.sqrt(squared_norm), -1.0 / xp.expm1(t * log_beta1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_beta2))
 
 
 @fuse
-def adam(p, g, m, v, one_minus_b1, one_minus_b2, m_scale, v_scale, lr, eps):
-    m = m + one_minus_b1 * (g - m)
-    v = v + one_minus_b2 * (g * g - v)
+def adam(p, g, m, v, one_minus_beta1, one_minus_beta2, m_scale, v_scale, lr, eps):
+    m = m + one_minus_beta1 * (g - m)
+    v = v + one_minus_beta2 * (g * g - v)
     return p - lr * m_scale * m / (backend.xp.sqrt(v_scale * v) + eps), m, v
 
 
@@ -131,22 +186,8 @@ def divide_by_root(x, square, eps):
     return x / (backend.xp.sqrt(square) + eps)
 
 
-def divisor_gradient(g, y, b):
-    """Return dL/db of y = a / b for b of one number."""
-    return backend.column_sums(quotient_grad, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
-
-
-def quotient_grad(g, y, b):
-    return -g * y / b
-
-
-@fuse
-def tanh_grad(g, y):
-    return g * (1.0 - y * y)
-
-
 def scores(real, fake, after, over_real, over_fake):
-    """The outputs of D for real, fake and new fake images, and whether the first two are right."""
+    """D's outputs for real, fake and new fake images, and 1 where D is right about the first two."""
     xp = backend.xp
     right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
     return real, fake, after, *right
@@ -154,17 +195,5 @@ def scores(real, fake, after, over_real, over_fake):
 
 def probability_scores(real, fake, after, over_real, over_fake):
     """The same with the sigmoids of the outputs."""
-    xp = backend.xp
-    right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
-    p_real = xp.exp(xp.minimum(real, 0.0)) / (1.0 + xp.exp(-xp.abs(real)))
-    p_fake = xp.exp(xp.minimum(fake, 0.0)) / (1.0 + xp.exp(-xp.abs(fake)))
-    p_after = xp.exp(xp.minimum(after, 0.0)) / (1.0 + xp.exp(-xp.abs(after)))
-    return p_real, p_fake, p_after, *right
-
-
-def square(x):
-    return x * x
-
-
-def identity(x):
-    return x
+    _, _, _, real_right, fake_right = scores(real, fake, after, over_real, over_fake)
+    return stable_sigmoid(real), stable_sigmoid(fake), stable_sigmoid(after), real_right, fake_right

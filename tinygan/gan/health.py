@@ -42,9 +42,9 @@ def measure(
     scores = score(loss, real, fake, after)
     penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.data
     losses, norms = (D_phase.loss.data, G_phase.loss.data), (D_optimizer.gradient_norm, G_optimizer.gradient_norm)
-    variance = total_variance(D_phase.fake.data)
-    sizes = 1.0 / len(real), 1.0 / len(fake), 2.0 * len(fake) / max(len(fake) - 1, 1)
-    _row(*losses, *scores, *norms, penalty, variance, *sizes, out=tuple(out))
+    variance, n = total_variance(D_phase.fake.data), len(fake)
+    factors = 1.0 / len(real), 1.0 / n, 2.0 * n / max(n - 1, 1)
+    metrics(*losses, *scores, *norms, penalty, variance, *factors, out=tuple(out))
 
 
 def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
@@ -55,7 +55,8 @@ def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
     over_real = over_fake = loss.threshold
     if loss.threshold is None:
         over_real, over_fake = (backend.column_sums(formulas.identity, x) / len(x) for x in (fake, real))
-    return backend.column_sums(loss.scores, real, fake, after, over_real, over_fake)
+    scores = formulas.probability_scores if loss.probability else formulas.scores
+    return backend.column_sums(scores, real, fake, after, over_real, over_fake)
 
 
 def total_variance(images: Array) -> Array:
@@ -65,10 +66,14 @@ def total_variance(images: Array) -> Array:
 
 
 @backend.fuse
-def _row(d_loss, g_loss, real, fake, after, above, below, d_norm, g_norm, penalty, variance, per_real, per_fake, pairs):
-    rates = above * per_real, below * per_fake
+def metrics(
+    d_loss, g_loss, real, fake, after, real_right, fake_right, d_norm, g_norm, penalty, variance,
+    per_real, per_fake, pairs,
+):  # fmt: skip
+    """METRICS of sums over the batch: per_real, per_fake are 1 / number of images. pairs: see total_variance."""
     outputs = real * per_real, fake * per_fake, after * per_fake
-    return d_loss, g_loss, *outputs, *rates, d_norm, g_norm, penalty, backend.xp.sqrt(variance * pairs)
+    accuracies = real_right * per_real, fake_right * per_fake
+    return d_loss, g_loss, *outputs, *accuracies, d_norm, g_norm, penalty, backend.xp.sqrt(variance * pairs)
 
 
 class FailureMonitor:

@@ -9,20 +9,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..autograd import Tensor, maximum, mean_softplus
-from ..backend import formulas
 
 
 class Loss(NamedTuple):
     """The losses of D and G, and how to interpret D's outputs.
 
-    scores: the formula of the D(x) that is logged, a probability where there is one. threshold: the logit above which D
+    probability: whether sigmoid(logit) is the probability that an image is real. threshold: the logit above which D
     says "real"; None if only differences matter: an image is then compared with the mean logit of the other kind.
     relativistic: G's loss uses the real logits too. supports_label_smoothing: D's loss has a target for real images.
     """
 
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
-    scores: Callable = formulas.scores
+    probability: bool = False
     threshold: float | None = 0.0
     relativistic: bool = False
     supports_label_smoothing: bool = False
@@ -101,7 +100,7 @@ def relativistic_generator(real_logits, fake_logits):
 
 
 LOSSES = {
-    "bce": Loss(bce_discriminator, bce_generator, formulas.probability_scores, supports_label_smoothing=True),
+    "bce": Loss(bce_discriminator, bce_generator, probability=True, supports_label_smoothing=True),
     "lsgan": Loss(lsgan_discriminator, lsgan_generator, threshold=0.5, supports_label_smoothing=True),
     "hinge": Loss(hinge_discriminator, hinge_generator),
     "wasserstein": Loss(wasserstein_discriminator, hinge_generator, threshold=None),

@@ -49,7 +49,7 @@ class Training:
         if self.scheduled:
             now = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
             values = self.schedule.take(backend.xp.minimum(now, len(self.schedule) - 1), axis=0)[0]
-            backend.add_into(self.scheduled, [[values[i : i + 1]] for i in range(len(self.scheduled))])
+            backend.copy_into(self.scheduled, [values[i : i + 1] for i in range(len(self.scheduled))])
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()

@@ -12,15 +12,6 @@ def biased(y: Tensor, bias: Tensor | None, slope: float) -> Tensor:
     return y if slope == 1 else autograd.leaky_relu(y, slope=slope)
 
 
-class ReLU(Module):
-    """max(x, 0)"""
-
-    slope = 0.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        return autograd.relu(x)
-
-
 class LeakyReLU(Module):
     """max(x, slope x): unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient on to G."""
 
@@ -30,6 +21,13 @@ class LeakyReLU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return autograd.leaky_relu(x, slope=self.slope)
+
+
+class ReLU(LeakyReLU):
+    """max(x, 0)"""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
 
 
 class Tanh(Module):

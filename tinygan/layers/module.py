@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from .. import backend
 from ..autograd import Tensor
 from ..backend import Array
+from ..backend.joined import join
 from .flat import FlatParameters
 
 
@@ -19,7 +20,8 @@ class Module:
 
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
-    fuses = False  # whether forward takes the slope of a ReLU or leaky ReLU after this layer, and computes that too
+    slope: float | None = None  # of a ReLU or leaky ReLU
+    joins = False  # whether forward(x, slope) computes the activation after this layer too (backend/joined.py)
 
     forward: Callable[..., Tensor]
 
@@ -95,11 +97,7 @@ class Sequential(Module):
 
 
 def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
-    """Return the layers applied one after the other, each together with the ReLU or leaky ReLU after it if it can."""
-    layers = list(layers)
-    while layers:
-        layer = layers.pop(0)
-        slope = getattr(layers[0], "slope", None) if layer.fuses and layers else None
-        x = layer(x) if slope is None else layer(x, slope)
-        layers = layers if slope is None else layers[1:]
+    """Return the layers applied one after the other to x."""
+    for function in join(layers):
+        x = function(x)
     return x

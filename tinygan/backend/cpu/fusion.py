@@ -84,8 +84,7 @@ def column_sums(function, *args, out=None, then=None):
 def finish(then, *sums):
     """Call the function that continues with sums, if there is one; else return the sums."""
     if then:
-        function, args, out = then
-        return function(*sums, *args, out=out)
+        return then(*sums)
     return sums if len(sums) > 1 else sums[0]
 
 

@@ -125,7 +125,7 @@ def sums(function, args, out=None, then=None, most=64):
     sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns)
     last, more, more_kinds, outs = None, (), "", ()
     if then and slabs == 1:
-        last, more, outs = then
+        last, more, outs = then.func, then.args, then.keywords["out"]
         more_kinds = "".join("s" if not isinstance(a, xp.ndarray) else "n" if a.size == 1 else "r" for a in more)
     program, count = _summing(function, kinds, dtype, out is not None, last, more_kinds, len(outs), **sizes)
     results = outs or [xp.empty((slabs, columns), dtype) for _ in range(count)]
@@ -144,8 +144,9 @@ def mean_and_variance(x, then=None):
     """
     columns = _columns(x.shape)
     first = xp.ascontiguousarray(x).reshape(-1, columns)[0]
-    function, args, out = then or (_both, (), (xp.empty(columns, x.dtype), xp.empty(columns, x.dtype)))
-    moments = _after_moments(inspect.unwrap(function)), (first, columns / x.size, *args), out
+    then = then or functools.partial(_both, out=(xp.empty(columns, x.dtype), xp.empty(columns, x.dtype)))
+    function = _after_moments(inspect.unwrap(then.func))
+    moments = functools.partial(function, first, columns / x.size, *then.args, **then.keywords)
     return sums(_powers, (x, first), None, moments)
 
 
@@ -161,9 +162,10 @@ def _both(mean, var):
 def _after_moments(function):
     """Return `function`, a function of mean and variance, as one of the sums of _powers."""
 
-    def after(total, squares, s, share, *args):
+    def after(s, share, *args):
+        *args, total, squares = args
         mean = total * share
-        return function(s + mean, backend.xp.maximum(squares * share - mean * mean, 0.0), *args)
+        return function(*args, s + mean, backend.xp.maximum(squares * share - mean * mean, 0.0))
 
     return after
 
@@ -247,7 +249,7 @@ def _summing(*what, **sizes):
 def sums_source(function, kinds, dtype, stores, then, more_kinds, outs, **sizes):
     """Return the source of the kernel, and how many results the function has.
 
-    stores: whether the first result is stored. then: the function that gets the sums, with more arguments, or None.
+    stores: whether the first result is stored. then: the function that gets the sums after further arguments, or None.
     """
     parameters, loads, names = _inputs(kinds, "column")
     lines, results = trace(inspect.unwrap(function), names)
@@ -256,7 +258,7 @@ def sums_source(function, kinds, dtype, stores, then, more_kinds, outs, **sizes)
     parameters += ["Real* y0"] * stores
     if then:
         more, more_loads, more_names = _inputs(more_kinds, "column", "b")
-        last_lines, last = trace(inspect.unwrap(then), [*totals, *more_names], "w")
+        last_lines, last = trace(inspect.unwrap(then), [*more_names, *totals], "w")
         parameters += [*more, *(f"Real* sums{k}" for k in range(outs))]
         finish = [more_loads, *last_lines, *(f"sums{k}[column] = {r};" for k, r in enumerate(last))]
     else:
