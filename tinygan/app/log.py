@@ -3,10 +3,10 @@
 import time
 
 from .. import backend
-from ..gan.health import FailureMonitor
+from ..gan.health import METRICS, FailureMonitor
 from ..gan.training import Training
 from .errors import only_warn
-from .terminal import brief
+from .terminal import outputs_of_D
 
 
 class Log:
@@ -43,7 +43,7 @@ class Log:
             *metrics, finite = copy.get().tolist()
             self.rows.append((step, self.epoch(step), *metrics))
             self.finite = self.finite and finite == 1
-            bar.set_postfix_str(brief(self.rows[-1]))
+            bar.set_postfix_str(outputs_of_D(dict(zip(METRICS, metrics, strict=True))))
             for failure in self.monitor.update(metrics):
                 self.terminal.warn(f"step {step}: {failure}")
 

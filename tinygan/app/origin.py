@@ -10,10 +10,11 @@ from ..layers import Module
 from .runs import Run, RunError
 
 
-class Fitting:
-    """A part of a training that loads what fits, by name and shape. fits, others: the names of its arrays.
+class PartialLoader:
+    """Loads those saved arrays that have the name and the shape of an array of `part`, and leaves the others.
 
-    A network that takes labels, or is augmented, has the names of the network inside it, after "network.".
+    part: a network or an EMA. fits, others: the names of the arrays that were loaded, and of the rest. Names are
+    compared without the prefix "network." of networks that take labels or are augmented.
     """
 
     def __init__(self, part) -> None:
@@ -40,13 +41,13 @@ def begin_with(origin: Run, training: Training) -> str:
 
     Optimisers, schedules and random numbers begin anew. Raises RunError if nothing of G fits.
     """
-    networks = {"generator": Fitting(training.gan.G), "discriminator": Fitting(training.gan.D)}
+    networks = {"generator": PartialLoader(training.gan.G), "discriminator": PartialLoader(training.gan.D)}
     origin.load(**{f"training.{name}": part for name, part in networks.items()})
     if not networks["generator"].fits:
         raise RunError(f"--from {origin.folder}: its generator has no array of the shape that this run needs")
     if training.ema:
         training.ema.target.data[...] = training.ema.source.data  # of arrays that the other run has no average of
-        origin.load(**{"training.ema": Fitting(training.ema)})
+        origin.load(**{"training.ema": PartialLoader(training.ema)})
     others = [
         f"{name} {array}" if part.fits else f"the whole {name}"
         for name, part in networks.items()

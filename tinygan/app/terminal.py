@@ -87,25 +87,24 @@ def printable(text):
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
 
 
-def brief(row):
-    """Return D's outputs in a log row, for the bar: it must fit into 80 columns."""
-    m = dict(zip(METRICS, row[2:], strict=True))
-    return f"D(x) {m['d_real']:.2f}, D(G(z)) {m['d_fake']:.2f}"
-
-
-def short(row):
-    """Return the most useful numbers of a log row; the rest is in log.csv."""
-    m = dict(zip(METRICS, row[2:], strict=True))
-    return f"loss D {m['d_loss']:.2f} G {m['g_loss']:.2f}, {brief(row)}"
+def outputs_of_D(metrics):
+    """Return the mean outputs of D in words, for the bar: it must fit into 80 columns. metrics: {name: value}"""
+    return f"D(x) {metrics['d_real']:.2f}, D(G(z)) {metrics['d_fake']:.2f}"
 
 
 def summary(log, timings, before, until):
-    """Return the means over the steps after `before`, up to `until`, from the rows of both tables."""
-    rows = [row for row in log if before < row[0] <= until]
-    means = [sum(column) / len(rows) for column in zip(*rows)]
+    """Return the means over the steps after `before`, up to `until`, in words; all metrics are in log.csv.
+
+    log: rows (step, epoch, *METRICS). timings: rows (step, epoch, seconds).
+    """
     seconds = sum(seconds for step, _, seconds in timings if before < step <= until)
     speed = f"{1000 * seconds / (until - before):.0f} ms a step"
-    return f"{short(means)}, gradients D {means[9]:.2g} G {means[10]:.2g}, {speed}" if rows else speed
+    rows = [metrics for step, _, *metrics in log if before < step <= until]
+    if not rows:
+        return speed
+    m = {name: sum(values) / len(rows) for name, values in zip(METRICS, zip(*rows), strict=True)}
+    losses = f"loss D {m['d_loss']:.2f} G {m['g_loss']:.2f}"
+    return f"{losses}, {outputs_of_D(m)}, gradients D {m['d_gradient']:.2g} G {m['g_gradient']:.2g}, {speed}"
 
 
 def command(script):

@@ -2,9 +2,8 @@
 
     y = max(z, a z),   z = gamma x̂ + beta,   x̂ = (x - mean) r,   r = 1 / sqrt(var + eps)
 
-mean and var, of each channel of x, are passed in with the running averages updated. They are cached values, not
-constants: the gradients take into account that both depend on x. With h = dL/dz = g where y > 0, else a g, they share
-two sums (paper, section 3):
+The mean and the variance of each channel are computed once, before, by `batch_norm_statistics`. Both depend on x, and
+the gradients take this into account. With h = dL/dz, that is g where y > 0, else a g, they are (paper, section 3):
 
     dL/dgamma = sum(h x̂),   dL/dbeta = sum(h),   dL/dx = gamma r (h - mean(h) - x̂ mean(h x̂))
 """

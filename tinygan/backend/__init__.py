@@ -62,11 +62,11 @@ def use(name: str = "auto") -> str:
 def tune(threads: int | None = None) -> int:
     """Prepare this process for training on the CPU; return the number of threads that compute.
 
-    Large operations are then computed on `threads` cores (default: OMP_NUM_THREADS, or all cores): by loops that Numba
-    compiles, if it is installed (the extra `fast`), else by NumPy. OpenBLAS computes each product on one thread, and
-    glibc keeps freed memory. The environment variable TINYGAN_KERNELS, numpy or numba, chooses one of the two; raises
-    ValueError for another value, and for numba where it does not run. Importing tinygan changes nothing in the process,
-    so programs that train call this once. Without it NumPy computes on the calling thread.
+    Large operations are then computed on `threads` cores (default: OMP_NUM_THREADS, or all cores). Numba computes them
+    if it is installed (the extra `fast`), else NumPy; the environment variable TINYGAN_KERNELS=numpy or numba overrides
+    this choice. OpenBLAS computes each product on one thread, and glibc keeps freed memory. Raises ValueError for
+    another TINYGAN_KERNELS, and for numba where it does not run. Importing tinygan changes nothing in the process, so
+    programs that train call this once. Without it NumPy computes on the calling thread.
     """
     global _cpu, _device
     count, before = cpu.threads.tune(threads), _cpu

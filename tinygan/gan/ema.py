@@ -35,7 +35,7 @@ class EMA:
         self.target.data[...] = self.source.data
 
     def update(self) -> None:
-        """Move the average towards the network's present weights."""
+        """Move the average towards the network's present weights. No graph is made of it, so its version stays."""
         _rate(self.images, self.images_per_step, self.half_life, self.RAMP, out=(self.images, self.one_minus_beta))
         _average(self.target.data, self.source.data, self.one_minus_beta, out=self.target.data)
 

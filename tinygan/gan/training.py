@@ -46,16 +46,20 @@ class Training:
 
     def step(self, batches) -> None:
         """Do one training step. batches.next() gives (images, *labels)."""
-        if self.scheduled:
-            now = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
-            values = self.schedule.take(backend.xp.minimum(now, len(self.schedule) - 1), axis=0)[0]
-            backend.copy_into(self.scheduled, [values[i : i + 1] for i in range(len(self.scheduled))])
+        self.set_scheduled()
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()
         measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer, out=self.metrics)
         self.history[self.steps % self.HISTORY] = self.row
         self.steps += 1
+
+    def set_scheduled(self) -> None:
+        """Give the scheduled arrays, such as the learning rates, their values for this step."""
+        if self.scheduled:
+            row = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
+            values = self.schedule.take(backend.xp.minimum(row, len(self.schedule) - 1), axis=0)[0]
+            backend.copy_into(self.scheduled, [values[i : i + 1] for i in range(len(self.scheduled))])
 
     def sampler(self) -> Module:
         """Return the G that samples are drawn from, in eval mode: the EMA where there is one, else G itself.
