@@ -46,7 +46,7 @@ def train(args) -> int:
         say(f"watch    {watch.serve(run, training)}")
 
     while True:
-        if step in pauses:  # after the checkpoint: if drawing fails or is killed, the resumed run begins with it
+        if step in pauses:  # draw after saving, so that a run that is killed here draws again when it is resumed
             outputs.update(step)
         if step >= last or stop:
             break

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from tinygan import backend, data  # noqa: E402
 from tinygan.autograd import Tensor, broadcast_to, concatenate, primitive  # noqa: E402
 from tinygan.data import groups  # noqa: E402
-from tinygan.gan import models, presets  # noqa: E402
+from tinygan.gan import conditional, models, presets  # noqa: E402
 from tinygan.gan.augment import Augmented  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
 from tinygan.layers import BatchNorm, Linear, Module, Sequential  # noqa: E402
@@ -56,7 +56,7 @@ class ConditionalGenerator(Module):
         )
 
     def forward(self, x, labels):
-        x = models.append_labels(x, labels)
+        x = conditional.append_labels(x, labels)
         for layer in self.network.layers:
             x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm) else layer(x)
         return x
@@ -138,7 +138,7 @@ def options():
 def generator(args, classes, shape, latent_size, rng):
     """The generator with the changes. latent_size: the latent numbers and the classes together, as in presets.py."""
     network = models.dcgan_generator(shape, latent_size, rng, width=args.g_width)
-    return ConditionalGenerator(network, classes) if args.g_labels == "norm" else models.Conditional(network)
+    return ConditionalGenerator(network, classes) if args.g_labels == "norm" else conditional.Conditional(network)
 
 
 def discriminator(args, classes, shape, rng):
@@ -154,7 +154,7 @@ def discriminator(args, classes, shape, rng):
     if projected or extra:
         n_out += classes if projected else 0
         network = Sequential(*features[:-1], *extra, features[-1], Linear(n_in, n_out, rng))
-    D = Projection(network) if projected else models.Conditional(network)
+    D = Projection(network) if projected else conditional.Conditional(network)
     D = Translated(D, args.translate, rng) if args.translate else D
     return Augmented(D, args.augment, rng) if args.augment else D
 

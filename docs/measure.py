@@ -23,7 +23,7 @@ PARTS = {
     "gan/: the step, losses, penalties, models": [
         f"tinygan/gan/{name}.py" for name in ("gan", "losses", "penalties", "models")
     ],
-    "gan/: the rest (presets, training, EMA, health, augmentation)": [
+    "gan/: the rest (presets, training, EMA, health, labels, augmentation)": [
         f"tinygan/gan/{name}.py" for name in ("__init__", "presets", "training", "ema", "health", "augment")
     ],
     "data/": ["tinygan/data"],

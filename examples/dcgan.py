@@ -27,7 +27,8 @@ fixed = Tensor(rng.normal((64, 64)))  # the same latent vectors for every pictur
 for epoch in range(3):
     batches.start_epoch(epoch)
     for step in range(batches.steps_per_epoch):
-        real = Tensor(*batches.next())
+        (images,) = batches.next()
+        real = Tensor(images)
         fake = G(Tensor(rng.normal((64, 64))))
         D_loss = losses.bce_discriminator(D(real), D(fake.detach()))
         D_optimizer.step(grad(D_loss, D_optimizer.parameters))

@@ -23,10 +23,10 @@ REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
 KINDS = {  # formula: the kinds of its arguments (see fusion.py), where they are not numbers after the first array
     "leaky_relu_grad": "mms", "bias_leaky_relu": "mrs", "statistics": "mmmmsssmm", "batch_norm": "mrrs",
-    "masked_products": "mmmrs", "gradient_factors": "mmssmm", "batch_norm_gradient": "mmmrrrrs",
+    "h_products": "mmmrs", "gradient_factors": "mmssmm", "batch_norm_gradient": "mmmrrrrs",
     "bias_corrections": "msmm",
     "adam": "mmmmsnnnns", "scaled_sigmoid": "mnss", "divide_by_root": "mns", "divisor_gradient": "mmn",
-    "tanh_gradient": "mm", "mask": "ms", "scores": "mmmss", "probability_scores": "mmmnn",
+    "tanh_gradient": "mm", "slope_at": "ms", "scores": "mmmss", "probability_scores": "mmmnn",
 }  # fmt: skip
 JOINED = {  # functions of the module that call the formulas
     "batch_norm_statistics", "normalise", "mean_softplus", "adam_scalars", "partial", "fuse",
@@ -83,23 +83,21 @@ def test_each_formula_is_a_kernel_that_gives_numpys_numbers(dtype):
 @on_the_cpu
 @pytest.mark.parametrize("rows, slabs", [(1, 1), (70, 1), (70, 3)])
 def test_sums_of_several_results_are_numpys(rows, slabs):
-    """masked_products stores its first result and sums both; with one slab, a function of the sums follows."""
+    """h_products stores its first result and sums both; with one slab, a function of the sums follows."""
     rng = np.random.default_rng(0)
     columns, slab, args = 5, -(-rows // slabs), [*(rng.standard_normal((3, rows, 5))), rng.standard_normal(5), 0.2]
     args[-1] = np.float64(0.2)
     then, kinds = (combined, "rs") if slabs == 1 else (None, "")
     sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns)
     more, outs = ([rng.random(columns), np.float64(2.0)], 1) if then else ([], 0)
-    source, count = fusion.sums_source(
-        FORMULAS["masked_products"], "mmmrs", "float64", True, then, kinds, outs, **sizes
-    )
+    source, count = fusion.sums_source(FORMULAS["h_products"], "mmmrs", "float64", True, then, kinds, outs, **sizes)
     stored = np.full((rows, columns), np.nan)
     results = [np.full((slabs, columns), np.nan) for _ in range(outs or count)]
     run = cuda_on_cpu.raw_kernel(source, "tinygan_sums")
     run((2, slabs), (64,), (*args, stored, *more, *results, np.int32(rows), np.int32(slab)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "xp", np)
-        h, product = FORMULAS["masked_products"](*args)
+        h, product = FORMULAS["h_products"](*args)
     np.testing.assert_allclose(stored, h)
     sums = [np.array([x[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]) for x in (h, product)]
     if then:

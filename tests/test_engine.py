@@ -187,3 +187,27 @@ def test_leaky_relu_refuses_slopes_that_its_formula_cannot_do():
     for slope in (-0.1, 1.5):
         with pytest.raises(ValueError, match="slope"):
             autograd.leaky_relu(leaf(1.0), slope=slope)
+
+
+def test_a_result_updated_in_place_is_refused_because_its_derivative_may_use_it():
+    x = leaf(0.5)
+    y = autograd.tanh(x)
+    y.data[...] = 0.0
+    y.version += 1
+    with pytest.raises(RuntimeError, match="updated in place"):
+        grad(y, [x])
+
+
+def test_a_primitive_with_too_few_vjps_says_so_where_a_gradient_is_missing():
+    @autograd.primitive
+    def product(a, b):
+        return a * b
+
+    try:
+        product.defvjp(lambda g, y, a, b: g * b)
+        a, b = leaf(2.0), leaf(3.0)
+        assert values(grad(product(a, b), [a])[0]) == [3.0]
+        with pytest.raises(TypeError, match="product has 1 vjps"):
+            grad(product(a, b), [a, b])
+    finally:
+        del PRIMITIVES["product"]

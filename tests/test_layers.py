@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygan import Tensor, backend, check_grads, layers
-from tinygan.gan import models
+from tinygan.gan import conditional
 from tinygan.layers import (
     BatchNorm,
     Conv2d,
@@ -201,11 +201,11 @@ def test_label_conv2d_is_the_convolution_of_images_with_constant_channels(spectr
         layers.spectral_norm(layer, rng)
     layer.flatten("float64").bias.data[...] = rng.normal((4,), "float64")
     x, labels = Tensor(rng.normal((6, 7, 8, 2), "float64")), Tensor(rng.normal((6, 3), "float64"))
-    expected = layer(models.append_labels(x, labels)).numpy()
-    np.testing.assert_allclose(models.label_conv2d(layer, x, labels).numpy(), expected, rtol=1e-12, atol=1e-12)
-    check_grads(lambda x, labels: models.label_conv2d(layer, x, labels), [x.numpy(), labels.numpy()])
+    expected = layer(conditional.append_labels(x, labels)).numpy()
+    np.testing.assert_allclose(conditional.label_conv2d(layer, x, labels).numpy(), expected, rtol=1e-12, atol=1e-12)
+    check_grads(lambda x, labels: conditional.label_conv2d(layer, x, labels), [x.numpy(), labels.numpy()])
     with pytest.raises(ValueError, match="wants 5 channels; got 2 and 2 classes"):
-        models.label_conv2d(layer, x, labels[:, :2])
+        conditional.label_conv2d(layer, x, labels[:, :2])
 
 
 def test_images_with_channels_first_are_refused_with_the_remedy(rng):

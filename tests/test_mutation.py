@@ -9,7 +9,7 @@ from tinygan.autograd import PRIMITIVES, GradientError
 HANDFUL = {  # primitive: the arguments that receive a gradient
     "tanh": ["x"],
     "divide": ["a", "b"],
-    "leaky_relu_grad": ["x"],  # y is a constant
+    "leaky_relu_grad": ["g"],  # y is a constant
     "concatenate": ["xs[0]", "xs[1]", "xs[2]"],
     "conv_transpose2d": ["g", "w"],
     "batch_norm": ["x", "gamma", "beta"],  # mean and var are constants

@@ -5,7 +5,7 @@ import pytest
 from games import CLASSES, SHAPE, build, images, snapshot, steps
 
 from tinygan import Tensor, backend
-from tinygan.gan import models, presets
+from tinygan.gan import conditional, models, presets
 from tinygan.gan.presets import PRESETS
 
 
@@ -63,7 +63,9 @@ def test_combinations_that_cannot_work_are_refused_with_the_reason(what, reason)
 
 
 def test_any_network_can_be_conditional(rng):
-    D = models.Conditional(models.mlp_discriminator((8, 8, 3), rng))  # one channel, and one for each of two classes
+    D = conditional.Conditional(
+        models.mlp_discriminator((8, 8, 3), rng)
+    )  # one channel, and one for each of two classes
     labels = Tensor(backend.xp.eye(2, dtype="float32"))
     assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
 

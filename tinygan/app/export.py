@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backend, files
-from ..gan.models import Conditional
+from ..gan.conditional import Conditional
 from ..gan.training import Training
 from ..layers import BatchNorm, ConvTranspose2d, Dropout, LeakyReLU, Linear, Module, ReLU, Reshape, Sequential, Tanh
 

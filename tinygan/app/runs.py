@@ -92,7 +92,7 @@ class Run:
             raise RunError(f"{path} is not what this version of train.py writes: {error}") from None
 
     def lock(self) -> None:
-        """Keep other processes from training this run. Raises RunError if one does.
+        """Keep other processes from training this run. Raises RunError if another one is training it already.
 
         The system holds the lock and drops it with this process, however that ends. Systems and disks without such
         locks have none.

@@ -49,10 +49,10 @@ leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope)
 
 
 @primitive
-def leaky_relu_grad(x, y, slope):
-    """z = x where y > 0, else a x; y is a constant array        dL/dx = g where y > 0, else a g"""
-    return formulas.leaky_relu_grad(x, y, slope)
-leaky_relu_grad.defvjp(lambda g, z, x, y, slope: leaky_relu_grad(g, y, slope=slope))
+def leaky_relu_grad(g, y, slope):
+    """z = g where y > 0, else a g; y is a constant array        dL/dg = u where y > 0, else a u, with u = dL/dz"""
+    return formulas.leaky_relu_grad(g, y, slope)
+leaky_relu_grad.defvjp(lambda u, z, g, y, slope: leaky_relu_grad(u, y, slope=slope))
 
 
 @primitive
@@ -60,11 +60,11 @@ def bias_leaky_relu(x, bias, slope):
     """y = max(z, a z), z = x + b        x: (..., C), b: (C,)        dL/dx = g where y > 0, else a g; dL/db = its sum"""
     return formulas.bias_leaky_relu(x, bias, slope)
 bias_leaky_relu.defvjp(
-    lambda g, y, x, bias, slope: masked(g, y, slope),
-    lambda g, y, x, bias, slope: unbroadcast(masked(g, y, slope), bias),
+    lambda g, y, x, bias, slope: times_slope(g, y, slope),
+    lambda g, y, x, bias, slope: unbroadcast(times_slope(g, y, slope), bias),
 )
 bias_leaky_relu.def_fused_vjp(formulas.bias_leaky_relu_gradients)
 
 
-def masked(g, y, slope):
+def times_slope(g, y, slope):
     return g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)

@@ -22,9 +22,9 @@ def grad(
 ) -> list[Tensor]:
     """Return d output / d input for each of the inputs, as Tensors of their shapes.
 
-    create_graph: make nodes during the pass, so that the gradients can be differentiated, and keep the graph of the
-    output; otherwise it is freed. grad_output: dL/d output, needed if the output has more than one element; the result
-    is then dL/d input. allow_unused: an input that the output does not depend on gets zeros; by default it is an error.
+    create_graph: make nodes during the pass, so that the gradients can be differentiated, and keep the graph between
+    inputs and output; otherwise it is freed. grad_output: dL/d output, needed if the output has more than one element;
+    the result is then dL/d input. allow_unused: an input that the output does not depend on gets zeros, not an error.
 
     Raises ValueError for a missing or misshapen grad_output and for an unused input, RuntimeError for a graph that an
     earlier grad freed, or that is out of date because one of its tensors was updated in place.
@@ -39,7 +39,7 @@ def grad(
             (g,) = _sums([parts.pop(id(tensor))])
             if id(tensor) in wanted:
                 parts[id(tensor)] = [g]
-            tensor.node.check_versions()
+            tensor.node.check_versions(tensor)
             for x, dx in tensor.node.gradients(g, tensor, on_path):
                 parts[id(x)].append(dx)
             if not create_graph:
@@ -59,13 +59,13 @@ def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -
 
     A primitive that computes a formula in one pass gets its derivatives in this way from the formula.
     """
-    again = is_recording()  # whether a further derivative may be taken; it goes through `reshape` to the arguments
-    with record(True):
-        args = [x.reshape(x.shape) if again else x.detach() for x in args]  # none is a function of another here
+    create_graph = is_recording()
+    with record(True):  # with new tensors, at which `grad` stops; where it may be differentiated again, connected ones
+        args = [x.reshape(x.shape) if create_graph else x.detach() for x in args]
         for x in args:
             x.requires_grad = True
         y = function(*args)
-    return grad(y, args, create_graph=again, grad_output=g, allow_unused=True)
+    return grad(y, args, create_graph, grad_output=g, allow_unused=True)
 
 
 def _path(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:

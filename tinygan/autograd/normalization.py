@@ -1,4 +1,4 @@
-"""Batch normalisation and the activation after it, exact to any order (Ioffe & Szegedy 2015).
+"""Batch normalisation with the activation after it, in one primitive for speed (Ioffe & Szegedy 2015).
 
     y = max(z, a z),   z = gamma x̂ + beta,   x̂ = (x - mean) r,   r = 1 / sqrt(var + eps)
 

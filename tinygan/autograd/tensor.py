@@ -47,11 +47,11 @@ class Node(NamedTuple):
     kwargs: dict
     versions: tuple  # the version of each tensor argument when it was used
 
-    def check_versions(self) -> None:
-        """Raise RuntimeError if an argument was updated in place since it was used."""
-        if self.versions != versions(self.args):
+    def check_versions(self, y: Tensor) -> None:
+        """Raise RuntimeError if an argument, or the result y, was updated in place since it was computed."""
+        if y.version or self.versions != versions(self.args):
             raise RuntimeError(
-                f"an argument of {self.primitive.__name__} was updated in place after it was used: "
+                f"an argument or the result of {self.primitive.__name__} was updated in place after it was used: "
                 "compute the output again, then take its gradient"
             )
 
@@ -208,6 +208,8 @@ class Primitive:
                 return (None if dx is None else Tensor(dx) for dx in parts)
         if self.joint_vjp:
             return self.joint_vjp(g, needs_grad, y, *args, **kwargs)
+        if any(needs_grad[len(self.vjps) :]):
+            raise TypeError(f"{self.__name__} has {len(self.vjps)} vjps, and a gradient of another argument is needed")
         return (vjp(g, y, *args, **kwargs) if needed else None for vjp, needed in zip(self.vjps, needs_grad))
 
 

@@ -31,7 +31,7 @@ def stable_softplus(x):
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-def mask(y, slope):
+def slope_at(y, slope):
     """1 where y > 0, else the slope: the derivative of leaky ReLU, by its result y"""
     return backend.xp.maximum(backend.xp.sign(y), slope)
 
@@ -72,8 +72,8 @@ def leaky_relu(x, slope):
 
 
 @fuse
-def leaky_relu_grad(x, y, slope):
-    return x * mask(y, slope)
+def leaky_relu_grad(g, y, slope):
+    return g * slope_at(y, slope)
 
 
 @fuse
@@ -112,7 +112,7 @@ def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, e
     mean, var, scale, shift = (backend.xp.empty_like(gamma) for _ in range(4))
     args = running_mean, running_var, gamma, beta, momentum, rows / max(rows - 1, 1), eps
     out = mean, var, running_mean, running_var, scale, shift
-    backend.mean_and_variance(x, then=partial(statistics, *args, out=out))
+    backend.mean_and_variance(x, then=partial(statistics, *args, out=out))  # statistics(*args, mean, var), into out
     return mean, var, scale, shift
 
 
@@ -135,12 +135,12 @@ def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slop
     mean, var, _, _ = statistics
     dgamma, dbeta, *factors = out = [backend.xp.empty_like(mean) for _ in range(5)]
     args = gamma, var, eps, g.shape[-1] / g.size
-    backend.column_sums(masked_products, g, y, x, mean, slope, then=partial(gradient_factors, *args, out=tuple(out)))
+    backend.column_sums(h_products, g, y, x, mean, slope, then=partial(gradient_factors, *args, out=tuple(out)))
     return batch_norm_gradient(g, y, x, mean, *factors, slope), dgamma, dbeta
 
 
-def masked_products(g, y, x, mean, slope):
-    h = g * mask(y, slope)
+def h_products(g, y, x, mean, slope):
+    h = g * slope_at(y, slope)
     return h, h * (x - mean)
 
 
@@ -153,7 +153,7 @@ def gradient_factors(gamma, var, eps, share, sum_h, product):
 
 @fuse
 def batch_norm_gradient(g, y, x, mean, mean_h, projection, scale, slope):
-    h = g * mask(y, slope)
+    h = g * slope_at(y, slope)
     return (h - mean_h - (x - mean) * projection) * scale
 
 

@@ -1,7 +1,8 @@
 """The game of two networks (Goodfellow et al. 2014).
 
 The generator G turns noise z ~ N(0, 1) into an image G(z). The discriminator D gives the probability D(x) that an image
-x is real. D learns to tell real from fake images; G learns to make images that D takes for real:
+x is real. In the code D returns a logit, and D(x) is its sigmoid. D learns to tell real from fake images; G learns to
+make images that D takes for real:
 
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
 
@@ -32,7 +33,7 @@ class Phase(NamedTuple):
 class GAN:
     """Both networks, their losses, and the training step.
 
-    rng: a backend.RNG, the source of z. penalty is multiplied by penalty_weight, an array of one number. classes: the
+    rng: a backend.RNG, the source of z. A penalty is multiplied by penalty_weight, an array of one number. classes: the
     number of classes if G and D are conditional, else 0. labels, in the methods: nothing, or one-hot classes
     (N, classes), an input of both networks.
     """
@@ -53,13 +54,13 @@ class GAN:
             D_phase = self.discriminator_loss(real, fake, *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
-        fake = self.G(self.latent(len(real)), *labels)
+        fake = self.G(self.latent(len(real)), *labels)  # labels: those of the last real batch
         G_phase = self.generator_loss(real, fake, *labels)
         G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # the gradient flows through D; only G is updated
         return D_phase, G_phase
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
-        """max_D  E[log D(x)] + E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
+        """min_D  -E[log D(x)] - E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
         if self.penalty:  # it differentiates D with respect to the images, so both become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
         real_logits, fake_logits = self.discriminate(real, fake, *labels)
@@ -70,14 +71,15 @@ class GAN:
         return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
 
     def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return D's logits. BatchNorm needs two passes: G's phase has no real images on which fakes could depend."""
+        """Return D's logits, in one pass. With BatchNorm the logit of a fake image would then depend on the real ones,
+        which G's phase does not have beside its fakes: then D makes two passes."""
         if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
             return self.D(real, *labels), self.D(fake, *labels)
         logits = self.D(concatenate(real, fake, axis=0), *(concatenate(x, x, axis=0) for x in labels))
         return logits[: len(real)], logits[len(real) :]
 
     def generator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
-        """max_G  E[log D(G(z))], or the G loss that is used instead"""
+        """min_G  -E[log D(G(z))], or the G loss that is used instead"""
         real_logits = None
         if self.loss.relativistic:  # only a relativistic loss needs this pass of D
             with no_grad():

@@ -1,7 +1,7 @@
 """GAN losses: one (D, G) pair for each objective.
 
 D's output is a logit l, its value before the sigmoid: D(x) = sigmoid(l) is the probability that x is real. Losses take
-logits because log(sigmoid(l)) = -softplus(-l) is accurate, while the log of a rounded probability can be -infinity. For
+logits because log(sigmoid(l)) = -softplus(-l) is accurate, while the log of a rounded probability can be -infinity. In
 losses other than bce, D(x) is the logit. A loss of (real_logits, fake_logits), (N, 1) each, is minimised. E: the mean.
 """
 
@@ -43,7 +43,7 @@ def bce_generator(real_logits, fake_logits):
     """max_G  E[log D(G(z))], that is  min  E softplus(-fake)        (Goodfellow et al. 2014, section 3)
 
     The non-saturating form. Early in training D recognises fakes. There the gradient of the saturating form vanishes,
-    while this one is large. Both have the same optimum.
+    while this one is large.
     """
     return mean_softplus(fake_logits, sign=-1)
 
@@ -85,11 +85,14 @@ def wasserstein_discriminator(real_logits, fake_logits):
     return fake_logits.mean() - real_logits.mean()
 
 
+wasserstein_generator = hinge_generator  # min_G  -E[D(G(z))] is the loss of both
+
+
 def relativistic_discriminator(real_logits, fake_logits):
     """min_D  E softplus(-(D(x) - D(G(z))))        (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2)
 
-    D compares images in pairs: a real image should have a higher output than a fake one. There is no fixed threshold,
-    so G is rewarded for every mode of the data where its images look less real. This counters mode dropping.
+    D compares images in pairs: a real image should have a higher output than a fake one. G's loss stays high while real
+    images of any mode have higher outputs than its own, so one good mode is not enough. This counters mode dropping.
     """
     return mean_softplus(fake_logits - real_logits, sign=1)
 
@@ -103,6 +106,6 @@ LOSSES = {
     "bce": Loss(bce_discriminator, bce_generator, probability=True, supports_label_smoothing=True),
     "lsgan": Loss(lsgan_discriminator, lsgan_generator, threshold=0.5, supports_label_smoothing=True),
     "hinge": Loss(hinge_discriminator, hinge_generator),
-    "wasserstein": Loss(wasserstein_discriminator, hinge_generator, threshold=None),
+    "wasserstein": Loss(wasserstein_discriminator, wasserstein_generator, threshold=None),
     "relativistic": Loss(relativistic_discriminator, relativistic_generator, threshold=None, relativistic=True),
 }

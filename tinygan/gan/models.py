@@ -7,11 +7,8 @@ LeakyReLU in D passes a gradient back to G on both sides of zero. BatchNorm canc
 import itertools  # noqa: I001
 import math
 
-from .. import backend
-from ..autograd import Tensor, broadcast_to, concatenate, conv2d
 from ..layers import (
     BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, LeakyReLU, Linear, Module, ReLU, Reshape, Sequential, Tanh,
-    apply, biased,
 )  # fmt: skip
 from ..layers.initial import he_normal, normal
 
@@ -49,7 +46,7 @@ def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: 
     for n_in, n_out in itertools.pairwise(channels[::-1]):
         up = ConvTranspose2d(n_in, n_out, 4, rng, stride=2, padding=1, bias=not norm, init=init)
         layers += [*G_activation(n_in, norm), up]
-    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights keep tanh near linear
+    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # always N(0, 0.02): tanh stays near linear
     return Sequential(*layers, *G_activation(width, norm), last, Tanh())
 
 
@@ -71,7 +68,7 @@ def dcgan_discriminator(
 
 
 def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
-    """Add a convolution that keeps the size before each that halves it (Miyato et al. 2018, table 3, made smaller)."""
+    """A convolution that keeps the size before each one that halves it (Miyato et al. 2018, table 3, made smaller)."""
     h, w, channels = sizes(shape, width)
     layers = []
     for n_in, c in zip([shape[2], *(2 * c for c in channels)], channels):
@@ -97,7 +94,7 @@ def G_activation(channels: int, norm: bool) -> list[Module]:
 
 
 def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
-    """Return (h, w, channels): the smallest image in a convolutional network, and the channels at each half size.
+    """Return (h, w, channels): the size of the smallest image, and the channels after each halving, in this order.
 
     The size is halved twice, and once more for each doubling beyond 32 pixels. The channels double each time.
     """
@@ -106,44 +103,3 @@ def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
     if h % step or w % step:
         raise ValueError(f"image sides must be multiples of {step}; got {h} x {w}. For other sizes, use vanilla")
     return h // step, w // step, [width << i for i in range(halvings)]
-
-
-class Conditional(Module):
-    """A network that also takes one-hot labels (N, classes) (Mirza & Osindero 2014).
-
-    network: a Sequential for inputs with `classes` more features. A latent vector gets the labels as more numbers, an
-    image as more channels, each constant over the image.
-    """
-
-    def __init__(self, network: Sequential) -> None:
-        self.network = network
-
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        first, *others = self.network.layers
-        if not isinstance(first, Conv2d):
-            return apply(self.network.layers, append_labels(x, labels))
-        return apply(others, label_conv2d(first, x, labels))
-
-
-def append_labels(x: Tensor, labels: Tensor) -> Tensor:
-    """Append the labels to the last axis: (N, ..., C), (N, classes) -> (N, ..., C + classes)"""
-    n, *size, _ = x.shape
-    maps = broadcast_to(labels.reshape(n, *[1] * len(size), labels.shape[1]), shape=(n, *size, labels.shape[1]))
-    return concatenate(x, maps, axis=-1)
-
-
-def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
-    """Compute conv(append_labels(x, labels)) with less work: (N, H, W, C), (N, classes) -> (N, OH, OW, n_out)
-
-    The channel of a class is constant over the image, so its response is the label times the response to ones. That
-    response is computed once for the batch, and the labels multiply it in one matrix product.
-    """
-    (_, h, w, c), classes, filters = x.shape, labels.shape[1], conv.filters()
-    if c + classes != conv.n_in:
-        raise ValueError(f"this Conv2d wants {conv.n_in} channels; got {c} and {classes} classes")
-    y = conv2d(x, filters[:, :, :c], stride=conv.stride, padding=conv.padding)
-    label_filters = filters[:, :, c:].reshape(*filters.shape[:2], 1, classes * conv.n_out)
-    ones = Tensor(backend.xp.ones((1, h, w, 1), x.dtype))
-    response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
-    response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
-    return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope=1.0)

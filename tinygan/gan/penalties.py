@@ -1,8 +1,9 @@
 """Penalties on the gradient of D at images: derivatives of a derivative.
 
 G follows the gradient of D, and a penalty keeps it bounded. It takes the gradient of D with respect to the *image*,
-with create_graph=True, so that this gradient can be differentiated with respect to D's weights. It needs the gradient
-of each image on its own. With BatchNorm in D there is none, because the output for one image depends on the others.
+with create_graph=True, so that this gradient can be differentiated with respect to D's weights. D(x) is the logit here.
+A penalty needs the gradient of each image on its own. With BatchNorm in D that does not exist, because the output for
+one image depends on the others.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from ..backend import Array
 from ..layers import BatchNorm, Module, Sequential, spectral_norm
 from ..layers.initial import he_normal
 from ..optim import Adam
-from . import losses, models
+from . import conditional, losses, models
 from .augment import Augmented
 from .ema import EMA
 from .gan import GAN
@@ -135,7 +135,7 @@ def build(
 def build_generator(preset: Preset, shape: tuple[int, ...], rng, classes: int) -> Module:
     make = models.point_generator if len(shape) == 1 else preset.generator
     network = make(shape, preset.latent_size + classes, rng)
-    return models.Conditional(network) if classes else network
+    return conditional.Conditional(network) if classes else network
 
 
 def build_discriminator(preset: Preset, shape: tuple[int, ...], rng, classes: int) -> Module:
@@ -143,7 +143,7 @@ def build_discriminator(preset: Preset, shape: tuple[int, ...], rng, classes: in
     network = make((*shape[:-1], shape[-1] + classes), rng, preset.dropout)
     if preset.spectral_norm:
         spectral_norm(network, rng)
-    D: Module = models.Conditional(network) if classes else network
+    D: Module = conditional.Conditional(network) if classes else network
     return Augmented(D, preset.augment, rng) if preset.augment and len(shape) > 1 else D
 
 

@@ -18,7 +18,7 @@ def pair(n: Pair) -> tuple[int, int]:
 class _Conv(Module):
     """The shared parts: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
 
-    joins = True
+    fuses_activation = True
 
     def __init__(self, n_in, n_out, kernel, rng, stride, padding, bias, init, channels, fan_in):
         self.n_in, self.n_out = n_in, n_out

@@ -13,7 +13,7 @@ class Linear(Module):
     Raises ValueError for inputs of another width.
     """
 
-    joins = True
+    fuses_activation = True
 
     def __init__(self, n_in: int, n_out: int, rng, bias: bool = True, init=normal) -> None:
         self.weight = Tensor(init(rng, (n_in, n_out), n_in), requires_grad=True)

@@ -1,4 +1,4 @@
-"""The base of all layers and networks. It finds parameters, buffers and submodules among its attributes.
+"""The base of all layers and networks. It finds parameters, buffers and submodules among its attributes, not in lists.
 
 A Tensor that requires a gradient is a parameter. An array is a buffer: state that is not learned by gradient, such as
 the running statistics of BatchNorm. Both are named by their path with dots: "3.weight".
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from .. import backend
 from ..autograd import Tensor
 from ..backend import Array
-from ..backend.joined import join
+from ..backend.fused_layers import fuse_activations
 from .flat import FlatParameters
 
 
@@ -21,7 +21,9 @@ class Module:
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
     slope: float | None = None  # of a ReLU or leaky ReLU
-    joins = False  # whether forward(x, slope) computes the activation after this layer too (backend/joined.py)
+    fuses_activation = (
+        False  # whether forward(x, slope) computes the activation after this layer too (backend/fused_layers.py)
+    )
 
     forward: Callable[..., Tensor]
 
@@ -97,7 +99,7 @@ class Sequential(Module):
 
 
 def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
-    """Return the layers applied one after the other to x."""
-    for function in join(layers):
+    """Return the layers applied one after the other to x; a layer and the activation after it may be one function."""
+    for function in fuse_activations(layers):
         x = function(x)
     return x

@@ -24,7 +24,7 @@ class BatchNorm(Module):
         self.running_mean = xp.zeros(channels, "float32")
         self.running_var = xp.ones(channels, "float32")
 
-    joins = True
+    fuses_activation = True
 
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         if x.shape[-1] != self.gamma.size:

@@ -1,6 +1,6 @@
 """Spectral normalisation: divide a layer's weights by their largest singular value (Miyato et al. 2018).
 
-sigma(W) = max |W v| / |v| is the largest factor by which the layer can stretch a difference between two inputs. With
+sigma(W) = max |x W| / |x| is the largest factor by which the layer can stretch a difference between two inputs. With
 W / sigma(W) in every layer the gradient of D is bounded: by 1 for linear layers. For convolutions the weights are taken
 as one matrix, as in the paper, and the bound is larger, because patches overlap.
 """

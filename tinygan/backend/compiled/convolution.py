@@ -57,7 +57,7 @@ def conv_transpose2d(g, w, size, stride, padding):
 
 
 class _Phase(NamedTuple):
-    """Every stride-th pixel in one direction. Pixel t of the phase is the sum over r of g[t + shift - r] w[taps[r]]."""
+    """Every stride-th pixel along an axis. Pixel t of the phase is the sum over r of g[t + shift - r] w[taps[r]]."""
 
     pixels: range
     taps: range
@@ -65,7 +65,7 @@ class _Phase(NamedTuple):
 
 
 def _phases(k, size, stride, padding):
-    """Return the phases of one direction. Response i adds tap u to pixel i * stride + u - padding."""
+    """Return the phases along one axis. Response i adds row or column u of the filter to pixel i s + u - padding."""
     first = [(p + padding) % stride for p in range(min(stride, size))]
     return [
         _Phase(range(p, size, stride), range(u, k, stride), (p + padding - u) // stride) for p, u in enumerate(first)

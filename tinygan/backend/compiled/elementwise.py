@@ -118,7 +118,7 @@ def _largest(arrays):
 
 
 def _arrange(args, most, flat=True):
-    """Return the arguments as a loop takes them, and a letter for each.
+    """Return the arguments in the shapes that a compiled loop takes, and the kind of each, a string of letters.
 
     m: an array of the largest shape, as a matrix whose rows have about `most` numbers (flat, where there is no r).
     r: an array (C,), repeated to match these rows. n: a number.

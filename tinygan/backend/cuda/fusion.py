@@ -281,7 +281,7 @@ def _adding(sizes, dtype):
 
 
 def add_source(sizes, dtype):
-    """Return the source of the kernel that adds up parts. sizes: (elements, number of parts) of each target."""
+    """Return the source of the kernel of `add_into`. sizes: (elements, number of parts) of each target."""
     parameters = [f"Real* y{k}" for k in range(len(sizes))]
     parameters += [f"const Real* a{k}_{part}" for k, (_, parts) in enumerate(sizes) for part in range(parts)]
     cases, start = [], 0
