@@ -119,6 +119,18 @@ def test_thumbnails_show_what_a_click_on_them_chooses(page, browser):
         assert shown(opened)[2] == small
 
 
+def test_classes_have_the_names_of_their_folders_whatever_these_are(tmp_path, browser):
+    names = ("cat", "<img src=x onerror=alert(1)>", "a name without end " * 9)
+    run = new_run(tmp_path / "r", "cgan", class_names=names)
+    report.save(run, run.settings.training())
+    opened = browser.open((run.folder / "report.html").as_uri(), 400, 800)
+    buttons = '[...document.querySelectorAll("#classes button")]'
+    assert opened.run(f"return {buttons}.map(button => button.textContent)") == list(names)
+    assert opened.run(f"return {buttons}.map(button => button.title)") == list(names)
+    assert opened.run("return document.documentElement.scrollWidth") == 400
+    assert opened.run(f"return {buttons}[2].clientHeight < 120") and opened.errors() == []
+
+
 def test_a_run_without_classes_has_none_to_choose(page, browser):
     opened = browser.open(page("dcgan")[0])
     assert opened.run('return [$("play").hidden, $("kinds").hidden, $("plane").hidden]') == [False, True, True]

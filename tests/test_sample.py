@@ -180,13 +180,6 @@ def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, scr
             run_program(f"{script}.py", fail, SimpleNamespace(debug=True))
 
 
-def test_a_class_is_asked_for_by_the_name_of_its_folder():
-    names = ("cat", "dog", "7")
-    assert [sample.class_number(text, names) for text in ("dog", "7", "0", None)] == [1, 2, 0, None]
-    with pytest.raises(ValueError, match="--digit horse: there is no such class: cat, dog, 7"):
-        sample.class_number("horse", names)
-
-
 REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.jpg", [], "ends in .png or .npz; got"),
     ("grey", "a.gif", [], "a .gif needs --interpolate"),
@@ -198,9 +191,9 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.gif", ["--n", 101, "--interpolate"], "at most 100"),
     ("grey", "a.png", ["--nearest", "--interpolate"], "not allowed with"),
     ("grey", "a.png", ["--seed", -1], "--seed must be from 0"),
-    ("grey", "a.png", ["--digit", 1], "can be asked for no digit"),
+    ("grey", "a.png", ["--digit", 1], "it has no classes to choose from"),
     ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
-    ("classes", "a.png", ["--digit", 3], "can be asked for digits 0 to 2"),
+    ("classes", "a.png", ["--digit", 3], "has no class 3: it has classes 0 to 2"),
     ("colour", "a.png", ["--nearest"], "has images of (8, 8, 1)"),
     ("ring", "a.png", ["--nearest"], "is a run on a toy world"),
     ("ring", "a.gif", ["--interpolate"], "is a run on a toy world"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import backend, data
 from ..gan.presets import Preset
-from . import pictures, plots, signals
+from . import class_names, pictures, plots, signals
 from .options import parse
 from .runs import Run, new_folder
 
@@ -39,16 +39,15 @@ class Model:
         self.run, self.training = run, run.settings.training()
         run.load_generator(self.training, checkpoint)
         self.latent_size, self.classes = self.training.gan.latent_size, self.training.gan.classes
+        self.class_names = class_names.of(run.settings)
 
-    def sample(self, n: int = 1, digit: int | None = None, seed: int | None = None) -> np.ndarray:
-        """Draw n images, of the class `digit`, or of each class in turn, or of groups by their shares, from a seed."""
-        if digit is not None and not 0 <= digit < self.classes:
-            choice = f"classes 0 to {self.classes - 1}" if self.classes else "no classes"
-            raise ValueError(f"{self.run.folder} has {choice}; got digit {digit}")
+    def sample(self, n: int = 1, digit: int | str | None = None, seed: int | None = None) -> np.ndarray:
+        """Draw n images from a seed, of the class `digit`, a number or a name; by default of each class in turn, or of
+        groups by their shares."""
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
         labels = None
         if digit is not None:
-            labels = np.full(n, digit)
+            labels = np.full(n, class_names.number(self.run, digit))
         elif self.classes:
             in_turn = np.arange(n) % self.classes
             labels = backend.to_host(self.training.mixed_classes(n)) if self.run.settings.groups else in_turn
@@ -74,12 +73,13 @@ class Model:
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def grid(self) -> np.ndarray:
-        """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class."""
+        """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class, beside its name."""
         if self.run.settings.points:
             raise ValueError(f"{self.run.folder} is a run on a toy world: points have no grid")
         latent, labels = pictures.fixed_inputs(self.run.settings)
         images = data.to_pixels(backend.to_host(self.training.sample(latent, labels)))
-        return plots.grid(images, 10 if self.classes else None)
+        picture, names = plots.grid(images, 10 if self.classes else None), class_names.captions(self.run.settings)
+        return plots.captioned(picture, len(images) // 10, names) if names else picture
 
     def _repr_png_(self) -> bytes | None:
         if self.run.settings.points:

@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import files
 from ..data import toy
 from ..gan.training import Training
-from . import directions, export, plots, quality
+from . import class_names, directions, export, plots, quality
 from .runs import LOG_COLUMNS
 from .schedule import spread
 from .terminal import command
@@ -46,7 +46,7 @@ def networks(settings, training):
     A network that cannot be exported is left out, and the page has no section to play with it.
     """
     try:
-        G = export.generator(training, settings.shape)
+        G = export.generator(training, settings.shape, class_names.of(settings))
         found, names = directions.principal(training, G)
         steps = export.in_half_precision(directions.rotated(G, found).operations)
         content = {"generator": {**G.about(), "operations": steps, "names": names}}

@@ -16,7 +16,7 @@ function showPlay(generator) {
     play.label = Math.min(play.label, Math.max(0, generator.classes - 1));
   }
   buildSliders($("sliders"), $("more"), generator.names, play.point, place);
-  buildClasses(generator.classes);
+  buildClasses(generator.class_names);
   newGrid();
   showPoint();
 }
@@ -47,16 +47,16 @@ function thumbnail(parent, name, point, label, click) {
   return { button, draw: () => paint(canvas, play.G(point(), label()), play.shape) };
 }
 
-function buildClasses(classes) {
+function buildClasses(names) {
   $("classes").replaceChildren();
-  $("kinds").hidden = !classes;
-  play.classes = Array.from({ length: classes }, (_, label) => {
-    const made = thumbnail($("classes"), "class " + label, () => play.point, () => label, () => {
+  $("kinds").hidden = !names.length;
+  play.classes = names.map((name, label) => {
+    const made = thumbnail($("classes"), name, () => play.point, () => label, () => {
       play.label = label;
       showPoint();
       later(play.grid);
     });
-    element(made.button, "span", label);
+    element(made.button, "span", name);
     return made;
   });
   $("ends").replaceChildren();
