@@ -88,7 +88,7 @@ def shown(run, room):
 
 
 def some(frames, room):
-    """Return [{"epoch", "picture"}] for at most FRAMES of the pictures {epoch: path}; fewer if they need more `room`."""
+    """Return [{"epoch", "picture"}] for at most FRAMES of the pictures {epoch: path}, and for fewer without `room`."""
     pictures = {epoch: embedded(frames[epoch]) for epoch in spread(list(frames), FRAMES)}
     found = [{"epoch": epoch, "picture": picture} for epoch, picture in pictures.items() if picture]
     size = sum(len(each["picture"]) for each in found)
