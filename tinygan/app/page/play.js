@@ -30,9 +30,9 @@ function buildSliders(first, rest, names, point, change) {
     const row = element(i < SHOWN ? first : rest, "label", null, { class: "latent" });
     element(row, "span", name || "number " + (i + 1));
     const slider = element(row, "input", null, { type: "range", min: -3, max: 3, step: 0.05, value: point[i] });
-    const value = element(row, "output", point[i].toFixed(1));
+    const value = element(row, "output", tenths(point[i]));
     slider.addEventListener("input", () => {
-      value.textContent = Number(slider.value).toFixed(1);
+      value.textContent = tenths(Number(slider.value));
       change(i, Number(slider.value));
     });
   });
@@ -92,7 +92,7 @@ function showPoint() {
   paint($("image"), play.G(play.point, play.label), play.shape);
   document.querySelectorAll("#play .latent").forEach((row, i) => {
     row.querySelector("input").value = play.point[i];
-    row.querySelector("output").textContent = play.point[i].toFixed(1);
+    row.querySelector("output").textContent = tenths(play.point[i]);
   });
   play.classes.forEach(({ button }, label) => button.setAttribute("aria-pressed", label === play.label));
   later([...play.classes, ...play.ends]);
