@@ -1,6 +1,6 @@
 """How large the page of a run is, and how fast it makes images: G of each preset in Chromium, on one core.
 
-    python bench/page.py            prints a table, and writes it to bench/results/page.md
+python bench/page.py            prints a table, and writes it to bench/results/page.md
 """
 
 import os

@@ -9,6 +9,7 @@ from runs import lively, new_run
 
 from tinygan import Tensor, backend, data
 from tinygan.app import directions, export, report
+from tinygan.gan.health import METRICS
 from tinygan.gan.presets import PRESETS
 
 if backend.device != "cpu":
@@ -187,6 +188,13 @@ def test_a_network_that_cannot_be_exported_leaves_the_page_as_it_was(tmp_path, b
     assert opened.run('return [$("play").hidden, $("plane").hidden]') == [True, True] and opened.errors() == []
 
 
-def test_the_weights_of_the_default_take_less_than_a_megabyte(tmp_path):
-    run = new_run(tmp_path / "r", "cgan", shape=(28, 28, 1), classes=10)
-    assert 400_000 < len(json.dumps(report.networks(run.settings, run.settings.training()))) < 1_000_000
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_page_with_many_large_pictures_is_below_a_megabyte_and_a_half(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(directions, "SAMPLES", 128)
+    monkeypatch.setattr(report, "embedded", lambda path: "x" * 60_000)
+    run = new_run(tmp_path / "r", name, shape=(28, 28, 1), classes=10)
+    run.write_rows([(i, 1, *[0.123456] * len(METRICS)) for i in range(1, 1001)], [])
+    for epoch in range(1, 41):
+        (run.samples / f"epoch_{epoch:04d}.png").touch()
+    report.save(run, run.settings.training())
+    assert 1_300_000 < (run.folder / "report.html").stat().st_size < 1_500_000
