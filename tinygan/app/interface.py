@@ -18,7 +18,7 @@ from .options import parse
 from .runs import Run, new_folder
 
 PACKAGE = Path(__file__).parent.parent
-PAGES = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
+TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
 
 
 def load(run: str | Path, checkpoint: str = "last") -> Model:
@@ -98,7 +98,7 @@ class Model:
 def train(**options) -> Model:
     """Train as train.py does, and return the generator. options: those of train.py, as epochs=2 for --epochs 2.
 
-    A notebook shows a bar, if it has ipywidgets. To interrupt it saves the run, and returns what it has learned so far.
+    A notebook shows a bar, if it has ipywidgets. If it is interrupted, the run is saved, and its G so far is returned.
     """
     args = arguments(options)
     folder = args.resume or args.out or new_folder(f"runs/{args.preset or 'notebook'}-{time.strftime('%Y%m%d')}")
@@ -118,12 +118,12 @@ def train(**options) -> Model:
 def arguments(options: dict):
     """Return the options as train.py parses them. Raises ValueError with its sentence for a wrong one."""
     words = [word for name, value in options.items() for word in as_words(name, value)]
-    said = io.StringIO()
+    errors = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(errors):
             return parse(None, words)
     except SystemExit:
-        raise ValueError(said.getvalue().strip().rpartition("error: ")[2]) from None
+        raise ValueError(errors.getvalue().strip().rpartition("error: ")[2]) from None
 
 
 def as_words(name: str, value) -> list[str]:
@@ -135,8 +135,8 @@ def as_words(name: str, value) -> list[str]:
 
 
 def loop():
-    """Return the function `train` of the page train.py."""
-    spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, PAGES)))
+    """Return the function `train` of train.py."""
+    spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, TRAIN)))
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
     return page.train

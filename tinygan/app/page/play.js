@@ -15,7 +15,7 @@ function showPlay(generator) {
     play.point = play.from;
     play.label = Math.min(play.label, Math.max(0, generator.classes - 1));
   }
-  buildSliders($("sliders"), $("more"), generator.names, play.point, place);
+  buildSliders($("sliders"), $("more"), generator.names, play.point, setLatent);
   buildClasses(generator.class_names);
   newGrid();
   showPoint();
@@ -54,15 +54,15 @@ function buildClasses(names) {
     const made = thumbnail($("classes"), name, () => play.point, () => label, () => {
       play.label = label;
       showPoint();
-      later(play.grid);
+      drawLater(play.grid);
     });
     element(made.button, "span", name);
     return made;
   });
   $("ends").replaceChildren();
   play.ends = ["from", "to"].map(end => thumbnail(
-    $("ends"), end === "from" ? "the start: put the present point here" : "the end: put the present point here",
-    () => play[end], () => play.label, () => { play[end] = play.point; later(play.ends); }));
+    $("ends"), end === "from" ? "the start: put the current point here" : "the end: put the current point here",
+    () => play[end], () => play.label, () => { play[end] = play.point; drawLater(play.ends); }));
 }
 
 function newGrid() {
@@ -71,11 +71,11 @@ function newGrid() {
     const point = randomPoint(play.point.length);
     return thumbnail($("grid"), "point " + (i + 1), () => point, () => play.label, () => goTo(point));
   });
-  later(play.grid);
+  drawLater(play.grid);
 }
 
 /* Set one latent number. */
-function place(i, value) {
+function setLatent(i, value) {
   stopWalk();
   play.point = play.point.with(i, value);
   showPoint();
@@ -87,7 +87,7 @@ function goTo(point) {
   showPoint();
 }
 
-/* Draw the image of the present point; what else shows it follows when there is time. */
+/* Draw the image of the current point; what else shows it follows when there is time. */
 function showPoint() {
   paint($("image"), play.G(play.point, play.label), play.shape);
   document.querySelectorAll("#play .latent").forEach((row, i) => {
@@ -95,11 +95,11 @@ function showPoint() {
     row.querySelector("output").textContent = tenths(play.point[i]);
   });
   play.classes.forEach(({ button }, label) => button.setAttribute("aria-pressed", label === play.label));
-  later([...play.classes, ...play.ends]);
+  drawLater([...play.classes, ...play.ends]);
 }
 
 /* Draw thumbnails in the next frames, for at most 10 ms each, so that sliders and walks keep their pace. */
-function later(thumbnails) {
+function drawLater(thumbnails) {
   if (!play.waiting.length) requestAnimationFrame(drawWaiting);
   play.waiting = [...new Set([...play.waiting, ...thumbnails])];
 }
