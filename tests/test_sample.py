@@ -1,5 +1,6 @@
 """sample.py: what it draws of a run, and what it refuses. The run is untrained, to be fast."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,14 @@ def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, scr
     if not isinstance(error, KeyboardInterrupt):
         with pytest.raises(type(error)):
             run_program(f"{script}.py", fail, SimpleNamespace(debug=True))
+
+
+def test_a_run_of_a_version_with_other_networks_is_refused_with_a_sentence(tmp_path):
+    run = new_run(tmp_path / "r", latent_size=96)
+    settings = dataclasses.replace(run.settings, preset=run.settings.preset._replace(latent_size=64))
+    sentence = r"last\.npz is of other networks, or of other data: .*\(64, 256\); float32 \(96, 256\) was saved"
+    with pytest.raises(ValueError, match=sentence):
+        run.load_generator(settings.training())
 
 
 REFUSED = [  # of which run, what file, further words, what the sentence says
