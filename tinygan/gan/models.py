@@ -25,8 +25,9 @@ def mlp_generator(shape: Shape, latent_size: int, rng) -> Sequential:
 
 
 def mlp_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
-    """pixels - 256 - 256 - 1, fully connected"""
-    return Sequential(Flatten(), *mlp((math.prod(shape), 256, 256, 1), rng, D_activation(dropout, rng)))
+    """pixels - 256 - 256 - 1, fully connected. Small initial weights: with larger ones, lsgan's D wins at once."""
+    layers = mlp((math.prod(shape), 256, 256, 1), rng, D_activation(dropout, rng), normal)
+    return Sequential(Flatten(), *layers)
 
 
 def point_generator(shape: Shape, latent_size: int, rng) -> Sequential:
@@ -80,9 +81,9 @@ def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32
     return Sequential(*layers, Flatten(), Linear(h * w * 2 * channels[-1], 1, rng, init=he_normal))
 
 
-def mlp(features: tuple[int, ...], rng, activation: list[Module]) -> list[Module]:
+def mlp(features: tuple[int, ...], rng, activation: list[Module], init=he_normal) -> list[Module]:
     """Return linear layers from features[0] to features[-1] numbers, with the layers of `activation` between them."""
-    first, *others = [Linear(n_in, n_out, rng, init=he_normal) for n_in, n_out in itertools.pairwise(features)]
+    first, *others = [Linear(n_in, n_out, rng, init=init) for n_in, n_out in itertools.pairwise(features)]
     return [first, *(layer for linear in others for layer in (*activation, linear))]
 
 
