@@ -26,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tinygan import backend, data
-from tinygan.app import export, interpolation, onnx_model, pictures, plots, worlds
+from tinygan.app import class_names, export, interpolation, onnx_model, pictures, plots, worlds
 from tinygan.app.errors import run_program
 from tinygan.app.options import path
 from tinygan.app.runs import Run
@@ -80,32 +80,23 @@ def main(args):
     backend.use(args.device)
     backend.tune()
     run = Run.open(args.run)
-    classes = run.settings.classes if run.settings.preset.conditional else 0
     if run.settings.points and (args.interpolate or args.nearest):
         raise ValueError(f"{args.run} is a run on a toy world: --interpolate and --nearest are for images")
     kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
-    args.label = class_number(args.digit, run.settings.class_names) if kind == "digit" else args.group
-    if getattr(args, other) is not None or (args.label is not None and not 0 <= args.label < classes):
-        raise ValueError(f"{args.run} can be asked for " + (f"{kind}s 0 to {classes - 1}" if classes else f"no {kind}"))
+    if getattr(args, other) is not None:
+        raise ValueError(f"--{other} does not fit {args.run}: it has {class_names.listed(run.settings)} (--{kind})")
+    wanted = getattr(args, kind)
+    args.label = None if wanted is None else class_names.number(run, wanted)
     training = run.settings.training()
     run.load_generator(training, args.checkpoint)
     if args.network:
-        args.network(args.out, export.generator(training, run.settings.shape))
+        args.network(args.out, export.generator(training, run.settings.shape, class_names.of(run.settings)))
     elif run.settings.points:
         draw_points(args, run, training)
     else:
-        draw_images(args, run, training, classes)
+        draw_images(args, run, training)
     print(printable(f"written: {args.out}"))
     return 0
-
-
-def class_number(text, names):
-    """Return the number of the class that --digit names, by its number or by the name of its folder; None for none."""
-    if text is None or text in names:
-        return None if text is None else names.index(text)
-    if text.isdecimal():
-        return int(text[:9])
-    raise ValueError(f"--digit {text}: there is no such class" + (f": {', '.join(names[:20])}" if names else ""))
 
 
 def draw_points(args, run, training):
@@ -119,15 +110,16 @@ def draw_points(args, run, training):
         replace(args.out, lambda file: np.savez_compressed(file, points=points))
 
 
-def draw_images(args, run, training, classes):
-    """Write images of a run; classes: the number of classes to choose from, or 0."""
+def draw_images(args, run, training):
+    """Write images of a run."""
     draw = ways if args.interpolate else pairs if args.nearest else grid
-    in_turn = classes if args.label is None else 0  # number of classes that are drawn one after the other
+    in_turn = training.gan.classes if args.label is None else 0  # classes that are drawn one after the other
     if run.settings.groups and in_turn:  # a picture has the largest groups; a number of images has the shares of all
-        in_turn = 0 if args.n or args.nearest else min(classes, pictures.GROUPS)
+        in_turn = 0 if args.n or args.nearest else min(in_turn, pictures.GROUPS)
     drawn, columns, arrays = draw(args, run, training, in_turn)
     if args.kind == ".png":
-        plots.save_grid(args.out, drawn, columns)
+        names = [] if args.nearest else class_names.captions(run.settings)[:in_turn]
+        plots.save_grid(args.out, drawn, columns, names)
     elif args.kind == ".gif":
         plots.save_gif(args.out, [plots.grid(picture, columns) for picture in drawn], 0.07, 0.07)
     else:

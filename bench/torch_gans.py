@@ -20,11 +20,11 @@ def networks(preset, channels_last=False):
     leaky = nn.LeakyReLU(0.2)
     if preset == "vanilla":
         G = nn.Sequential(
-            nn.Linear(96, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 784), nn.Tanh(),
+            nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 784), nn.Tanh(),
             nn.Unflatten(1, (1, 28, 28)),
         )  # fmt: skip
         D = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), leaky, nn.Linear(256, 256), leaky, nn.Linear(256, 1))
-        return G, D, 96
+        return G, D, 64
     norm = preset != "wgan-gp"  # in D; a gradient penalty does not allow it
     latent, classes = (100 if preset == "wgan-gp" else 32), CLASSES.get(preset, 0)
     G = nn.Sequential(

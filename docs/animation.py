@@ -50,11 +50,11 @@ def act(film):
     )
     for i in (0, 1):
         for value in (*range(0, 20, 2), *range(20, -20, -2), *range(-20, 4, 2)):
-            film.take(f"place({i}, {value / 10});")
+            film.take(f"setLatent({i}, {value / 10});")
     for label in (2, 4, 5, 7, 8):
         film.take(f'document.querySelectorAll("#classes button")[{label}].click();', 0.6)
     other = f"play.point.map((_, i) => {json.dumps(START[::-1])}[i] ?? 0)"
-    film.take(f"play.from = play.point; play.to = {other}; later(play.ends);", 0.5)
+    film.take(f"play.from = play.point; play.to = {other}; drawLater(play.ends);", 0.5)
     for t in range(0, 21):
         film.take(f"walkTo({t / 20});")
     film.take("", 1)

@@ -99,12 +99,15 @@ def test_examples_are_the_extremes_and_the_most_frequent_mistake():
 
     test = images((0, 0, 0), (9, 0, 1), (200, 200, 2))
     samples = images((0, 0, 0), (8, 0, 1), (9, 90, 1), (1, 0, 2))
+    train = SimpleNamespace(class_names=())
     evaluator = SimpleNamespace(
-        classifier=Judge(), features=Judge().predict(test)[0], test=SimpleNamespace(images=test)
+        classifier=Judge(), features=Judge().predict(test)[0], test=SimpleNamespace(images=test), train=train
     )
     strange, missing, mistake = examples(evaluator, samples, np.array([0, 0, 0, 2]))
     assert (strange[1][0] == samples[2]).all() and (missing[1][0] == test[2]).all()
     assert mistake[0].startswith("66.7% of those asked for as 0 are called 1") and (mistake[1] == samples[1:3]).all()
+    train.class_names = ("cat", "dog", "horse")
+    assert "asked for as cat are called dog" in examples(evaluator, samples, np.array([0, 0, 0, 2]))[2][0]
     assert len(examples(evaluator, samples)) == 2
     assert len(examples(evaluator, samples, np.array([0, 1, 1, 2]))) == 2  # no mistake
 

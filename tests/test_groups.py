@@ -83,7 +83,7 @@ def test_samples_are_drawn_by_group(unlabelled):
     assert drawn(folder, "--group", 2, "--n", 4) == [2] * 4
     assert np.bincount(drawn(folder, "--n", 120)) == pytest.approx(SIZES, abs=2)
     refused = run("sample.py", folder / "r", "--digit", 1).stderr
-    assert "can be asked for groups 0 to 2" in refused
+    assert "does not fit" in refused and "it has groups 0 to 2 (--group)" in refused
 
 
 def test_a_resumed_run_keeps_its_groups(unlabelled, tmp_path):

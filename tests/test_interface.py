@@ -59,8 +59,8 @@ def test_a_notebook_shows_a_grid(runs):
 @pytest.mark.parametrize(
     "kind, call, message",
     [
-        ("grey", lambda m: m.sample(2, digit=3), "has classes 0 to 2; got digit 3"),
-        ("colour", lambda m: m.sample(2, digit=0), "has no classes; got digit 0"),
+        ("grey", lambda m: m.sample(2, digit=3), "grey has no class 3: it has classes 0 to 2"),
+        ("colour", lambda m: m.sample(2, digit=0), "colour has no class 0: it has no classes to choose from"),
         ("grey", lambda m: m.generate(np.zeros((2, 5)), [0, 1]), r"the shape \(N, 32\), N at least 1; got \(2, 5\)"),
         ("grey", lambda m: m.sample(0), r"N at least 1; got \(0, 32\)"),
         ("grey", lambda m: m.generate(np.zeros((2, 32))), "has 3 classes: labels are N integers"),

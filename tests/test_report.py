@@ -97,7 +97,7 @@ def test_the_page_makes_no_network_requests(tmp_path):
     assert "default-src 'none'" in page  # the browser would refuse it
     assert not re.search(r"://|<link|\bsrc *=[\"']|url\(|@import", report.template())
     assert report.template().count("fetch(") == 1 and 'if (location.protocol === "http:") renew' in report.template()
-    assert all(frame["picture"].startswith("data:image/png;base64,") for frame in shown["frames"])
+    assert all(frame["picture"].startswith("data:image/webp;base64,") for frame in shown["frames"])
     assert [path.name for path in run.folder.iterdir() if path.name.endswith(".tmp")] == []
 
 
@@ -130,17 +130,28 @@ def test_long_curves_are_means_and_what_is_not_finite_is_a_gap(monkeypatch):
 
 
 def test_of_many_pictures_some_are_shown_from_the_first_to_the_last(tmp_path, monkeypatch):
-    paths = [tmp_path / f"epoch_{i:04d}.png" for i in range(1, 201)]
-    for path in paths:
-        path.write_bytes(bytes(1000))
-    frames = dict(enumerate(paths, 1))
-    kept = report.some(frames)
-    assert len(kept) == len(set(kept)) == 60 and kept[0] == 1 and kept[-1] == 200
-    assert report.some({1: paths[0]}) == [1] and report.some({}) == []
-    monkeypatch.setattr(report, "BYTES", 10_500)
-    assert len(report.some(frames)) == 10
-    monkeypatch.setattr(report, "BYTES", 10)
-    assert report.some(frames) == [1, 200]
+    frames = {i: tmp_path / f"epoch_{i:04d}.png" for i in range(1, 201)}
+    monkeypatch.setattr(report, "embedded", lambda path: None if path.name == "epoch_0004.png" else "x" * 1000)
+
+    def epochs(frames, room):
+        return [frame["epoch"] for frame in report.some(frames, room)]
+
+    kept = epochs(frames, 60_000)
+    assert len(kept) == 59 and kept[0] == 1 and kept[-1] == 200  # epoch 4 has no picture
+    assert epochs({1: frames[1]}, 60_000) == [1] and epochs({}, 60_000) == []
+    assert len(epochs(frames, 10_500)) == 10 and epochs(frames, 10) == epochs(frames, -10) == [1, 200]
+
+
+def test_a_picture_that_changes_is_encoded_again_and_what_is_none_is_left_out(tmp_path):
+    path = tmp_path / "a.png"
+    assert report.embedded(path) is None
+    plots.save_grid(path, np.zeros((4, 8, 8, 1), np.uint8))
+    black = report.embedded(path)
+    assert black.startswith("data:image/webp;base64,") and report.embedded(path) is black
+    plots.save_grid(path, np.full((4, 8, 8, 1), 200, np.uint8))
+    assert report.embedded(path) != black
+    path.write_bytes(b"no picture")
+    assert report.embedded(path) is None
 
 
 @pytest.mark.parametrize(

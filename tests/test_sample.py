@@ -1,5 +1,6 @@
 """sample.py: what it draws of a run, and what it refuses. The run is untrained, to be fast."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -180,11 +181,12 @@ def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, scr
             run_program(f"{script}.py", fail, SimpleNamespace(debug=True))
 
 
-def test_a_class_is_asked_for_by_the_name_of_its_folder():
-    names = ("cat", "dog", "7")
-    assert [sample.class_number(text, names) for text in ("dog", "7", "0", None)] == [1, 2, 0, None]
-    with pytest.raises(ValueError, match="--digit horse: there is no such class: cat, dog, 7"):
-        sample.class_number("horse", names)
+def test_a_run_of_a_version_with_other_networks_is_refused_with_a_sentence(tmp_path):
+    run = new_run(tmp_path / "r", latent_size=96)
+    settings = dataclasses.replace(run.settings, preset=run.settings.preset._replace(latent_size=64))
+    sentence = r"last\.npz is of other networks, or of other data: .*\(64, 256\); float32 \(96, 256\) was saved"
+    with pytest.raises(ValueError, match=sentence):
+        run.load_generator(settings.training())
 
 
 REFUSED = [  # of which run, what file, further words, what the sentence says
@@ -198,9 +200,9 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.gif", ["--n", 101, "--interpolate"], "at most 100"),
     ("grey", "a.png", ["--nearest", "--interpolate"], "not allowed with"),
     ("grey", "a.png", ["--seed", -1], "--seed must be from 0"),
-    ("grey", "a.png", ["--digit", 1], "can be asked for no digit"),
+    ("grey", "a.png", ["--digit", 1], "it has no classes to choose from"),
     ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
-    ("classes", "a.png", ["--digit", 3], "can be asked for digits 0 to 2"),
+    ("classes", "a.png", ["--digit", 3], "has no class 3: it has classes 0 to 2"),
     ("colour", "a.png", ["--nearest"], "has images of (8, 8, 1)"),
     ("ring", "a.png", ["--nearest"], "is a run on a toy world"),
     ("ring", "a.gif", ["--interpolate"], "is a run on a toy world"),

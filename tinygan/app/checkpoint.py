@@ -71,7 +71,7 @@ def load(path, parts, about=None):
         try:
             part.load_state_dict({k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)})
         except (ValueError, KeyError) as error:
-            raise CheckpointError(f"{path}: {error}") from None
+            raise CheckpointError(f"{path} is of other networks, or of other data: {error}") from None
     return arrays
 
 

@@ -24,7 +24,7 @@ def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[
     z, x = backend.to_host(latent), without_class_means(images.reshape(SAMPLES, -1), classes)
     slopes = np.linalg.solve(z.T @ z, z.T @ x)  # of least squares
     directions = np.linalg.svd(slopes @ slopes.T)[0]  # the U of `slopes`, without a V of pixels x pixels
-    if len(network.shape) == 1 or network.shape[2] != 1:  # points have no strokes, and of coloured images none is known
+    if len(network.shape) == 1 or network.shape[2] != 1:  # points have no strokes; of images, grey ones
         return directions, [""] * network.latent_size
     found = properties((images[..., 0] + 1) / 2)
     measured = without_class_means(np.stack(list(found.values()), 1), classes)

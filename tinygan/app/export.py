@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,28 +43,29 @@ class Operation(NamedTuple):
 class Generator(NamedTuple):
     """G as operations on (N, latent_size + classes): latent vectors, followed by one-hot labels if there are classes.
 
-    shape: of an image (H, W, C) with values in [-1, 1], or of a point (2,).
+    shape: of an image (H, W, C) with values in [-1, 1], or of a point (2,). class_names: of the classes.
     """
 
     operations: list[Operation]
     latent_size: int
     classes: int
     shape: tuple[int, ...]
+    class_names: Sequence[str] = ()
 
     def about(self) -> dict[str, Any]:
         """Return everything but the weights, as JSON values."""
         steps = [{"kind": step.kind, **step.options} for step in self.operations]
         sizes = {"latent_size": self.latent_size, "classes": self.classes, "shape": list(self.shape)}
-        return {**sizes, "operations": steps}
+        return {**sizes, "class_names": list(self.class_names), "operations": steps}
 
 
-def generator(training: Training, shape: tuple[int, ...]) -> Generator:
+def generator(training: Training, shape: tuple[int, ...], class_names: Sequence[str] = ()) -> Generator:
     """Return the network that samples are drawn from. Raises ExportError for a layer that has no operation."""
     try:
         steps = operations(training.sampler())
     finally:
         training.gan.G.train()
-    return Generator(steps, training.gan.latent_size, training.gan.classes, shape)
+    return Generator(steps, training.gan.latent_size, training.gan.classes, shape, class_names)
 
 
 def operations(network: Module) -> list[Operation]:

@@ -13,12 +13,12 @@ import numpy as np
 
 from .. import backend, data
 from ..gan.presets import Preset
-from . import pictures, plots, signals
+from . import class_names, pictures, plots, signals
 from .options import parse
 from .runs import Run, new_folder
 
 PACKAGE = Path(__file__).parent.parent
-PAGES = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
+TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
 
 
 def load(run: str | Path, checkpoint: str = "last") -> Model:
@@ -39,16 +39,15 @@ class Model:
         self.run, self.training = run, run.settings.training()
         run.load_generator(self.training, checkpoint)
         self.latent_size, self.classes = self.training.gan.latent_size, self.training.gan.classes
+        self.class_names = class_names.of(run.settings)
 
-    def sample(self, n: int = 1, digit: int | None = None, seed: int | None = None) -> np.ndarray:
-        """Draw n images, of the class `digit`, or of each class in turn, or of groups by their shares, from a seed."""
-        if digit is not None and not 0 <= digit < self.classes:
-            choice = f"classes 0 to {self.classes - 1}" if self.classes else "no classes"
-            raise ValueError(f"{self.run.folder} has {choice}; got digit {digit}")
+    def sample(self, n: int = 1, digit: int | str | None = None, seed: int | None = None) -> np.ndarray:
+        """Draw n images from a seed, of the class `digit`, a number or a name; by default of each class in turn, or of
+        groups by their shares."""
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
         labels = None
         if digit is not None:
-            labels = np.full(n, digit)
+            labels = np.full(n, class_names.number(self.run, digit))
         elif self.classes:
             in_turn = np.arange(n) % self.classes
             labels = backend.to_host(self.training.mixed_classes(n)) if self.run.settings.groups else in_turn
@@ -74,12 +73,13 @@ class Model:
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def grid(self) -> np.ndarray:
-        """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class."""
+        """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class, beside its name."""
         if self.run.settings.points:
             raise ValueError(f"{self.run.folder} is a run on a toy world: points have no grid")
         latent, labels = pictures.fixed_inputs(self.run.settings)
         images = data.to_pixels(backend.to_host(self.training.sample(latent, labels)))
-        return plots.grid(images, 10 if self.classes else None)
+        picture, names = plots.grid(images, 10 if self.classes else None), class_names.captions(self.run.settings)
+        return plots.captioned(picture, len(images) // 10, names) if names else picture
 
     def _repr_png_(self) -> bytes | None:
         if self.run.settings.points:
@@ -98,7 +98,7 @@ class Model:
 def train(**options) -> Model:
     """Train as train.py does, and return the generator. options: those of train.py, as epochs=2 for --epochs 2.
 
-    A notebook shows a bar, if it has ipywidgets. To interrupt it saves the run, and returns what it has learned so far.
+    A notebook shows a bar, if it has ipywidgets. If it is interrupted, the run is saved, and its G so far is returned.
     """
     args = arguments(options)
     folder = args.resume or args.out or new_folder(f"runs/{args.preset or 'notebook'}-{time.strftime('%Y%m%d')}")
@@ -118,12 +118,12 @@ def train(**options) -> Model:
 def arguments(options: dict):
     """Return the options as train.py parses them. Raises ValueError with its sentence for a wrong one."""
     words = [word for name, value in options.items() for word in as_words(name, value)]
-    said = io.StringIO()
+    errors = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(errors):
             return parse(None, words)
     except SystemExit:
-        raise ValueError(said.getvalue().strip().rpartition("error: ")[2]) from None
+        raise ValueError(errors.getvalue().strip().rpartition("error: ")[2]) from None
 
 
 def as_words(name: str, value) -> list[str]:
@@ -135,8 +135,8 @@ def as_words(name: str, value) -> list[str]:
 
 
 def loop():
-    """Return the function `train` of the page train.py."""
-    spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, PAGES)))
+    """Return the function `train` of train.py."""
+    spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, TRAIN)))
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
     return page.train

@@ -7,7 +7,7 @@ not been trained on such short vectors. So the path is an arc (Shoemake 1985, "s
 
 from .. import backend
 from ..data import to_pixels
-from . import plots
+from . import class_names, plots
 
 COLUMNS = 10  # images in a strip
 FRAMES = 20  # of a loop, from one corner to the next
@@ -60,4 +60,5 @@ def save(run, training):
     classes = backend.xp.arange(min(run.settings.classes, 10)) if run.settings.preset.conditional else None
     n = 6 if classes is None else len(classes)
     images = strips(training, backend.RNG((run.settings.seed, 3)), n, classes)
-    plots.save_grid(run.folder / "interpolation.png", images.reshape(-1, *images.shape[2:]), COLUMNS)
+    rows = images.reshape(-1, *images.shape[2:])
+    plots.save_grid(run.folder / "interpolation.png", rows, COLUMNS, class_names.captions(run.settings))

@@ -2,10 +2,13 @@
 
 Inputs: latent, float32 (N, latent_size) from N(0, 1), and for a conditional G labels, int64 (N,). Output: images,
 float32 (N, H, W, C) in [-1, 1], channels last as everywhere in tinygan; of a toy world points (N, 2). N is any number.
+The metadata class_names is a JSON list of a name for each label.
 ONNX convolves images with channels first, so the model transposes once before its first convolution, and at its end.
 """
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 
@@ -44,6 +47,7 @@ def model(network: Generator):
     made = helper.make_graph(graph.nodes, "generator", inputs, [output], graph.constants, doc_string=__doc__)
     opset = [helper.make_opsetid("", OPSET)]
     built = helper.make_model(made, opset_imports=opset, ir_version=IR_VERSION, producer_name="tinygan")
+    helper.set_model_props(built, {"class_names": json.dumps(list(network.class_names))})
     onnx.checker.check_model(built, full_check=True)
     return built
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import backend, data
-from . import plots, worlds
+from . import class_names, plots, worlds
 from .runs import LOG_COLUMNS, Run
 from .schedule import spread
 from .settings import Settings
@@ -31,7 +31,8 @@ def save(run: Run, training, epoch: int) -> None:
     if run.settings.points:
         worlds.save_snapshot(path, training.gan, run.settings.data, generated, f"epoch {epoch}")
     else:
-        plots.save_grid(path, data.to_pixels(generated), 10 if run.settings.preset.conditional else None)
+        columns = 10 if run.settings.preset.conditional else None
+        plots.save_grid(path, data.to_pixels(generated), columns, class_names.captions(run.settings))
 
 
 def save_curves(run: Run, log, quality) -> None:

@@ -3,14 +3,17 @@
 Figures are drawn by a canvas of their own. So they need no display, and no backend that the environment names.
 """
 
+import itertools
 import os
 import sys
 
 import numpy as np
 
 from ..files import replace
+from .terminal import printable
 
 GAP = 2  # pixels between the images of a grid
+CAPTION, LONGEST = 14, 24  # pixels of a name beside a row of it, and letters at most
 PANELS = (  # plots of a run: title, and the name of each metric of health.py in it
     ("loss", {"d_loss": "discriminator", "g_loss": "generator"}),
     ("output of D", {"d_real": "D(x)", "d_fake": "D(G(z))", "d_fake_after": "D(G(z)) after D's step"}),
@@ -35,9 +38,24 @@ def grid(images, columns=None, scale=2):
     return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def save_grid(path, images, columns=None):
-    """Write a grid of images, uint8 (N, H, W, C), as PNG."""
-    picture = as_image(grid(images, columns))
+def captioned(picture, rows, names):
+    """Return a grid of so many rows, uint8 (H, W, C), with a name at the left of each; the names are repeated."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font, height = ImageFont.load_default(CAPTION), picture.shape[0] / rows
+    names = [name if len(name) <= LONGEST else name[: LONGEST - 3] + "..." for name in map(printable, names)]
+    margin = 2 * CAPTION + int(max(map(font.getlength, names)))
+    image = Image.new("L", (margin, picture.shape[0]))
+    for row, name in zip(range(rows), itertools.cycle(names)):
+        ImageDraw.Draw(image).text((CAPTION, (row + 0.5) * height), name, 255, font, anchor="lm")
+    written = np.asarray(image)[..., None].repeat(picture.shape[2], 2)
+    return np.concatenate([written, picture], 1)
+
+
+def save_grid(path, images, columns=None, names=()):
+    """Write a grid of images, uint8 (N, H, W, C), as PNG, with `names` at the left of its rows."""
+    picture = grid(images, columns)
+    picture = as_image(captioned(picture, -(-len(images) // columns), names) if names else picture)
     replace(path, lambda file: picture.save(file, "PNG"))
 
 
@@ -73,7 +91,7 @@ def save_strips(path, strips):
     for axes, (title, images) in zip(figure.subplots(len(strips)), strips):
         picture = grid(images, width, scale=1)
         axes.imshow(picture.repeat(3, 2) if picture.shape[2] == 1 else picture)
-        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_title(title, fontsize=9, loc="left", parse_math=False)
         axes.axis("off")
     save_figure(path, figure, dpi=150)
 

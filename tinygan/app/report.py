@@ -6,6 +6,8 @@ precision, and computes images itself.
 """
 
 import base64
+import functools
+import io
 import json
 import math
 import shlex
@@ -14,21 +16,23 @@ from pathlib import Path
 from .. import files
 from ..data import toy
 from ..gan.training import Training
-from . import directions, export, plots, quality
+from . import class_names, directions, export, plots, quality
 from .runs import LOG_COLUMNS
 from .schedule import spread
 from .terminal import command
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # report shows the run
-FRAMES, BYTES = 60, 6_000_000  # pictures at most, evenly over those of the run, and how large they may be together
+FRAMES = 60  # pictures at most, evenly over those of the run
+BYTES = 1_350_000  # of G and the pictures at most, for a page below 1.5 MB
 REAL = 400  # points of a toy world that are shown
 POINTS = 300  # of a curve at most, each the mean of the rows of the log that it stands for
 
 
 def save(run, training: Training | None = None):
     """Write report.html into the folder of a run, from its files. With `training`, the page can play with its G."""
-    content = {**shown(run), **(networks(run.settings, training) if training else {})}
+    G = networks(run.settings, training) if training else {}
+    content = {**shown(run, BYTES - len(json.dumps(G))), **G}
     text = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
     files.write_text(run.folder / "report.html", template().replace("THE RUN GOES HERE", text))
 
@@ -46,7 +50,7 @@ def networks(settings, training):
     A network that cannot be exported is left out, and the page has no section to play with it.
     """
     try:
-        G = export.generator(training, settings.shape)
+        G = export.generator(training, settings.shape, class_names.of(settings))
         found, names = directions.principal(training, G)
         steps = export.in_half_precision(directions.rotated(G, found).operations)
         content = {"generator": {**G.about(), "operations": steps, "names": names}}
@@ -58,8 +62,8 @@ def networks(settings, training):
     return content
 
 
-def shown(run):
-    """Return the content of the page: a dict of JSON values."""
+def shown(run, room):
+    """Return the content of the page but for G: a dict of JSON values, with pictures of at most `room` bytes."""
     config = {**run.settings.to_json(), **run.about}
     (log, timings), measured = run.read_rows(), quality.read(run)
     done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
@@ -73,7 +77,7 @@ def shown(run):
         "steps": config["steps"],
         "done": done,
         "epochs": len(frames),
-        "frames": [{"epoch": epoch, "picture": embedded(frames[epoch])} for epoch in some(frames)],
+        "frames": some(frames, room),
         "curves": curves(log, measured),
         "panels": [panel(*it, config) for it in panels if it[0] != "penalty" or config["penalty"] != "none"],
         "interpolation": embedded(run.folder / "interpolation.png"),
@@ -83,17 +87,31 @@ def shown(run):
     }
 
 
-def some(frames):
-    """Return the epochs of at most FRAMES of the pictures {epoch: path}; of fewer if they are large."""
-    room = BYTES * len(frames) // max(1, sum(path.stat().st_size for path in frames.values()))
-    return spread(list(frames), min(FRAMES, max(2, room)))
+def some(frames, room):
+    """Return [{"epoch", "picture"}] for at most FRAMES of the pictures {epoch: path}, and for fewer without `room`."""
+    pictures = {epoch: embedded(frames[epoch]) for epoch in spread(list(frames), FRAMES)}
+    found = [{"epoch": epoch, "picture": picture} for epoch, picture in pictures.items() if picture]
+    size = sum(len(each["picture"]) for each in found)
+    return spread(found, max(2, room * len(found) // max(1, size)))
 
 
-def embedded(picture):
-    """Return a PNG file as a data URL; None if there is no such file."""
-    if not picture.exists():
+def embedded(path):
+    """Return a picture file as a data URL; None if there is no such file, or no picture in it."""
+    try:
+        return as_webp(path, path.stat().st_mtime_ns)
+    except OSError:
         return None
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+
+
+@functools.lru_cache(2 * FRAMES)  # a page is written often, and most of its pictures are as they were
+def as_webp(path, changed):
+    """Return a picture as the data URL of a WebP, which has a tenth to two thirds of the size of its PNG."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(file, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def curves(log, measured=()):

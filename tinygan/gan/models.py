@@ -16,24 +16,25 @@ Shape = tuple[int, ...]
 
 
 def mlp_generator(shape: Shape, latent_size: int, rng) -> Sequential:
-    """latent - 1024 - 1024 - pixels, fully connected"""
-    layers = mlp((latent_size, 1024, 1024, math.prod(shape)), rng, [ReLU()], normal)
+    """latent - 256 - 256 - pixels, fully connected"""
+    layers = mlp((latent_size, 256, 256, math.prod(shape)), rng, [ReLU()])
     return Sequential(*layers, Tanh(), Reshape(*shape))
 
 
 def mlp_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
-    """pixels - 256 - 256 - 1, fully connected"""
-    return Sequential(Flatten(), *mlp((math.prod(shape), 256, 256, 1), rng, D_activation(dropout, rng), normal))
+    """pixels - 256 - 256 - 1, fully connected. Small initial weights: with larger ones, lsgan's D wins at once."""
+    layers = mlp((math.prod(shape), 256, 256, 1), rng, D_activation(dropout, rng), normal)
+    return Sequential(Flatten(), *layers)
 
 
 def point_generator(shape: Shape, latent_size: int, rng) -> Sequential:
     """latent - 128 - 128 - 128 - 2, for toy data"""
-    return Sequential(*mlp((latent_size, 128, 128, 128, *shape), rng, [ReLU()], he_normal))
+    return Sequential(*mlp((latent_size, 128, 128, 128, *shape), rng, [ReLU()]))
 
 
 def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
     """2 - 128 - 128 - 128 - 1, for toy data"""
-    return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, D_activation(dropout, rng), he_normal))
+    return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, D_activation(dropout, rng)))
 
 
 def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: bool = True, init=normal) -> Sequential:
@@ -77,7 +78,7 @@ def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32
     return Sequential(*layers, Flatten(), Linear(h * w * 2 * channels[-1], 1, rng, init=he_normal))
 
 
-def mlp(features: tuple[int, ...], rng, activation: list[Module], init) -> list[Module]:
+def mlp(features: tuple[int, ...], rng, activation: list[Module], init=he_normal) -> list[Module]:
     """Return linear layers from features[0] to features[-1] numbers, with the layers of `activation` between them."""
     first, *others = [Linear(n_in, n_out, rng, init=init) for n_in, n_out in itertools.pairwise(features)]
     return [first, *(layer for linear in others for layer in (*activation, linear))]

@@ -64,10 +64,11 @@ SMALL_BATCHES: dict[str, Any] = {
     "ema": 2e4,
     "steps": 9375,
 }  # 5 epochs of MNIST
+MLP_TRAINING: dict[str, Any] = {"latent_size": 64, "ema": 2e4, "batch_size": 64, "steps": 9370}  # 10 epochs of MNIST
 
 PRESETS = {
-    "vanilla": Preset(*MLP, latent_size=96),
-    "lsgan": Preset(*MLP, "lsgan", latent_size=96),
+    "vanilla": Preset(*MLP, **MLP_TRAINING),
+    "lsgan": Preset(*MLP, "lsgan", **MLP_TRAINING),
     "dcgan": Preset(*DCGAN, **SMALL_BATCHES),
     "sngan": Preset(
         DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True,

@@ -24,8 +24,9 @@ def examples(evaluator, images, asked=None):
     wanted, got, chosen = most_frequent_mistake(logits, asked)
     if len(chosen):
         share = len(chosen) / (asked == wanted).sum()
-        mistake = f"{share:.1%} of those asked for as {wanted} are called {got}: the most frequent mistake (agreement)"
-        found.append((mistake, images[chosen[:COUNT]]))
+        names = evaluator.train.class_names or range(logits.shape[1])
+        mistake = f"{share:.1%} of those asked for as {names[wanted]} are called {names[got]}"
+        found.append((f"{mistake}: the most frequent mistake (agreement)", images[chosen[:COUNT]]))
     return found
 
 

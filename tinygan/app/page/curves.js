@@ -1,4 +1,4 @@
-/* The curves of the log. Panels draw themselves as wide as they are; look(i) puts a line at row i, and shows its
+/* The curves of the log. Panels draw themselves as wide as they are; showRow(i) puts a line at row i, and shows its
    numbers. */
 
 let panels = [], steps = [], epochs = [];
@@ -19,9 +19,9 @@ function buildPanels() {
     svg.addEventListener("pointermove", event => {
       const at = made.stepAt(event.clientX - svg.getBoundingClientRect().left);
       const after = steps.findIndex(step => step >= at);
-      look(after < 0 ? steps.length - 1 : after);
+      showRow(after < 0 ? steps.length - 1 : after);
     });
-    svg.addEventListener("pointerleave", () => look(placeOfFrame()));
+    svg.addEventListener("pointerleave", () => showRow(rowOfFrame()));
     return made;
   });
 }
@@ -79,18 +79,18 @@ function draw(panel) {
   panel.x = x;
 }
 
-function look(place) {
+function showRow(row) {
   if (!steps.length) return;
-  $("when").textContent = "At step " + steps[place];
+  $("when").textContent = "At step " + steps[row];
   const rows = [];
   for (const panel of panels) {
     panel.columns.forEach((column, i) => {
-      const value = short(run.curves[column][place]);
+      const value = short(run.curves[column][row]);
       panel.values[i].textContent = value;
       rows.push([panel.title + (panel.columns.length > 1 ? ", " + panel.lines[column] : ""), value]);
     });
-    panel.here.setAttribute("x1", panel.x(steps[place]));
-    panel.here.setAttribute("x2", panel.x(steps[place]));
+    panel.here.setAttribute("x1", panel.x(steps[row]));
+    panel.here.setAttribute("x2", panel.x(steps[row]));
   }
   $("numbers").replaceChildren();
   table($("numbers"), rows);
@@ -99,5 +99,5 @@ function look(place) {
 function drawAll() {
   if (!steps.length) return;
   panels.forEach(draw);
-  look(placeOfFrame());
+  showRow(rowOfFrame());
 }

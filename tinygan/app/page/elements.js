@@ -20,6 +20,9 @@ function table(node, rows, head) {
   for (const cells of rows) { const row = element(node, "tr", null); cells.forEach(cell => element(row, "td", cell)); }
 }
 
+/* Return a number with one digit after the point; 0.0, not -0.0. */
+const tenths = x => (Math.round(10 * x) / 10 + 0).toFixed(1);
+
 function short(x) {
   if (x === null || x === undefined) return "-";
   const size = Math.abs(x);

@@ -9,10 +9,10 @@ function showFrame(number) {
   $("picture").src = picture;
   $("picture").alt = "Samples after epoch " + epoch;
   $("epoch").textContent = "epoch " + epoch;
-  look(placeOfFrame());
+  showRow(rowOfFrame());
 }
 
-function placeOfFrame() {
+function rowOfFrame() {
   if (!run.frames.length) return steps.length - 1;
   return Math.max(0, epochs.findLastIndex(epoch => epoch <= run.frames[frame].epoch));
 }

@@ -15,8 +15,8 @@ function showPlay(generator) {
     play.point = play.from;
     play.label = Math.min(play.label, Math.max(0, generator.classes - 1));
   }
-  buildSliders($("sliders"), $("more"), generator.names, play.point, place);
-  buildClasses(generator.classes);
+  buildSliders($("sliders"), $("more"), generator.names, play.point, setLatent);
+  buildClasses(generator.class_names);
   newGrid();
   showPoint();
 }
@@ -30,9 +30,9 @@ function buildSliders(first, rest, names, point, change) {
     const row = element(i < SHOWN ? first : rest, "label", null, { class: "latent" });
     element(row, "span", name || "number " + (i + 1));
     const slider = element(row, "input", null, { type: "range", min: -3, max: 3, step: 0.05, value: point[i] });
-    const value = element(row, "output", point[i].toFixed(1));
+    const value = element(row, "output", tenths(point[i]));
     slider.addEventListener("input", () => {
-      value.textContent = Number(slider.value).toFixed(1);
+      value.textContent = tenths(Number(slider.value));
       change(i, Number(slider.value));
     });
   });
@@ -47,22 +47,22 @@ function thumbnail(parent, name, point, label, click) {
   return { button, draw: () => paint(canvas, play.G(point(), label()), play.shape) };
 }
 
-function buildClasses(classes) {
+function buildClasses(names) {
   $("classes").replaceChildren();
-  $("kinds").hidden = !classes;
-  play.classes = Array.from({ length: classes }, (_, label) => {
-    const made = thumbnail($("classes"), "class " + label, () => play.point, () => label, () => {
+  $("kinds").hidden = !names.length;
+  play.classes = names.map((name, label) => {
+    const made = thumbnail($("classes"), name, () => play.point, () => label, () => {
       play.label = label;
       showPoint();
-      later(play.grid);
+      drawLater(play.grid);
     });
-    element(made.button, "span", label);
+    element(made.button, "span", name);
     return made;
   });
   $("ends").replaceChildren();
   play.ends = ["from", "to"].map(end => thumbnail(
-    $("ends"), end === "from" ? "the start: put the present point here" : "the end: put the present point here",
-    () => play[end], () => play.label, () => { play[end] = play.point; later(play.ends); }));
+    $("ends"), end === "from" ? "the start: put the current point here" : "the end: put the current point here",
+    () => play[end], () => play.label, () => { play[end] = play.point; drawLater(play.ends); }));
 }
 
 function newGrid() {
@@ -71,11 +71,11 @@ function newGrid() {
     const point = randomPoint(play.point.length);
     return thumbnail($("grid"), "point " + (i + 1), () => point, () => play.label, () => goTo(point));
   });
-  later(play.grid);
+  drawLater(play.grid);
 }
 
 /* Set one latent number. */
-function place(i, value) {
+function setLatent(i, value) {
   stopWalk();
   play.point = play.point.with(i, value);
   showPoint();
@@ -87,19 +87,19 @@ function goTo(point) {
   showPoint();
 }
 
-/* Draw the image of the present point; what else shows it follows when there is time. */
+/* Draw the image of the current point; what else shows it follows when there is time. */
 function showPoint() {
   paint($("image"), play.G(play.point, play.label), play.shape);
   document.querySelectorAll("#play .latent").forEach((row, i) => {
     row.querySelector("input").value = play.point[i];
-    row.querySelector("output").textContent = play.point[i].toFixed(1);
+    row.querySelector("output").textContent = tenths(play.point[i]);
   });
   play.classes.forEach(({ button }, label) => button.setAttribute("aria-pressed", label === play.label));
-  later([...play.classes, ...play.ends]);
+  drawLater([...play.classes, ...play.ends]);
 }
 
 /* Draw thumbnails in the next frames, for at most 10 ms each, so that sliders and walks keep their pace. */
-function later(thumbnails) {
+function drawLater(thumbnails) {
   if (!play.waiting.length) requestAnimationFrame(drawWaiting);
   play.waiting = [...new Set([...play.waiting, ...thumbnails])];
 }
