@@ -125,7 +125,7 @@ MUTANTS = [
         ("metrics in the row of the next step", "gan/training.py", "[self.steps % ", "[(self.steps + 1) % ",
          "test_gan.py::test_a_step_moves_both_networks_and_records_finite_metrics"),
         ("pairwise distance counts images with themselves", "gan/health.py", "max(len(fake) - 1, 1)", "len(fake)",
-         "test_health.py::test_pairwise_distance_is_the_root_mean_square_over_pairs"),
+         "test_health.py::test_the_logged_distance_is_that_of_two_different_fakes"),
         # Adam and the layers
         ("no bias correction of m", "backend/formulas.py", "-1.0 / xp.expm1(t * log_b1)", "1.0 + 0.0 * t",
          "test_optim.py::test_100_steps_are_the_papers"),

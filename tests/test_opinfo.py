@@ -108,7 +108,7 @@ def getitem(x, index):
 
 
 def cat(xs, dim=0):
-    need(len({x.ndim for x in xs}) == 1)
+    need(len({x.ndim for x in xs}) == 1 and all(x.size for x in xs))
     return ag.concatenate(*xs, axis=dim)
 
 
@@ -121,7 +121,8 @@ OPERATIONS = {  # name in PyTorch: the same with tinygan's operations
     "nn.functional.relu": unary(ag.relu),
     "nn.functional.leaky_relu": lambda x, negative_slope=0.01: ag.leaky_relu(x, slope=negative_slope),
     "mm": matmul, "matmul": matmul, "nn.functional.linear": linear, "sum": reduced("sum"), "mean": reduced("mean"),
-    "reshape": lambda x, shape: x.reshape(tuple(shape)), "t": lambda x: x.T, "permute": lambda x, axes: x.transpose(*axes),
+    "reshape": lambda x, shape: x.reshape(tuple(shape)), "t": lambda x: x.T,
+    "permute": lambda x, axes: x.transpose(*axes),
     "broadcast_to": lambda x, shape: ag.broadcast_to(x, shape=tuple(shape)), "cat": cat, "__getitem__": getitem,
     "nn.functional.conv2d": conv2d, "nn.functional.conv_transpose2d": conv_transpose2d,
     "nn.functional.batch_norm": batch_norm,

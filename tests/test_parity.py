@@ -27,7 +27,7 @@ from tinygan.gan.penalties import PENALTIES
 from tinygan.gan.presets import PRESETS
 from tinygan.optim import Adam
 
-SEEDS = range(10)  # a configuration each
+SEEDS = range(20)  # a configuration each
 IMAGE = (28, 28, 1)
 NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # no arithmetic of their own; and masks that no two libraries share
 
@@ -42,8 +42,8 @@ def linear(host, rng):
 
 
 def windows(host):
-    """Kernel, stride and padding, vertical and horizontal apart: (kh, kw), (sh, sw), (ph, pw)."""
-    kernel, stride = host.integers(1, 6, 2), host.integers(1, 4, 2)
+    """Kernel, stride, also a larger one than the kernel, and padding: (kh, kw), (sh, sw), (ph, pw)."""
+    kernel, stride = host.integers(1, 6, 2), host.integers(1, 7, 2)
     return kernel, stride, host.integers(0, kernel // 2 + 1)
 
 
@@ -58,7 +58,8 @@ def conv_transpose(host, rng):
     (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
     options = dict(stride=ints(stride), padding=ints(padding), output_padding=ints(host.integers(0, stride)))
     layer = layers.ConvTranspose2d(n_in, n_out, ints(kernel), rng, bias=bool(host.integers(2)), **options)
-    return layer, (n, *ints(host.integers(2, 6, 2)), n_in)
+    least = 1 + (2 * padding >= kernel)  # so that a pixel of the output is left
+    return layer, (n, *ints(least + host.integers(0, 4, 2)), n_in)
 
 
 def batch_normalisation(mode):
@@ -115,6 +116,16 @@ def test_a_layer_is_pytorchs_to_the_second_derivative_with_its_buffers(name, see
     assert_equal_to_second_order(ours, theirs, host)
     for key, array in layer.state_dict().items():
         assert_equal(backend.to_host(array), state[key].detach(), key)
+
+
+@pytest.mark.parametrize("draw", [conv, conv_transpose])
+def test_the_configurations_of_convolutions_have_the_odd_ones_among_them(draw, rng):
+    drawn = [draw(np.random.default_rng(seed), rng) for seed in SEEDS]
+    kernels = [layer.weight.shape[:2] for layer, _ in drawn]
+    assert any(max(layer.stride) > max(kernel) for (layer, _), kernel in zip(drawn, kernels))
+    assert any(1 in shape[1:3] for _, shape in drawn) and {1, 2} <= {shape[0] for _, shape in drawn}
+    assert any(kernel[0] != kernel[1] and shape[1] != shape[2] for (_, shape), kernel in zip(drawn, kernels))
+    assert draw is conv or any(any(layer.output_padding) for layer, _ in drawn)
 
 
 def test_every_layer_is_compared():
