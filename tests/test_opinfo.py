@@ -118,7 +118,7 @@ OPERATIONS = {  # name in PyTorch: the same with tinygan's operations
     "square": lambda x: x**2, "reciprocal": lambda x: x**-1, "rsqrt": lambda x: x**-0.5,
     "neg": unary(ag.negative), "exp": unary(ag.exp), "log": unary(ag.log),
     "sqrt": unary(ag.sqrt), "tanh": unary(ag.tanh), "sigmoid": unary(ag.sigmoid), "nn.functional.softplus": softplus,
-    "nn.functional.relu": unary(ag.relu),
+    "nn.functional.relu": unary(layers.ReLU()),
     "nn.functional.leaky_relu": lambda x, negative_slope=0.01: ag.leaky_relu(x, slope=negative_slope),
     "mm": matmul, "matmul": matmul, "nn.functional.linear": linear, "sum": reduced("sum"), "mean": reduced("mean"),
     "reshape": lambda x, shape: x.reshape(tuple(shape)), "t": lambda x: x.T,
