@@ -161,6 +161,8 @@ def test_a_linked_folder_in_a_run_is_not_followed(tmp_path):
         with pytest.raises(RunError, match=rf"{name} is a link; a run writes only into its own folder"):
             run.save(training=run.settings.training())
             pictures.save(run, run.settings.training(), 1)
+        with pytest.raises(RunError, match=f"{name} is a link"):
+            run.lock()
     assert not list((tmp_path / "outside").iterdir())
 
 

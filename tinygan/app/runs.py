@@ -113,11 +113,14 @@ class Run:
         return dataset
 
     def lock(self) -> None:
-        """Keep other processes from training this run. Raises RunError if another one is training it already.
+        """Keep other processes from training this run. Raises RunError if another one is training it already, or a
+        folder in it is a link.
 
         The system holds the lock and drops it with this process, however that ends. Systems and disks without such
         locks have none.
         """
+        for name in ("samples", "checkpoint"):
+            self.inner_folder(name)
         if fcntl:
             folder = os.open(self.folder, os.O_RDONLY)
             weakref.finalize(self, os.close, folder)
