@@ -44,10 +44,12 @@ MEANING = {
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=path, help="the folder of a run")
+    parser.add_argument("--data", type=path, metavar="DIR", help="where the data of the runs is now, if it was moved")
+    parser.add_argument("--skip-broken", action="store_true", help="leave out image files that are damaged")
     parser.add_argument("--n", type=int, default=10_000, help="how many samples (default: 10000)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    checkpoints = parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
-    checkpoints.help = "which checkpoint of the run; best writes metrics_best.json (default: last)"
+    best = parser.add_argument("--best", action="store_const", const="best", default="last", dest="checkpoint")
+    best.help = "the best checkpoint of --evaluate-every instead of the last; writes metrics_best.json"
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
     if not 10 <= args.n <= 1_000_000:
@@ -61,6 +63,7 @@ def main(args):
     results = {}
     suffix = "" if args.checkpoint == "last" else f"_{args.checkpoint}"
     for run in [Run.open(folder) for folder in args.runs]:
+        run.settings = run.settings.with_data(args.data, args.skip_broken)
         result, strips = measure(run, args.n, args.checkpoint)
         results[str(run.folder)] = result
         write_text(run.folder / f"metrics{suffix}.json", json.dumps(result, indent=2) + "\n")
@@ -77,10 +80,10 @@ def measure(run, n, checkpoint="last"):
 
     The content: metrics of samples and of real images, and how they were measured.
     """
-    shape, source = run.settings.shape, run.settings.data
-    if len(shape) == 1:
+    settings = run.settings
+    if settings.points:
         raise ValueError(f"{run.folder} is a run on a toy world: train.py measures it at its end")
-    training = run.settings.training()
+    training = settings.training()
     step = run.load_generator(training, checkpoint)
     with tqdm(total=6, desc="features of test images", leave=False, disable=None) as bar:
 
@@ -88,11 +91,9 @@ def measure(run, n, checkpoint="last"):
             bar.update()
             bar.set_description(title)
 
-        evaluator = Evaluator(source, n, progress=train_once, train=run.settings.dataset())
-        if evaluator.real.images.shape[1:] != shape:
-            raise ValueError(f"the images of {source} are no longer of shape {shape}, for which this run was made")
+        evaluator = Evaluator(settings.data, n, train_once, run.dataset(), settings.skip_broken)
         now("drawing samples")
-        images, asked = evaluator.draw(training, bool(run.settings.groups))
+        images, asked = evaluator.draw(training, bool(settings.groups))
         now("measuring samples")
         samples = evaluator.judge(images, asked)
         now("measuring real images")
@@ -103,7 +104,7 @@ def measure(run, n, checkpoint="last"):
         strips = examples(evaluator, images, asked)
         bar.update()
     result = {
-        "preset": run.settings.name,
+        "preset": settings.name,
         "step": step,
         "data": evaluator.train.name,
         "note": evaluator.note,

@@ -11,7 +11,7 @@
     python sample.py runs/cgan-20260101-1 --out generator.npz             only its weights: this name means them
 
 Samples are drawn from the averaged weights of G (EMA) where the run has them: they give better images than the weights
-of the last step. --checkpoint best takes the best checkpoint of --evaluate-every instead of the last.
+of the last step. --best takes the best checkpoint of --evaluate-every instead of the last.
 
 Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), the classes or groups, if any;
 of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,). Of a toy
@@ -52,8 +52,12 @@ def arguments():
     parser.add_argument(
         "--out", default="grid.png", help="a .png, .npz, .onnx or (--interpolate) .gif file (default: grid.png)"
     )
-    checkpoints = parser.add_argument("--checkpoint", choices=["last", "best"], default="last")
-    checkpoints.help = "which checkpoint of the run (default: last)"
+    best = parser.add_argument("--best", action="store_const", const="best", default="last", dest="checkpoint")
+    best.help = "the best checkpoint of --evaluate-every instead of the last"
+    parser.add_argument("--data", type=path, metavar="DIR", help="of --nearest: where the data is now, if it was moved")
+    parser.add_argument(
+        "--skip-broken", action="store_true", help="of --nearest: leave out image files that are damaged"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
@@ -71,6 +75,8 @@ def arguments():
     most = min(MOST.get(args.kind, 1), 1000 if args.nearest or args.interpolate else 100_000)
     if args.n is not None and not 1 <= args.n <= most:
         parser.error(f"--n must be positive, and here at most {most}; got {args.n}")
+    if (args.data or args.skip_broken) and not args.nearest:
+        parser.error("--data and --skip-broken belong to --nearest: nothing else reads the training images")
     if not 0 <= args.seed < 2**32:
         parser.error(f"--seed must be from 0 to {2**32 - 1}; got {args.seed}")
     return args
@@ -80,6 +86,7 @@ def main(args):
     backend.use(args.device)
     backend.tune()
     run = Run.open(args.run)
+    run.settings = run.settings.with_data(args.data, args.skip_broken)
     if run.settings.points and (args.interpolate or args.nearest):
         raise ValueError(f"{args.run} is a run on a toy world: --interpolate and --nearest are for images")
     kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
@@ -137,9 +144,7 @@ def grid(args, run, training, in_turn):
 def pairs(args, run, training, in_turn):
     """Draw images, each beside its nearest training image."""
     n = args.n or 20
-    dataset = run.settings.dataset()
-    if dataset.images.shape[1:] != run.settings.shape:
-        raise ValueError(f"{dataset.name} has images of {dataset.images.shape[1:]}; {args.run} was trained on others")
+    dataset = run.dataset()
     labels = chosen(args, training, in_turn, np.arange(n))
     images = sample(args, training, n, labels)
     where, distance = nearest_in_blocks(images, dataset.images)

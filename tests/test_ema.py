@@ -1,6 +1,8 @@
 """The average of G's weights (EMA), and the statistics of BatchNorm under it."""
 
 import numpy as np
+import pytest
+from games import build, steps
 
 from tinygan import Tensor, backend
 from tinygan.gan.ema import EMA, update_bn_statistics
@@ -36,3 +38,30 @@ def test_reestimated_statistics_are_the_means_over_the_batches(rng):
     np.testing.assert_allclose(backend.to_host(layer.running_mean), means, rtol=1e-4)
     np.testing.assert_allclose(backend.to_host(layer.running_var), variances, rtol=1e-4)
     assert layer.momentum == 0.1
+
+
+def sampled(training, latent):
+    return backend.to_host(training.sample(latent))
+
+
+def test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics():
+    training = steps(build(), 3)
+    latent = backend.RNG(5).normal((40, training.gan.latent_size))
+    before = sampled(training, latent)
+    assert before.std() > 0 and (training.ema.average.flat.data != training.gan.G.flat.data).any()
+    training.gan.G.flat.data[...] = 0.0
+    assert (sampled(training, latent) == before).all()
+    for layer in training.ema.average.modules():
+        if isinstance(layer, BatchNorm):
+            layer.running_mean[...] = 9.0
+    assert (sampled(training, latent) == before).all()
+    first = training.ema.average.flat.data.copy()
+    steps(training)
+    assert (training.ema.average.flat.data != first).any()
+
+
+@pytest.mark.parametrize("ema", [0.0, 1e3])
+def test_a_sample_does_not_depend_on_those_beside_it(ema):
+    training = steps(build(ema=ema), 3)
+    latent = backend.RNG(5).normal((8, training.gan.latent_size))
+    np.testing.assert_allclose(sampled(training, latent)[:3], sampled(training, latent[:3]), rtol=1e-4, atol=1e-6)

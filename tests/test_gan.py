@@ -9,6 +9,7 @@ from games import SHAPE, SameBatch, build, images, same, snapshot, steps
 
 from tinygan import Tensor, backend, grad
 from tinygan.autograd import PRIMITIVES
+from tinygan.gan.gan import GAN
 from tinygan.gan.health import METRICS
 from tinygan.gan.presets import PRESETS
 
@@ -62,6 +63,41 @@ def test_the_losses_get_the_logits_of_real_and_fake():
     np.testing.assert_allclose(phase.real_logits.numpy(), gan.D(real).numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(phase.fake_logits.numpy(), gan.D(gan.G(latent)).numpy(), rtol=1e-4, atol=1e-6)
     assert phase.loss.item() == pytest.approx(gan.loss.discriminator(phase.real_logits, phase.fake_logits).item())
+
+
+def test_the_discriminators_phase_of_a_step_has_no_graph_of_the_generator(monkeypatch):
+    training, fakes = build(), []
+    loss = GAN.discriminator_loss
+    monkeypatch.setattr(
+        GAN, "discriminator_loss", lambda self, real, fake: fakes.append(fake) or loss(self, real, fake)
+    )
+    steps(training)
+    assert [fake.node for fake in fakes] == [None]
+
+
+def test_a_joint_pass_gives_each_image_its_label():
+    gan = build("vanilla", conditional=True).gan
+    real, fake = Tensor(images()), Tensor(images()[::-1].copy())
+    labels = Tensor(backend.xp.eye(3, dtype="float32").take(backend.xp.asarray([0, 1, 2, 2]), axis=0))
+    for joint, alone in zip(gan.discriminate(real, fake, labels), (gan.D(real, labels), gan.D(fake, labels))):
+        np.testing.assert_allclose(joint.numpy(), alone.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_relativistic_generator_compares_with_real_images():
+    gan = build("r3gan").gan
+    real, fake = Tensor(images()), gan.G(gan.latent(4))
+    phase = gan.generator_loss(real, fake)
+    np.testing.assert_allclose(phase.real_logits.numpy(), gan.D(real).numpy(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(phase.fake_logits.numpy(), gan.D(fake).numpy(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "r3gan"])
+def test_the_discriminators_loss_has_its_penalty_by_weight(name):
+    gan = build(name, penalty_weight=7.0).gan
+    phase = gan.discriminator_loss(Tensor(images()), gan.G(gan.latent(4)).detach())
+    plain = gan.loss.discriminator(phase.real_logits, phase.fake_logits).item()
+    assert phase.penalty.item() > 0
+    assert phase.loss.item() == pytest.approx(plain + 7 * phase.penalty.item(), rel=1e-5)
 
 
 def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls):

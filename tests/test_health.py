@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
-from games import build, steps
+from games import SameBatch, build, steps
 
 from tinygan import backend, data
 from tinygan.data import toy
-from tinygan.gan.health import METRICS, RECENT, FailureMonitor, NotFinite, detect_anomaly, score, total_variance
+from tinygan.gan.health import (
+    METRICS,
+    RECENT,
+    FailureMonitor,
+    NotFinite,
+    detect_anomaly,
+    measure,
+    score,
+    total_variance,
+)
 from tinygan.gan.losses import LOSSES
 
 HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient": 1.0}
@@ -56,6 +65,17 @@ def test_pairwise_distance_is_the_root_mean_square_over_pairs():
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 1))
     squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
     assert float(total_variance(backend.to_device(x))[0]) * 2 * 6 / 5 == pytest.approx(np.mean(squares))
+
+
+def test_the_logged_distance_is_that_of_two_different_fakes():
+    training = build("vanilla")
+    optimizers = training.G_optimizer, training.D_optimizer
+    D_phase, G_phase = training.gan.step(SameBatch(training), *optimizers)
+    measure(training.gan.loss, G_phase, D_phase, *optimizers, out=training.metrics)
+    x = D_phase.fake.numpy()
+    squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
+    logged = float(training.row[METRICS.index("pairwise_distance")])
+    assert logged == pytest.approx(np.mean(squares) ** 0.5, rel=1e-4)
 
 
 def test_the_first_tensor_that_is_not_finite_is_named():

@@ -1,6 +1,7 @@
 """tinygan from Python: load a run and draw from it, and train one."""
 
 import io
+import os
 import signal
 
 import numpy as np
@@ -10,6 +11,7 @@ from runs import lively, new_run
 
 import tinygan
 from tinygan import backend
+from tinygan.gan.training import Training
 
 if backend.device != "cpu":
     pytest.skip("runs are tried on the CPU", allow_module_level=True)
@@ -82,6 +84,30 @@ def test_training_returns_the_model_of_its_run_and_gives_signals_back(tiny, tmp_
     assert model.sample(3).shape == (3, 8, 8) and signal.getsignal(signal.SIGINT) is before
     assert model.run.folder.parent.name == "runs" and "epoch 1/1" in capsys.readouterr().out
     assert model.run.settings.arguments[:2] == ("--data", str(tiny))
+
+
+@pytest.mark.parametrize("interrupt", ["first", "second"])
+def test_after_an_interrupt_the_same_process_can_go_on(tiny, tmp_path, monkeypatch, interrupt):
+    """The first saves; the second ends at once. A notebook keeps its traceback."""
+    step, kept = Training.step, []
+
+    def interrupted(self, batches):
+        if int(self.steps[0]) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            if interrupt == "second":
+                raise KeyboardInterrupt
+        step(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "step", interrupted)
+        options = dict(data=tiny, batch_size=4, device="cpu", preset="vanilla", threads=1, quiet=True)
+        try:
+            tinygan.train(**options, epochs=1, out=tmp_path / "r")
+        except KeyboardInterrupt as error:
+            kept.append(error)
+    assert len(kept) == (interrupt == "second")
+    model = tinygan.train(resume=tmp_path / "r", device="cpu", quiet=True)
+    assert model.run.load(training=model.training) == 22
 
 
 def test_what_train_refuses_is_said_and_leaves_no_folder(tmp_path, monkeypatch):

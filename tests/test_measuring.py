@@ -83,7 +83,7 @@ def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch
 def test_training_images_that_were_read_already_are_not_read_again(tmp_path, monkeypatch):
     folder = write(tmp_path, train_images=idx(np.zeros((36, 8, 8))), train_labels=idx(np.arange(36) % 2))
     train, load = data.load(folder), data.load
-    monkeypatch.setattr(data, "load", lambda source, split="train", *size: {"test": load}[split](source, split, *size))
+    monkeypatch.setattr(data, "load", lambda source, split="train", *how: {"test": load}[split](source, split, *how))
     assert len(evaluators.splits(folder, train)[0].images) == 30
 
 

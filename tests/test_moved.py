@@ -8,11 +8,14 @@ import sys
 
 import numpy as np
 import pytest
-from commands import ROOT, train
+from commands import ROOT, sample, train
 from idx_files import idx
+from PIL import Image
+from runs import new_run
 
 from tinygan import data
 from tinygan.app.runs import Run, RunError
+from tinygan.metrics import evaluator
 
 
 def config(folder):
@@ -46,6 +49,53 @@ def test_a_resumed_run_is_told_where_its_data_is_now(moved):
     (moved / "there" / "train-images").write_bytes(idx(images))
     other = train("--resume", moved / "r", "--max-steps", 5)
     assert other.returncode == 0 and "is not what this run began with" in other.stderr
+
+
+def test_sample_is_told_where_the_data_is_now(moved):
+    words = moved / "r", "--nearest", "--n", 2, "--out", moved / "a.png"
+    lost = sample(*words)
+    assert lost.returncode == 1 and "If the data was moved, --data says where it is now" in lost.stderr
+    found = sample(*words, "--data", moved / "there")
+    assert found.returncode == 0 and found.stderr == "" and (moved / "a.png").exists()
+    assert config(moved / "r")["data"] == str(moved / "here")  # to look at a run changes nothing in it
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of images of two classes, with test images."""
+    for i in range(24):
+        path = tmp_path / "pictures" / ("train" if i < 12 else "test") / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), i, np.uint8)).save(path)
+    return tmp_path / "pictures"
+
+
+def test_an_image_that_was_damaged_later_can_be_left_out_everywhere(pictures, tmp_path):
+    run = new_run(tmp_path / "r", "vanilla", str(pictures), (28, 28, 1), 2, batch_size=4)
+    assert len(run.dataset().images) == 12
+    damaged = pictures / "train" / "a" / "0.png"
+    damaged.write_bytes(b"no")
+    words = run.folder, "--nearest", "--n", 2, "--out", tmp_path / "a.png"
+    refused = sample(*words)
+    assert refused.returncode == 1 and "--skip-broken leaves such files out" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    found = sample(*words, "--skip-broken")
+    assert found.returncode == 0 and "11 training images" in found.stdout and "left out:" in found.stderr
+    run.save(training=run.settings.training(), batches=data.Batches(data.toy.load("ring"), 4, 0))
+    del run  # and its lock
+    resumed = train("--resume", tmp_path / "r", "--skip-broken")
+    assert resumed.returncode == 1 and "of a run on 6400 images, and here are 11: --from begins" in resumed.stderr
+
+
+def test_damaged_test_images_are_not_replaced_by_training_images(pictures):
+    (pictures / "test" / "a" / "12.png").write_bytes(b"no")
+    with pytest.raises(data.DataError, match=r"12\.png.*--skip-broken leaves such files out"):
+        evaluator.splits(str(pictures))
+    _, test, note = evaluator.splits(str(pictures), skip_broken=True)
+    assert len(test.images) == 11 and note is None
+    (pictures / "testing").mkdir()
+    with pytest.raises(data.DataError, match="test, testing: several folders of test images"):
+        evaluator.splits(str(pictures))
 
 
 def test_a_fingerprint_is_of_images_and_labels(labelled):

@@ -1,11 +1,15 @@
-"""The mutation script on some primitives: it finds every differentiable argument and counts survivors."""
+"""The mutation scripts on some mutants: they find what they change, and count survivors."""
 
+import ast
+
+import mutants
 import mutate
 import pytest
 from cases import CASES
 
 from tinygan.autograd import PRIMITIVES, GradientError
 
+NOTICED = "test_an_update_makes_the_graphs_before_it_invalid"
 HANDFUL = {  # primitive: the arguments that receive a gradient
     "tanh": ["x"],
     "divide": ["a", "b"],
@@ -51,3 +55,35 @@ def test_the_derivatives_are_right_again_afterwards():
     before = {name: (p.vjps, p.joint_vjp, p.fused_vjp) for name, p in PRIMITIVES.items()}
     mutate.run([PRIMITIVES["tanh"], PRIMITIVES["concatenate"]])
     assert {name: (p.vjps, p.joint_vjp, p.fused_vjp) for name, p in PRIMITIVES.items()} == before
+
+
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.mistake)
+def test_the_text_of_each_mutant_is_found_once_and_its_tests_exist(mutant):
+    path, text = mutants.mutated(mutant)
+    assert text != path.read_text()
+    ast.parse(text)
+    for test in mutant.tests.split():
+        file, _, name = test.partition("::")
+        assert f"\ndef {name}(" in (mutants.ROOT / "tests" / file).read_text(), f"there is no {test}"
+
+
+def test_a_text_that_is_not_found_once_is_named_with_its_mutant():
+    for text, times in (("no such text", 0), ("self", "")):
+        with pytest.raises(ValueError, match=rf"mutant 'lost': its text '{text}' is found {times}.*tests/mutants\.py"):
+            mutants.mutated(mutants.Mutant("lost", "gan/gan.py", text, "", ""))
+
+
+@pytest.mark.slow
+def test_a_mutant_that_its_tests_do_not_notice_survives(monkeypatch, capsys):
+    harmless = mutants.Mutant("harmless", "optim.py", '"""Adam, on', '"""Adam on', "test_optim.py::" + NOTICED)
+    noticed = harmless._replace(mistake="noticed", text="parameter.version += 1", replacement="pass")
+    monkeypatch.setattr(mutants, "MUTANTS", [harmless, noticed])
+    assert mutants.main() == 1
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in said] == ["SURVIVED", "killed", "mutants,"]
+    assert said[-1] == "2 mutants, 1 survivors"
+
+
+@pytest.mark.slow
+def test_no_mutant_of_the_code_survives(capsys):
+    assert mutants.main() == 0, capsys.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 from commands import ROOT, run
 
 import tinygan
+from tinygan import extras
 from tinygan.app import terminal
 
 
@@ -51,6 +52,12 @@ def test_a_hint_is_the_command_as_it_was_typed(monkeypatch, started, python, hin
     assert terminal.command("sample") == hint
 
 
+def test_a_hint_installs_an_extra_of_the_clone_or_of_the_installed_package(monkeypatch):
+    assert extras.pip_install("onnx") == "pip install -e '.[onnx]'"
+    monkeypatch.setattr(extras, "CLONE", False)
+    assert extras.pip_install("onnx") == "pip install 'tinygan[onnx]'"
+
+
 def call(*words, **options):
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -77,6 +84,7 @@ def test_an_installed_wheel_trains_and_samples_outside_of_the_clone(tmp_path):
     tinygan_command, options = tmp_path / "v/bin/tinygan", dict(cwd=tmp_path, env=env)
     said = call(tinygan_command, "train", "--preset", "vanilla", "--max-steps", 2, "--out", "r", **options)
     assert f"\n    {tinygan_command} sample r --n 100" in said
+    assert "pip install 'tinygan[fast]'" in said
     call(tinygan_command, "sample", "r", "--n", 4, "--out", "a.png", **options)
     call(python, "-m", "tinygan", "sample", "r", "--n", 4, "--out", "a.npz", **options)
     assert (tmp_path / "a.png").exists() and (tmp_path / "a.npz").exists()

@@ -8,15 +8,26 @@ import inspect
 
 import numpy as np
 import pytest
-from torch_reference import OBJECTIVES, reference_of, run_reference, torch, torch_state
+from torch_reference import (
+    OBJECTIVES,
+    assert_equal,
+    assert_equal_to_second_order,
+    our_grad,
+    pair_of,
+    reference_of,
+    run_reference,
+    torch,
+    torch_grad,
+    torch_state,
+)
 
-from tinygan import Tensor, backend, grad, layers
+from tinygan import Tensor, backend, layers
 from tinygan.gan import losses
 from tinygan.gan.penalties import PENALTIES
 from tinygan.gan.presets import PRESETS
 from tinygan.optim import Adam
 
-SEEDS = range(10)  # a configuration each
+SEEDS = range(20)  # a configuration each
 IMAGE = (28, 28, 1)
 NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # no arithmetic of their own; and masks that no two libraries share
 
@@ -25,53 +36,14 @@ def learned(module, state):
     return [state[name] for name in module.named_parameters()]
 
 
-def pair_of(array):
-    """The same values for both libraries, in tensors that require a gradient."""
-    return Tensor(backend.to_device(array), requires_grad=True), torch.tensor(array, requires_grad=True)
-
-
-def our_grad(y, xs, seed=None):
-    return grad(y, xs, create_graph=True, grad_output=seed, allow_unused=True)
-
-
-def torch_grad(y, xs, seed=None):
-    return torch.autograd.grad(y, xs, seed, create_graph=True, allow_unused=True, materialize_grads=True)
-
-
-def assert_equal(ours, theirs, what):
-    ours, theirs = (np.asarray(a) for a in (ours, theirs))
-    assert ours.shape == theirs.shape, what
-    assert ours.dtype == theirs.dtype == "float64", what
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10 * (1 + np.abs(theirs).max()), err_msg=what)
-
-
-def assert_equal_to_second_order(ours, theirs, host):
-    """ours, theirs: (y, [x1, x2, ...]). Compares y, its slopes by a random seed u, and the slopes of those.
-
-    The second derivatives are those of <v1, dy/dx1> + <v2, dy/dx2> + ..., v random, by every x and by u.
-    """
-    (y, xs), (torch_y, torch_xs) = ours, theirs
-    assert_equal(y.numpy(), torch_y.detach(), "forward")
-    u, torch_u = pair_of(host.standard_normal(y.shape))
-    slopes, torch_slopes = our_grad(y, xs, u), torch_grad(torch_y, torch_xs, torch_u)
-    along, torch_along = 0, 0
-    for i, (slope, torch_slope) in enumerate(zip(slopes, torch_slopes, strict=True)):
-        assert_equal(slope.numpy(), torch_slope.detach(), f"first derivative by argument {i}")
-        v, torch_v = pair_of(host.standard_normal(slope.shape))
-        along, torch_along = along + (slope * v.detach()).sum(), torch_along + (torch_slope * torch_v.detach()).sum()
-    seconds = zip(our_grad(along, [*xs, u]), torch_grad(torch_along, [*torch_xs, torch_u]), strict=True)
-    for i, (second, torch_second) in enumerate(seconds):
-        assert_equal(second.numpy(), torch_second.detach(), f"second derivative by argument {i} (the last: the seed)")
-
-
 def linear(host, rng):
     n, n_in, n_out = host.integers(1, 6, 3)
     return layers.Linear(n_in, n_out, rng, bias=bool(host.integers(2))), (n, n_in)
 
 
 def windows(host):
-    """Kernel, stride and padding, vertical and horizontal apart: (kh, kw), (sh, sw), (ph, pw)."""
-    kernel, stride = host.integers(1, 6, 2), host.integers(1, 4, 2)
+    """Kernel, stride, also a larger one than the kernel, and padding: (kh, kw), (sh, sw), (ph, pw)."""
+    kernel, stride = host.integers(1, 6, 2), host.integers(1, 7, 2)
     return kernel, stride, host.integers(0, kernel // 2 + 1)
 
 
@@ -86,7 +58,8 @@ def conv_transpose(host, rng):
     (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
     options = dict(stride=ints(stride), padding=ints(padding), output_padding=ints(host.integers(0, stride)))
     layer = layers.ConvTranspose2d(n_in, n_out, ints(kernel), rng, bias=bool(host.integers(2)), **options)
-    return layer, (n, *ints(host.integers(2, 6, 2)), n_in)
+    least = 1 + (2 * padding >= kernel)  # so that a pixel of the output is left
+    return layer, (n, *ints(least + host.integers(0, 4, 2)), n_in)
 
 
 def batch_normalisation(mode):
@@ -143,6 +116,16 @@ def test_a_layer_is_pytorchs_to_the_second_derivative_with_its_buffers(name, see
     assert_equal_to_second_order(ours, theirs, host)
     for key, array in layer.state_dict().items():
         assert_equal(backend.to_host(array), state[key].detach(), key)
+
+
+@pytest.mark.parametrize("draw", [conv, conv_transpose])
+def test_the_configurations_of_convolutions_have_the_odd_ones_among_them(draw, rng):
+    drawn = [draw(np.random.default_rng(seed), rng) for seed in SEEDS]
+    kernels = [layer.weight.shape[:2] for layer, _ in drawn]
+    assert any(max(layer.stride) > max(kernel) for (layer, _), kernel in zip(drawn, kernels))
+    assert any(1 in shape[1:3] for _, shape in drawn) and {1, 2} <= {shape[0] for _, shape in drawn}
+    assert any(kernel[0] != kernel[1] and shape[1] != shape[2] for (_, shape), kernel in zip(drawn, kernels))
+    assert draw is conv or any(any(layer.output_padding) for layer, _ in drawn)
 
 
 def test_every_layer_is_compared():

@@ -14,6 +14,7 @@ from runs import new_run, settings
 from tinygan import files
 from tinygan.app import finish, pictures, plots, schedule
 from tinygan.app.errors import only_warn
+from tinygan.app.runs import RunError
 from tinygan.app.terminal import Terminal
 
 
@@ -149,6 +150,20 @@ def test_links_are_replaced_and_not_followed(tmp_path):
         write(folder / name)
         assert not (folder / name).is_symlink() and (folder / name).stat().st_size
     assert outside.read_text() == "mine" and not list(folder.glob("*.tmp"))
+
+
+def test_a_linked_folder_in_a_run_is_not_followed(tmp_path):
+    for name in ("samples", "checkpoint"):
+        run = new_run(tmp_path / name)
+        (tmp_path / "outside").mkdir(exist_ok=True)
+        shutil.rmtree(run.folder / name)
+        (run.folder / name).symlink_to(tmp_path / "outside")
+        with pytest.raises(RunError, match=rf"{name} is a link; a run writes only into its own folder"):
+            run.save(training=run.settings.training())
+            pictures.save(run, run.settings.training(), 1)
+        with pytest.raises(RunError, match=f"{name} is a link"):
+            run.lock()
+    assert not list((tmp_path / "outside").iterdir())
 
 
 def test_a_toy_animation_keeps_its_green(tmp_path):

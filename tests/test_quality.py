@@ -16,7 +16,7 @@ class Scripted:
 
     distances = ()
 
-    def __init__(self, source, n, progress, train):
+    def __init__(self, source, n, progress, train, skip_broken):
         self.real, self.note = type("Dataset", (), {"images": "real"}), None
 
     def draw(self, training, grouped=False):

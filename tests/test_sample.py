@@ -32,7 +32,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
     (folder / "train-images").write_bytes(idx(images))
-    new_run(folder / "grey", "dcgan", str(folder))
+    new_run(folder / "grey", "dcgan", str(folder), classes=0)
     new_run(folder / "classes", "cgan", str(folder))
     new_run(folder / "colour", "vanilla", str(folder), (8, 8, 3))
     new_run(folder / "ring", "vanilla", "ring", (2,), 0)
@@ -203,10 +203,11 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
     ("grey", "a.png", ["--digit", 1], "it has no classes to choose from"),
     ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
     ("classes", "a.png", ["--digit", 3], "has no class 3: it has classes 0 to 2"),
-    ("colour", "a.png", ["--nearest"], "has images of (8, 8, 1)"),
+    ("colour", "a.png", ["--nearest"], "was trained on data of another shape"),
     ("ring", "a.png", ["--nearest"], "is a run on a toy world"),
     ("ring", "a.gif", ["--interpolate"], "is a run on a toy world"),
-    ("grey", "a.png", ["--checkpoint", "best"], "there is no such checkpoint"),
+    ("grey", "a.png", ["--best"], "there is no such checkpoint"),
+    ("grey", "a.png", ["--data", "elsewhere"], "--data and --skip-broken belong to --nearest"),
     ("nowhere", "a.png", [], "is not a run"),
 ]
 
@@ -229,10 +230,10 @@ def test_the_best_checkpoint_can_be_drawn_from(runs, tmp_path):
         training.ema.target.data[...] = 0.0
     run.save("best", training=training)
     pictures = {}
-    for name in ("last", "best"):
+    for name, words in (("last", []), ("best", ["--best"])):
         arguments = ["sample.py", str(folder), "--device", "cpu", "--out", str(tmp_path / f"{name}.npz")]
         done = subprocess.run(
-            [sys.executable, *arguments, "--n", "4", "--checkpoint", name],
+            [sys.executable, *arguments, "--n", "4", *words],
             cwd=Path(sample.__file__).parent, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from runs import settings
 
+from tinygan import backend
 from tinygan.app.settings import FIELDS, OPTION_FIELDS, OPTIONS, Settings, SettingsError
 from tinygan.gan.presets import PRESETS
 
@@ -24,6 +26,12 @@ def test_what_is_written_is_read_again(name):
 
 def test_every_option_of_a_preset_is_checked():
     assert tuple(OPTION_FIELDS) == OPTIONS and set(settings().to_json()) == {*FIELDS, *OPTIONS}
+
+
+def test_samples_for_the_statistics_have_the_shares_of_uneven_classes():
+    training = settings("cgan", classes=3, class_sizes=(60, 0, 20)).training()
+    counts = np.bincount(backend.to_host(training.mixed_classes(400)), minlength=3)
+    assert counts[1] == 0 and abs(counts - [300, 0, 100]).max() <= 2
 
 
 WRONG = [  # field, value, what the sentence says
@@ -47,6 +55,9 @@ WRONG = [  # field, value, what the sentence says
     ("penalty_weight", float("nan"), "'penalty_weight' must be a number"),
     ("lr", 10**400, "'lr' must be a number above 0"),
     ("data", "a\0b", "'data' must be text"),
+    ("class_sizes", [5, 5], "'class_sizes' must have the number of images of each of 3 classes"),
+    ("class_sizes", [0, 0, 0], "'class_sizes' must have the number of images of each of 3 classes"),
+    ("groups", [5, 5], "'groups' must have the number of images of each of 3 classes"),
     ("data_sha256", "abc", "'data_sha256' must be a SHA-256, or null"),
     ("device", "\x1b[31m", "'device' must be cpu, cuda or cuda:N"),
     ("arguments", "--seed 3", "'arguments' must be a list of words"),

@@ -1,13 +1,14 @@
-"""What tinygan computes, written with PyTorch: the other side of test_parity.py.
+"""What tinygan computes, written with PyTorch, and how the two are compared.
 
 A layer's reference takes and returns what the layer does, channels last; PyTorch wants images and filters channels
 first, so it transposes on the way in and out. Importing this skips the test module that does so where PyTorch is
 missing.
 """
 
+import numpy as np
 import pytest
 
-from tinygan import backend, layers
+from tinygan import Tensor, backend, grad, layers
 
 torch = pytest.importorskip("torch", reason="parity is checked where PyTorch is: pip install -e '.[bench]'")
 functional = torch.nn.functional
@@ -111,3 +112,42 @@ def torch_state(module):
     learned = module.named_parameters()
     arrays = {name: backend.to_host(array) for name, array in module.state_dict().items()}
     return {name: torch.tensor(array, requires_grad=name in learned) for name, array in arrays.items()}
+
+
+def pair_of(array):
+    """The same values for both libraries, in tensors that require a gradient."""
+    return Tensor(backend.to_device(array), requires_grad=True), torch.tensor(array, requires_grad=True)
+
+
+def our_grad(y, xs, seed=None):
+    return grad(y, xs, create_graph=True, grad_output=seed, allow_unused=True)
+
+
+def torch_grad(y, xs, seed=None):
+    return torch.autograd.grad(y, xs, seed, create_graph=True, allow_unused=True, materialize_grads=True)
+
+
+def assert_equal(ours, theirs, what):
+    ours, theirs = (np.asarray(a) for a in (ours, theirs))
+    assert ours.shape == theirs.shape, what
+    assert ours.dtype == theirs.dtype == "float64", what
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10 * (1 + np.abs(theirs).max(initial=0)), err_msg=what)
+
+
+def assert_equal_to_second_order(ours, theirs, host):
+    """ours, theirs: (y, [x1, x2, ...]). Compares y, its slopes by a random seed u, and the slopes of those.
+
+    The second derivatives are those of <v1, dy/dx1> + <v2, dy/dx2> + ..., v random, by every x and by u.
+    """
+    (y, xs), (torch_y, torch_xs) = ours, theirs
+    assert_equal(y.numpy(), torch_y.detach(), "forward")
+    u, torch_u = pair_of(host.standard_normal(y.shape))
+    slopes, torch_slopes = our_grad(y, xs, u), torch_grad(torch_y, torch_xs, torch_u)
+    along, torch_along = 0, 0
+    for i, (slope, torch_slope) in enumerate(zip(slopes, torch_slopes, strict=True)):
+        assert_equal(slope.numpy(), torch_slope.detach(), f"first derivative by argument {i}")
+        v, torch_v = pair_of(host.standard_normal(slope.shape))
+        along, torch_along = along + (slope * v.detach()).sum(), torch_along + (torch_slope * torch_v.detach()).sum()
+    seconds = zip(our_grad(along, [*xs, u]), torch_grad(torch_along, [*torch_xs, torch_u]), strict=True)
+    for i, (second, torch_second) in enumerate(seconds):
+        assert_equal(second.numpy(), torch_second.detach(), f"second derivative by argument {i} (the last: the seed)")

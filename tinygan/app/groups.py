@@ -49,6 +49,8 @@ def load(run: Run, dataset: Dataset) -> Dataset:
     try:
         with np.load(path(run), allow_pickle=False) as file:
             labels = file["group"]
+            if labels.shape != (len(labels),) or set(labels.tolist()) != set(range(run.settings.classes)):
+                raise ValueError(f"they are not the {run.settings.classes} groups of config.json")
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise RunError(f"{path(run)}: the groups of the images cannot be read ({error})") from None
     if len(labels) != len(dataset.images):

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import signal
 import time
+import traceback
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
 
@@ -107,6 +108,9 @@ def train(**options) -> Model:
     before = [signal.getsignal(number) for number in numbers]
     try:
         loop()(args)
+    except BaseException as error:  # a notebook keeps the traceback, and with it the run and its lock
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)

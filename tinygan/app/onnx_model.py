@@ -13,6 +13,7 @@ import json
 import numpy as np
 
 from .. import files
+from ..extras import pip_install
 from .export import ExportError, Generator, Operation
 
 OPSET, IR_VERSION = 17, 8  # of 2022: older readers understand them too
@@ -30,7 +31,7 @@ def model(network: Generator):
         import onnx
         from onnx import TensorProto, helper
     except ImportError:
-        raise ExportError("a .onnx file needs the package onnx: pip install -e '.[onnx]'") from None
+        raise ExportError(f"a .onnx file needs the package onnx: {pip_install('onnx')}") from None
     graph = Graph()
     inputs = [helper.make_tensor_value_info("latent", TensorProto.FLOAT, ["N", network.latent_size])]
     if network.classes:

@@ -16,6 +16,7 @@ GROUPS = 40  # that take the place of classes where there are no labels; fewer f
 WITH_RESUME = {
     "resume",
     "data",
+    "skip_broken",
     "device",
     "threads",
     "no_graph",

@@ -35,7 +35,7 @@ class Quality:
             raise ValueError("a toy world is measured at its end: --evaluate-every is for images")
         if self.every:
             progress = partial(tqdm, desc="classifier", leave=False, disable=True if quiet else None)
-            self.evaluator = Evaluator(settings.data, SAMPLES, progress, train)
+            self.evaluator = Evaluator(settings.data, SAMPLES, progress, train, settings.skip_broken)
             if self.evaluator.note:
                 print(self.evaluator.note, file=sys.stderr)
 

@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import time
 import weakref
 from importlib import metadata
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, files
+from ..data import Dataset, NotThere
 from ..gan.health import METRICS
 from . import checkpoint
 from .settings import Settings
@@ -91,12 +93,34 @@ class Run:
         except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deep
             raise RunError(f"{path} is not what this version of train.py writes: {error}") from None
 
+    def dataset(self) -> Dataset:
+        """Read the data of this run; tell on stderr if it has changed since.
+
+        Raises DataError if it cannot be read, and RunError if it is missing, or has another shape or other classes.
+        """
+        s = self.settings
+        try:
+            dataset = s.dataset()
+        except NotThere as error:
+            raise RunError(f"{error}. If the data was moved, --data says where it is now") from None
+        classes = s.classes if s.groups or s.no_labels else dataset.classes
+        if (dataset.images.shape[1:], classes) != (s.shape, s.classes):
+            raise RunError(
+                f"{self.folder} was trained on data of another shape, or with other classes, than {dataset.name}"
+            )
+        if s.data_sha256 not in (None, dataset.sha256):
+            print(f"the data in {s.data} is not what this run began with", file=sys.stderr)
+        return dataset
+
     def lock(self) -> None:
-        """Keep other processes from training this run. Raises RunError if another one is training it already.
+        """Keep other processes from training this run. Raises RunError if another one is training it already, or a
+        folder in it is a link.
 
         The system holds the lock and drops it with this process, however that ends. Systems and disks without such
         locks have none.
         """
+        for name in ("samples", "checkpoint"):
+            self.inner_folder(name)
         if fcntl:
             folder = os.open(self.folder, os.O_RDONLY)
             weakref.finalize(self, os.close, folder)
@@ -115,8 +139,15 @@ class Run:
     config = property(lambda self: self.folder / "config.json")
     log = property(lambda self: self.folder / "log.csv")
     timings = property(lambda self: self.folder / "timings.csv")
-    samples = property(lambda self: self.folder / "samples")
-    checkpoint = property(lambda self: self.folder / "checkpoint")
+    samples = property(lambda self: self.inner_folder("samples"))
+    checkpoint = property(lambda self: self.inner_folder("checkpoint"))
+
+    def inner_folder(self, name: str) -> Path:
+        """Return the path of a folder in the run. Raises RunError for a link: what it leads to is not of this run."""
+        path = self.folder / name
+        if path.is_symlink():
+            raise RunError(f"{path} is a link; a run writes only into its own folder. Put the folder itself there")
+        return path
 
     def pictures(self) -> dict[int, Path]:
         """Return {epoch: path} of the pictures in samples, in order; other files there are left alone."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data import Batches, Dataset, load
+from ..data import Batches, Dataset, load, toy
 from ..gan import presets
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
@@ -18,6 +19,7 @@ from ..gan.training import Training
 ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
     "no_labels": False, "augment": 0.0, "data_sha256": None, "skip_broken": False, "class_names": [],
+    "class_sizes": [],
 }  # fmt: skip
 Field = tuple[Callable[[Any], bool], str]  # whether a value is valid; what it must be
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
@@ -36,7 +38,7 @@ class Settings:
     the budget, or None. evaluate_every: epochs between two measurements of quality, or None. arguments: the words after
     train.py. groups: the number of images in each group, if groups take the place of classes (app/groups.py).
     no_labels: the labels of the data are not used. skip_broken: leave out image files that cannot be read. class_names:
-    of the folders that are classes.
+    of the folders that are classes. class_sizes: the number of images of each class, if labels are used.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Settings:
     no_labels: bool = False
     skip_broken: bool = False
     class_names: tuple[str, ...] = ()
+    class_sizes: tuple[int, ...] = ()
 
     @property
     def points(self) -> bool:
@@ -67,7 +70,12 @@ class Settings:
 
     def training(self) -> Training:
         """Build the training as it is before the first step. Raises ValueError for parts that do not fit together."""
-        return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups)
+        return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups or self.class_sizes)
+
+    def with_data(self, source: str | None, skip_broken: bool | None) -> Settings:
+        """Return the settings with the options --data and --skip-broken: where the data is now, if it was moved."""
+        source = absolute(source) or self.data
+        return replace(self, data=source, skip_broken=self.skip_broken or bool(skip_broken))
 
     def dataset(self, split: str = "train") -> Dataset:
         """Read the data of this run, image files at the size of its networks."""
@@ -95,8 +103,16 @@ class Settings:
         if "label_smoothing" in values:
             values.setdefault("real_label", values["label_smoothing"])
         own, options = _checked(values, FIELDS), _checked(values, OPTION_FIELDS)
+        for key in ("groups", "class_sizes"):
+            if own[key] and (len(own[key]) != own["classes"] or not any(own[key])):
+                raise SettingsError(f"{key!r} must have the number of images of each of {own['classes']} classes")
         name = own.pop("preset")
         return cls(name, PRESETS[name]._replace(**options), **own)
+
+
+def absolute(source: str | None) -> str | None:
+    """Return the absolute path of a folder, so that the run can be used from anywhere; other sources as they are."""
+    return source if source is None or source in toy.WORLDS else os.path.abspath(source)
 
 
 def _checked(values: Mapping, fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -160,6 +176,7 @@ FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
     "no_labels": _truth,
     "skip_broken": _truth,
     "class_names": _list_of(_text, range(257), "a list of at most 256 names"),
+    "class_sizes": _list_of(whole(0, 10**12), range(257), "a list of at most 256 whole numbers"),
 }
 OPTION_FIELDS = {  # the same for the options of a preset; the ranges of train.py's options are these
     "loss": _one_of(LOSSES),

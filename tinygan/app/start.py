@@ -1,6 +1,5 @@
 """Begin a run, or go on with one."""
 
-import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -12,8 +11,8 @@ from . import groups
 from .options import chosen_preset
 from .origin import begin_with
 from .quality import Quality
-from .runs import Run, RunError
-from .settings import Settings
+from .runs import Run
+from .settings import Settings, absolute
 from .terminal import Terminal
 
 
@@ -45,6 +44,7 @@ def new_run(args) -> Start:
         data_sha256=loaded.sha256, device=backend.device, max_steps=args.max_steps,
         evaluate_every=args.evaluate_every, arguments=args.arguments, groups=sizes, no_labels=bool(args.no_labels),
         skip_broken=bool(args.skip_broken), class_names=() if sizes else dataset.class_names,
+        class_sizes=() if sizes else dataset.class_sizes,
     )  # fmt: skip
     batches = settings.batches(dataset)
     settings = with_epochs(settings, args.epochs, batches)
@@ -60,25 +60,17 @@ def new_run(args) -> Start:
 def resumed_run(args) -> Start:
     """Open the run of --resume and load its last checkpoint. Changed settings are written to config.json.
 
-    --data names where the data is now, if it was moved. Raises RunError if it is no longer of the shape, or has no
-    longer the classes, of this run.
+    --data names where the data is now, if it was moved. Raises RunError if it does not fit this run.
     """
     run = Run.open(args.resume)
-    source = absolute(args.data) or run.settings.data
-    try:
-        loaded = replace(run.settings, data=source).dataset()
-    except data.DataError as error:
-        raise RunError(f"{error}. If the data was moved, --data says where it is now") from None
+    run.settings = run.settings.with_data(args.data, args.skip_broken)
+    loaded = run.dataset()
     run.lock()
     dataset = groups.load(run, loaded)
-    if (dataset.images.shape[1:], dataset.classes) != (run.settings.shape, run.settings.classes):
-        raise RunError(f"{run.folder} was trained on data of another shape, or with other classes, than {dataset.name}")
-    if run.settings.data_sha256 not in (None, loaded.sha256):
-        print(f"the data in {source} is not what this run began with; it goes on with what is there", file=sys.stderr)
     batches = run.settings.batches(dataset)
     every = args.evaluate_every or run.settings.evaluate_every
     settings = replace(run.settings, max_steps=args.max_steps, evaluate_every=every, device=backend.device)
-    settings = replace(settings, data=source, data_sha256=loaded.sha256)
+    settings = replace(settings, data_sha256=loaded.sha256)
     run.settings = with_epochs(settings, args.epochs, batches)
     training, quality = run.settings.training(), Quality(run.settings, loaded, args.quiet)
     run.load(training=training, batches=batches)
@@ -97,8 +89,3 @@ def with_epochs(settings: Settings, epochs: int | None, batches: data.Batches) -
     if not epochs:
         return settings
     return replace(settings, preset=settings.preset._replace(steps=epochs * batches.steps_per_epoch))
-
-
-def absolute(source: str | None) -> str | None:
-    """Return the absolute path of a folder, so that the run can be resumed from anywhere; other sources as they are."""
-    return source if source is None or source in data.toy.WORLDS else os.path.abspath(source)

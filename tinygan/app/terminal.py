@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from .. import backend
 from ..backend.cpu import threads
+from ..extras import pip_install
 from ..gan.health import METRICS
 
-KERNELS = {"numba": "Numba", "numpy": "NumPy (faster with Numba: pip install -e '.[fast]')", "cupy": "CuPy"}
+KERNELS = {"numba": "Numba", "numpy": f"NumPy (faster with Numba: {pip_install('fast')})", "cupy": "CuPy"}
 SCRIPTS = ("train", "sample", "evaluate")
 BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from . import idx, images, toy
 from .batches import Batches
-from .idx import DataError, Dataset
+from .idx import DataError, Dataset, NotThere
 from .pixels import to_float, to_pixels
 
-__all__ = ["Batches", "DataError", "Dataset", "load", "to_float", "to_pixels", "toy"]
+__all__ = ["Batches", "DataError", "Dataset", "NotThere", "load", "to_float", "to_pixels", "toy"]
 
 
 def load(source=None, split="train", size=None, skip_broken=False):
@@ -15,7 +15,7 @@ def load(source=None, split="train", size=None, skip_broken=False):
     IDX files, or of image files, that is named. split: "train" or "test". size: the side that image files are
     brought to, in pixels; skip_broken: leave out those that cannot be read; see images.py.
 
-    Raises DataError, in a sentence that names the file, for anything that cannot be read.
+    Raises DataError, in a sentence that names the file, for anything that cannot be read; NotThere for what is missing.
     """
     if source in toy.WORLDS:
         return toy.load(source)

@@ -52,4 +52,7 @@ class Batches:
         return {"order": self.order, "position": self.position}
 
     def load_state_dict(self, saved):
+        n = len(saved.get("order", self.order))
+        if n != self.size:
+            raise ValueError(f"it is of a run on {n} images, and here are {self.size}: --from begins a new run with it")
         backend.load_arrays(self.state_dict(), saved, "Batches")

@@ -22,6 +22,10 @@ class DataError(ValueError):
     """Data that cannot be used; the message names the file and what is wrong with it."""
 
 
+class NotThere(DataError):
+    """Data that is missing: there is no such folder, or there are no images of a split in it."""
+
+
 class Dataset(NamedTuple):
     """images: uint8 (N, H, W, C), or points: float32 (N, 2); labels: uint8 (N,), or None; name: of where they are.
 
@@ -37,6 +41,11 @@ class Dataset(NamedTuple):
     def classes(self):
         """The number of classes: the largest label plus 1, or 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
+
+    @property
+    def class_sizes(self):
+        """The number of images of each class; nothing without labels."""
+        return () if self.labels is None else tuple(np.bincount(self.labels).tolist())
 
     @property
     def sha256(self):
@@ -80,7 +89,7 @@ def find(folder, split, kind, needed=True):
             hint = f", it is a file; the folder is {folder.parent}"
         elif folder.name.lower() == "mnist":
             hint = "; MNIST is the default, without --data"
-        raise DataError(f"{folder}: there is no such folder{hint}")
+        raise NotThere(f"{folder}: there is no such folder{hint}")
     files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
     of_split = {"train": "train", "test": "t10k|test"}
     fits = [path for path in files if re.search(of_split[split], path.name.lower())]
@@ -90,7 +99,7 @@ def find(folder, split, kind, needed=True):
     if len(fits) > 1:
         raise DataError(f"{folder}: {', '.join(p.name for p in fits)}: several files of {split} {kind}; keep one")
     if needed and not fits:
-        raise DataError(
+        raise NotThere(
             f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for, or image files"
         )
     return fits[0] if fits else None

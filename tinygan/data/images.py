@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 from tqdm import tqdm
 
-from .idx import DataError, Dataset
+from .idx import DataError, Dataset, NotThere
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -79,8 +79,11 @@ def find(folder, split):
         chosen = [path for path in inner if of_split[path.name.lower()] == split]
     else:
         inner, chosen = [folder], [folder] if split == "train" else []
-    if len(chosen) != 1:
-        raise DataError(f"{folder}: no {split} images in it; one folder called {split} is looked for")
+    if not chosen:
+        raise NotThere(f"{folder}: no {split} images in it; one folder called {split} is looked for")
+    if len(chosen) > 1:
+        names = ", ".join(sorted(path.name for path in chosen))
+        raise DataError(f"{folder}: {names}: several folders of {split} images; keep one")
     return chosen[0], inner
 
 

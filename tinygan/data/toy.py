@@ -9,7 +9,7 @@ import numpy as np
 from .idx import Dataset
 
 WORLDS = ("ring", "grid", "spiral")
-SIZE = 6_400  # points in a world: 400 batches of 16
+SIZE = 6_400  # points in a world: 50 batches of 128
 SIGMA = 0.05  # standard deviation around the centre of a mode, in each direction
 
 

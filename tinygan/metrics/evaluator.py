@@ -18,12 +18,12 @@ class Evaluator:
 
     source: what data.load takes, of images with labels; train: its training images, if they have been read already.
     n: how many samples there will be. `real`: as many training images, which a perfect generator would give. `note`: a
-    sentence, if training images replace the test images. progress: see classifier.train. Raises DataError and
-    MetricsError.
+    sentence, if training images replace the test images. progress: see classifier.train. skip_broken: leave out image
+    files that cannot be read. Raises DataError and MetricsError.
     """
 
-    def __init__(self, source=None, n=10_000, progress=iter, train=None):
-        self.train, test, self.note = splits(source, train)
+    def __init__(self, source=None, n=10_000, progress=iter, train=None, skip_broken=False):
+        self.train, test, self.note = splits(source, train, skip_broken)
         self.classifier, self.record = store.for_data(self.train, test, progress)
         if self.record["test_accuracy"] < USELESS:
             warning = f"The classifier is right on only {self.record['test_accuracy']:.0%} of the test images: its "
@@ -85,22 +85,23 @@ class Evaluator:
         return self.median_distance(images) / self.novelty
 
 
-def splits(source, train=None):
+def splits(source, train=None, skip_broken=False):
     """Return (training Dataset, test Dataset, a remark or None), with labels.
 
-    If there are no test images, a sixth of the training images is set aside before the classifier is trained.
+    If there are no test images, a sixth of the training images is set aside before the classifier is trained. Test
+    images that cannot be read are an error.
     """
-    train, note = train or data.load(source), None
+    train, note = train or data.load(source, skip_broken=skip_broken), None
     if train.classes < 2:
         raise store.MetricsError(
             f"{train.name} needs labels of at least two classes: quality is measured by a classifier that learns them "
             "(a file such as train-labels-idx1-ubyte beside the images, or a folder for each class)"
         )
     try:
-        test = data.load(source, "test", train.images.shape[1])
+        test = data.load(source, "test", train.images.shape[1], skip_broken)
         if test.labels is None or test.images.shape[1:] != train.images.shape[1:]:
-            raise data.DataError(f"{source}: the test images have no labels, or another size")
-    except data.DataError as error:
+            raise data.NotThere(f"{source}: the test images have no labels, or another size")
+    except data.NotThere as error:
         note = f"{error}. A sixth of the training images replaces them; the generator was trained on these"
         train, test = divided(train, len(train.images) - len(train.images) // 6)
     if min(len(train.images), len(test.images)) <= neighbours.K:

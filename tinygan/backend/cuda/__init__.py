@@ -7,13 +7,14 @@ so a step is captured once and replayed as one graph (graph.py). CuPy's matrix p
 
 import numpy as np
 
+from ...extras import pip_install
 from .. import DeviceError
 
 try:
     import cupy as xp
 except ImportError as error:
     raise DeviceError(
-        "device cuda needs CuPy: pip install -e '.[cuda12]' or, where nvidia-smi shows CUDA 13, '.[cuda13]' "
+        f"device cuda needs CuPy: {pip_install('cuda12')} or, where nvidia-smi shows CUDA 13, {pip_install('cuda13')} "
         f"({error}); --device cpu works without"
     ) from None
 
@@ -44,7 +45,7 @@ def start(index):
         reason = f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
         raise DeviceError(
             f"CuPy finds the GPU and cannot compute on it ({reason}): install the compiler and libraries with "
-            "pip install -e '.[cuda12]' or '.[cuda13]', or use --device cpu"
+            f"{pip_install('cuda12')} or {pip_install('cuda13')}, or use --device cpu"
         ) from None
 
 
