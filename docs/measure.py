@@ -24,7 +24,8 @@ PARTS = {
         f"tinygan/gan/{name}.py" for name in ("gan", "losses", "penalties", "models")
     ],
     "gan/: the rest (presets, training, EMA, health, labels, augmentation)": [
-        f"tinygan/gan/{name}.py" for name in ("__init__", "presets", "training", "ema", "health", "augment")
+        f"tinygan/gan/{name}.py"
+        for name in ("__init__", "presets", "training", "ema", "health", "conditional", "matching", "augment")
     ],
     "data/": ["tinygan/data"],
     "metrics/": ["tinygan/metrics"],
