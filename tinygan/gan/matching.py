@@ -25,6 +25,6 @@ class MatchingAware(GAN):
     def wrong(self, labels: Tensor) -> Tensor:
         """Return another class for each of the one-hot labels (N, classes), each of the others as likely."""
         xp, (n, classes) = backend.xp, labels.shape
-        moved = xp.floor(self.rng.uniform((n, 1)) * (classes - 1)).astype("int64") + 1
+        moved = (self.rng.uniform((n, 1)) * (classes - 1)).astype("int64") + 1
         index = xp.arange(n)[:, None] * classes + (xp.arange(classes) - moved) % classes
         return Tensor(labels.data.reshape(-1).take(index))
