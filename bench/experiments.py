@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from tinygan.data import groups  # noqa: E402
 from tinygan.gan import conditional, models, presets  # noqa: E402
 from tinygan.gan.augment import Augmented  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
-from tinygan.layers import BatchNorm, Linear, Module, Sequential  # noqa: E402
+from tinygan.layers import BatchNorm, Conv2d, Linear, Module, ReLU, Sequential  # noqa: E402
 from tinygan.metrics import Evaluator  # noqa: E402
 
 RESULTS, PAGE = ROOT / "bench/results/experiments.json", ROOT / "docs/experiments.md"
@@ -107,7 +108,7 @@ class Translated(Module):
         return self.network(moved(x + 1.0, down=down, right=right) - 1.0, *labels)
 
 
-def options():
+def options(words):
     own = PRESETS["cgan"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
@@ -126,18 +127,32 @@ def options():
     add("--depth", type=int, default=2, help="of D: convolutions at the smallest size")
     add("--width", type=int, default=32, help="of D")
     add("--g-width", type=int, default=32)
+    add("--g-depth", type=int, default=1, help="of G: convolutions at the smallest size")
+    add("--g-fine", type=int, default=0, help="of G: convolutions at half the size of the image")
     add("--g-labels", choices=["input", "norm"], default="input", help="where G gets the labels; norm: both")
     add("--d-labels", choices=["input", "projection"], default="input", help="where D gets the labels")
     add("--translate", type=int, default=0, metavar="PIXELS", help="augmentation by translation")
     add("--augment", type=float, default=own.augment, help="probability of each change of gan/augment.py")
     add("--minibatch-deviation", action="store_true")
-    add("--threads", type=int, default=1)
-    return parser.parse_args()
+    add(
+        "--wrong-labels",
+        type=float,
+        help="weight of real images with a wrong label (default: the preset's, 0 for groups)",
+    )
+    add("--dropout", type=float, default=own.dropout, help="in D")
+    add("--ema", type=float, default=own.ema, help="half-life in images")
+    return parser.parse_args(words)
+
+
+def kept_size(channels, rng):
+    return [Conv2d(channels, channels, 3, rng, padding=1, bias=False), BatchNorm(channels), ReLU()]
 
 
 def generator(args, classes, shape, latent_size, rng):
     """The generator with the changes. latent_size: the latent numbers and the classes together, as in presets.py."""
-    network = models.dcgan_generator(shape, latent_size, rng, width=args.g_width)
+    network = models.dcgan_generator(shape, latent_size, rng, width=args.g_width, depth=args.g_depth)
+    fine = [x for _ in range(args.g_fine) for x in kept_size(args.g_width, rng)]
+    network = Sequential(*network.layers[:-2], *fine, *network.layers[-2:])
     return ConditionalGenerator(network, classes) if args.g_labels == "norm" else conditional.Conditional(network)
 
 
@@ -145,7 +160,7 @@ def discriminator(args, classes, shape, rng):
     """The discriminator with the changes."""
     projected = args.d_labels == "projection"
     shape = shape if projected else (*shape[:-1], shape[-1] + classes)
-    network = models.dcgan_discriminator(shape, rng, width=args.width, depth=args.depth)
+    network = models.dcgan_discriminator(shape, rng, args.dropout, width=args.width, depth=args.depth)
     features, last = network.layers[:-1], network.layers[-1]
     n_in, n_out = last.weight.shape[0], 1
     extra = [MinibatchDeviation()] if args.minibatch_deviation else []
@@ -162,13 +177,18 @@ def discriminator(args, classes, shape, rng):
 def build(args, dataset, sizes):
     """The Training of the preset cgan with the changes."""
     shape, classes = dataset.images.shape[1:], dataset.classes
-    preset = PRESETS["cgan"]._replace(
+    preset = PRESETS["cgan"]
+    wrong_labels = (0.0 if args.groups else preset.wrong_labels) if args.wrong_labels is None else args.wrong_labels
+    preset = preset._replace(
         lr=args.lr, batch_size=args.batch_size, decay=args.decay, real_label=args.real_label, loss=args.loss,
-        steps=args.steps,
+        steps=args.steps, ema=args.ema, wrong_labels=wrong_labels,
     )  # fmt: skip
-    presets.build_generator = lambda preset, shape, rng, n: generator(args, n, shape, preset.latent_size + n, rng)
-    presets.build_discriminator = lambda preset, shape, rng, n: discriminator(args, n, shape, rng)
-    training = presets.build(preset, shape, args.seed, classes, sizes)
+    changed = {
+        "build_generator": lambda preset, shape, rng, n: generator(args, n, shape, preset.latent_size + n, rng),
+        "build_discriminator": lambda preset, shape, rng, n: discriminator(args, n, shape, rng),
+    }
+    with mock.patch.multiple(presets, **changed):
+        training = presets.build(preset, shape, args.seed, classes, sizes)
     training.D_optimizer.lr *= args.lr_ratio
     for i, rate in enumerate(training.scheduled):
         if rate is training.D_optimizer.lr:
@@ -176,8 +196,9 @@ def build(args, dataset, sizes):
     return training
 
 
-def measured(args):
-    """Train, and return the row."""
+def measured(words):
+    """Train with these options, and return the row."""
+    args = options(words)
     loaded, sizes = data.load(args.data), ()
     dataset = loaded._replace(images=loaded.images[: args.images], labels=loaded.labels[: args.images])
     if args.groups:
@@ -193,8 +214,7 @@ def measured(args):
     images, asked = evaluator.draw(training, bool(sizes))
     found = evaluator.judge(images, asked)
     found["multiple"] = found["distance"] / evaluator.distance(evaluator.real.images)
-    words = " ".join(word for word in sys.argv[1:] if word != "--threads")
-    return {"command": words, **{name: found[name] for name in COLUMNS}}
+    return {"command": " ".join(map(str, words)), **{name: found[name] for name in COLUMNS}}
 
 
 def rows():
@@ -214,11 +234,11 @@ def table():
 
 
 if __name__ == "__main__":
-    args = options()
+    args = options(sys.argv[1:])
     if not args.table:
         backend.use("cpu")
-        backend.tune(args.threads)
-        row = measured(args)
+        backend.tune(1)
+        row = measured(sys.argv[1:])
         kept = [old for old in rows() if old["command"] != row["command"]]
         RESULTS.write_text(json.dumps([*kept, row], indent=1) + "\n")
         print(row)

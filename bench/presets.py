@@ -1,16 +1,18 @@
-"""Train every preset to its budget and measure it: the two tables of presets in the README.
+"""Train every preset to its budget and measure it: the tables of presets in the README.
 
     python bench/presets.py                                   all of them, one after the other: an hour or two on a CPU
     python bench/presets.py --only dcgan sngan --seeds 0 1    these, twice
     python bench/presets.py --only cgan --epochs 30           beyond its budget
     python bench/presets.py --only "cgan without labels"      on groups of similar images
+    python bench/presets.py --only cgan --data DIR            on other images, which have a table of their own
 
-An existing run (runs/table/<preset>-<seed>, or <preset>-<seed>-<epochs>) is resumed, or only read if it is finished.
-Writes docs/presets/, the results of each run to bench/results/presets.json, and the README between its markers. A
-preset without a run keeps its old rows.
+An existing run (runs/table/<preset>-<seed>, with the data and the epochs if they are not the default) is resumed, or
+only read if it is finished. Writes docs/presets/, the results of each run to bench/results/presets.json, and the README
+between its markers. A preset without a run on the same data keeps its old rows.
 """
 
 import argparse
+import itertools
 import json
 import platform
 import subprocess
@@ -51,13 +53,18 @@ QUALITY = {  # heading: (metric of metrics.json, format)
     "of the class asked for": ("agreement", ".2%"),
     "memorisation": ("memorisation", ".2f"),
 }
+HEADINGS = ["Frechet distance", "times the floor", *QUALITY]
 
 
-def trained(out, preset, seed, epochs):
-    """Return the finished and measured run of a preset; epochs: None for the budget of the preset."""
+def trained(out, preset, seed, epochs, source):
+    """Return the finished and measured run of a preset.
+
+    epochs: None for the budget of the preset; source: the folder of the data, None for MNIST.
+    """
     name, *unlabelled = preset.split(maxsplit=1)
-    folder = "-".join([*preset.split(), str(seed), *([str(epochs)] if epochs else [])])
-    folder, words = out / folder, ["--no-labels"] if unlabelled else []
+    others = [source.name] if source else []
+    folder = out / "-".join([*preset.split(), str(seed), *others, *([str(epochs)] if epochs else [])])
+    words = [*(["--no-labels"] if unlabelled else []), *(["--data", source] if source else [])]
     if not (folder / "metrics.json").exists():
         new = ["--preset", name, *words, "--seed", str(seed), "--out", folder]
         start = ["--resume", folder] if folder.exists() else new
@@ -103,14 +110,25 @@ def seconds_per_epoch(training, batches):
     return min(seconds) * batches.steps_per_epoch
 
 
-def save_strip(run):
-    """Draw ten samples side by side, one of each class for a conditional preset."""
+def save_strip(run, row):
+    """Draw ten samples side by side, of different classes for a conditional preset; for other data four such rows."""
+    n = STRIP if is_mnist(row) else 4 * STRIP
     training = run.settings.training()
     run.load_generator(training)
-    latent = backend.RNG(0).normal((STRIP, run.settings.preset.latent_size))
-    classes = backend.xp.arange(STRIP) if run.settings.preset.conditional else None
+    latent = backend.RNG(0).normal((n, run.settings.preset.latent_size))
+    classes = backend.xp.arange(n) % STRIP if run.settings.preset.conditional else None
     images = data.to_pixels(backend.to_host(training.sample(latent, classes)))
-    plots.save_grid(ROOT / "docs" / "presets" / f"{name_of(run).replace(' ', '-')}.png", images, STRIP)
+    plots.save_grid(ROOT / picture(row), images, STRIP)
+
+
+def picture(row):
+    """The path of the picture of a preset on this data."""
+    name = row["preset"].replace(" ", "-")
+    return f"docs/presets/{name if is_mnist(row) else name + '-' + row['quality']['data']}.png"
+
+
+def is_mnist(row):
+    return row["quality"]["data"] == "mnist"
 
 
 def by_default(row):
@@ -119,17 +137,17 @@ def by_default(row):
 
 
 def gallery(rows):
+    rows = [row for row in rows if by_default(row) and is_mnist(row)]
     lines = [
         "| preset | ten samples, unchosen | steps x images | parameters G, D | an epoch here | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for r in filter(by_default, rows):
+    for r in rows:
         name, sizes = r["preset"], f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
         size, epoch = f"{r['steps']} x {r['batch']}", f"{r['epoch']} s" if r["epoch"] else "-"
-        picture = f"![{name}](docs/presets/{name.replace(' ', '-')}.png)"
-        lines.append(f"| {name} | {picture} | {size} | {sizes} | {epoch} | {LESSONS[name]} |")
+        lines.append(f"| {name} | ![{name}]({picture(r)}) | {size} | {sizes} | {epoch} | {LESSONS[name]} |")
     timed = {}
-    for r in [r for r in filter(by_default, rows) if r["epoch"]]:
+    for r in [r for r in rows if r["epoch"]]:
         timed.setdefault(f"{r['machine']}, NumPy {r['versions']['numpy']}", []).append(r["preset"])
     places = "; ".join(f"{machine}: {', '.join(names)}" for machine, names in timed.items())
     times = f"times: the fastest of {STEPS} steps on {places if len(timed) > 1 else ''.join(timed)}"
@@ -141,29 +159,61 @@ def this_machine():
     return f"{threads.THREADS} threads of {model} ({platform.machine()})"
 
 
+def cells(numbers, multiple):
+    """The cells of one row: the distance, in multiples of the floor too, and QUALITY."""
+    others = ["-" if numbers[m] is None else format(numbers[m], form) for m, form in QUALITY.values()]
+    return [format(numbers["distance"], ".3g"), f"{multiple:.3g}", *others]
+
+
+def table(headings, lines):
+    """Return a table; each of `lines` is a list of cells."""
+    lines = [headings, ["---"] * len(headings), *lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def quality(rows):
     """The best run first, and real images below."""
-    headings = ["preset", "epochs", "seed", "Frechet distance", "times the floor", *QUALITY]
-    lines = [f"| {' | '.join(headings)} |", "| --- " * len(headings) + "|"]
-
-    def line(name, epochs, seed, multiple, numbers):
-        cells = ["-" if numbers[m] is None else format(numbers[m], form) for m, form in QUALITY.values()]
-        lines.append(
-            f"| {' | '.join([name, epochs, seed, format(numbers['distance'], '.3g'), f'{multiple:.3g}', *cells])} |"
-        )
-
-    for r in sorted(rows, key=lambda r: r["quality"]["samples"]["distance"]):
-        line(
-            r["preset"], f"{r['epochs']:g}", str(r["seed"]), r["quality"]["multiple_of_floor"], r["quality"]["samples"]
-        )
+    rows = sorted(filter(is_mnist, rows), key=lambda r: r["quality"]["samples"]["distance"])
+    lines = [
+        [
+            r["preset"],
+            f"{r['epochs']:g}",
+            str(r["seed"]),
+            *cells(r["quality"]["samples"], r["quality"]["multiple_of_floor"]),
+        ]
+        for r in rows
+    ]
     first = rows[0]["quality"]
-    line("*training images*", "-", "-", 1, first["real"])
+    lines.append(["*training images*", "-", "-", *cells(first["real"], 1)])
     accuracy = first["classifier"]["test_accuracy"]
-    return "\n".join([
-        *lines, "",
+    note = (
         f"{first['n']} samples each against {first['test_images']} test images, by `evaluate.py`; its classifier is "
-        f"right on {accuracy:.2%} of these. Written by `bench/presets.py`.", "",
-    ])  # fmt: skip
+        f"right on {accuracy:.2%} of these. Written by `bench/presets.py`."
+    )
+    return f"{table(['preset', 'epochs', 'seed', *HEADINGS], lines)}\n{note}\n"
+
+
+def others(rows):
+    """The runs on other data, the best first, and real images of each below; and the samples of those with seed 0."""
+    rows = sorted(
+        (row for row in rows if not is_mnist(row)),
+        key=lambda r: (r["quality"]["data"], r["quality"]["samples"]["distance"]),
+    )
+    text = ""
+    for name, of_data in itertools.groupby(rows, key=lambda r: r["quality"]["data"]):
+        of_data = list(of_data)
+        first, lines = of_data[0]["quality"], []
+        for r in of_data:
+            image = f"![{r['preset']} on {name}]({picture(r)})" if by_default(r) else "-"
+            lines.append([
+                r["preset"], image, f"{r['epochs']:g}", str(r["seed"]),
+                *cells(r["quality"]["samples"], r["quality"]["multiple_of_floor"]),
+            ])  # fmt: skip
+        lines.append(["*training images*", "-", "-", "-", *cells(first["real"], 1)])
+        accuracy = first["classifier"]["test_accuracy"]
+        text += table([name, "samples, unchosen", "epochs", "seed", *HEADINGS], lines)
+        text += f"\nThe classifier of {name} is right on {accuracy:.2%} of its {first['test_images']} test images.\n\n"
+    return text + "Written by `bench/presets.py`.\n"
 
 
 def main():
@@ -171,6 +221,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=LESSONS, default=list(LESSONS), help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
     parser.add_argument("--epochs", type=int, help="default: those of the preset")
+    parser.add_argument("--data", type=Path, help="a folder; default: MNIST")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
     parser.add_argument("--no-times", action="store_true", help="do not time steps, because the machine is busy")
     parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
@@ -178,7 +229,7 @@ def main():
     assert {name.split()[0] for name in LESSONS} == PRESETS.keys()
     backend.use("cpu")
     backend.tune()
-    runs = [trained(args.out, name, seed, args.epochs) for seed in args.seeds for name in args.only]
+    runs = [trained(args.out, name, seed, args.epochs, args.data) for seed in args.seeds for name in args.only]
     if args.no_write:
         return
     kept = [Run.open(path.parent) for path in sorted(args.out.glob("*/metrics.json"))]
@@ -186,13 +237,15 @@ def main():
     rows = [known(run, not args.no_times) for run in kept]
     for run, row in zip(kept, rows):
         if by_default(row):
-            save_strip(run)
-    measured = {row["preset"] for row in rows}
-    rows += [row for row in json.loads(RESULTS.read_text()) if row["preset"] not in measured]
-    rows.sort(key=lambda row: (row["seed"], order.index(row["preset"]), row["steps"]))
+            save_strip(run, row)
+    measured = {(row["preset"], row["quality"]["data"]) for row in rows}
+    old = json.loads(RESULTS.read_text())
+    rows += [row for row in old if (row["preset"], row["quality"]["data"]) not in measured]
+    rows.sort(key=lambda row: (row["quality"]["data"], row["seed"], order.index(row["preset"]), row["steps"]))
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
     readme.write("presets", gallery(rows))
     readme.write("quality", quality(rows))
+    readme.write("others", others(rows))
     print(f"{len(runs)} runs; the tables are in README.md")
 
 

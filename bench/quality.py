@@ -54,7 +54,7 @@ class Tutorial(TorchGAN):
     """A DCGAN as Radford et al. 2016 and PyTorch's tutorial have it, on the networks of a preset of tinygan.
 
     Weights from N(0, 0.02), Adam 2e-4 and (0.5, 0.999), batches of 128 in a new order each epoch,
-    samples in train mode.
+    samples in train mode. D gets no wrong labels.
     """
 
     def __init__(self, preset, dataset, seed):
@@ -62,6 +62,7 @@ class Tutorial(TorchGAN):
         torch.set_num_threads(threads.THREADS)
         images, labels = dataset.images.copy(), dataset.labels.copy()  # PyTorch wants arrays that can be written to
         super().__init__(preset, images, 128, labels=labels)
+        self.wrong_labels = 0.0
         for module in (*self.G.modules(), *self.D.modules()):
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.normal_(module.weight, 1.0, 0.02)

@@ -12,7 +12,8 @@ ADAM = {
 }
 N_CRITIC = {"wgan-gp": 5}
 CLASSES = {"cgan": 10}  # of conditional presets
-DEPTH = {"cgan": 2}  # of D: convolutions that keep the size
+DEPTH = {"cgan": (1, 2)}  # of G and D: convolutions that keep the size
+WRONG_LABELS = {"cgan": 0.15}  # the weight, in D's loss, of real images with a wrong label
 
 
 def networks(preset, channels_last=False):
@@ -27,13 +28,15 @@ def networks(preset, channels_last=False):
         return G, D, 64
     norm = preset != "wgan-gp"  # in D; a gradient penalty does not allow it
     latent, classes = (100 if preset == "wgan-gp" else 32), CLASSES.get(preset, 0)
+    G_depth, D_depth = DEPTH.get(preset, (0, 0))
     G = nn.Sequential(
         nn.Linear(latent + classes, 3136, bias=False), nn.Unflatten(1, (64, 7, 7)), nn.BatchNorm2d(64), nn.ReLU(),
+        *(x for _ in range(G_depth) for x in (nn.Conv2d(64, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU())),
         nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
         nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
     convolutions = [nn.Conv2d(32, 64, 4, 2, 1, bias=not norm)]
-    convolutions += [nn.Conv2d(64, 64, 3, 1, 1, bias=not norm) for _ in range(DEPTH.get(preset, 0))]
+    convolutions += [nn.Conv2d(64, 64, 3, 1, 1, bias=not norm) for _ in range(D_depth)]
     D = nn.Sequential(
         nn.Conv2d(1 + classes, 32, 4, 2, 1), leaky,
         *(x for conv in convolutions for x in (conv, *([nn.BatchNorm2d(64)] if norm else []), leaky)),
@@ -59,7 +62,7 @@ class TorchGAN:
             for network in (self.G, self.D)
         )
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
-        self.classes = CLASSES.get(preset, 0)
+        self.classes, self.wrong_labels = CLASSES.get(preset, 0), WRONG_LABELS.get(preset, 0.0)
         if self.classes:
             self.one_hot = nn.functional.one_hot(torch.from_numpy(labels).long(), self.classes).float().to(device)
         self.format = torch.channels_last if channels_last else torch.contiguous_format
@@ -94,7 +97,18 @@ class TorchGAN:
 
     def bce_loss(self, real, noise):
         fake = self.generate(noise).detach()
-        return softplus(-self.discriminate(real)).mean() + softplus(self.discriminate(fake)).mean()
+        loss = softplus(-self.discriminate(real)).mean() + softplus(self.discriminate(fake)).mean()
+        return loss + self.wrong_labels * self.refused(real) if self.wrong_labels else loss
+
+    def refused(self, real):
+        """Return D's loss on real images with the label of another class."""
+        labels = self.labels
+        moved = torch.randint(1, self.classes, (len(real), 1), device=self.device)
+        index = (torch.arange(self.classes, device=self.device) - moved) % self.classes
+        self.labels = labels.gather(1, index)
+        loss = softplus(self.discriminate(real)).mean()
+        self.labels = labels
+        return loss
 
     def non_saturating_loss(self, noise):
         return softplus(-self.discriminate(self.generate(noise))).mean()

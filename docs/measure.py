@@ -25,7 +25,7 @@ PARTS = {
     ],
     "gan/: the rest (presets, training, EMA, health, labels, augmentation)": [
         f"tinygan/gan/{name}.py"
-        for name in ("__init__", "presets", "training", "ema", "health", "conditional", "augment")
+        for name in ("__init__", "presets", "training", "ema", "health", "conditional", "matching", "augment")
     ],
     "data/": ["tinygan/data"],
     "metrics/": ["tinygan/metrics"],

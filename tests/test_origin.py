@@ -53,8 +53,10 @@ def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
     words = ["--from", trained[0], "--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     done = train(*words, "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr
-    anew = "of other shapes, and so begun anew: generator 0.weight, discriminator 0.weight, "
-    assert f"begins   with the weights of {trained[0]}; {anew}" in done.stdout, done.stdout
+    assert f"begins   with the weights of {trained[0]}; of other shapes, and so begun anew: generator 0.weight, " in (
+        done.stdout
+    )
+    assert ", discriminator 0.weight, " in done.stdout
 
 
 @pytest.mark.parametrize(

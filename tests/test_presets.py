@@ -50,6 +50,8 @@ NONSENSE = [
     (dict(name="dcgan", penalty="gp", penalty_weight=10.0), "with BatchNorm the output of D for"),
     (dict(name="cgan", penalty="r1"), "with BatchNorm the output of D for"),
     (dict(name="dcgan", spectral_norm=True), "BatchNorm scales it up again"),
+    (dict(name="dcgan", wrong_labels=0.5), "for a preset that gets labels"),
+    (dict(name="cgan", loss="hinge"), "wrong_labels add to cross-entropy"),
     (dict(name="wgan-gp", real_label=0.9), "loss wasserstein has no target"),
     (dict(name="r3gan", decay=True), "two schedules of the learning rate"),
     (dict(name="lsgan", saturating=True), "not to loss lsgan"),
@@ -68,6 +70,21 @@ def test_any_network_can_be_conditional(rng):
     )  # one channel, and one for each of two classes
     labels = Tensor(backend.xp.eye(2, dtype="float32"))
     assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
+
+
+def test_wrong_labels_are_each_of_the_other_classes_and_the_weight_is_that_of_what_they_add_to_the_loss():
+    losses = {}
+    for weight in (0.0, 1.0, 2.0):
+        gan = build("cgan", wrong_labels=weight).gan
+        labels = Tensor(backend.xp.eye(3, dtype="float32").take(backend.xp.arange(600) % 3, axis=0))
+        if weight:
+            wrong = backend.to_host(gan.wrong(labels).data)
+            assert (wrong.sum(1) == 1).all() and not (wrong * labels.numpy()).any()
+            pairs = 3 * labels.numpy().argmax(1) + wrong.argmax(1)
+            assert np.bincount(pairs)[[1, 2, 3, 5, 6, 7]].min() > 70  # of 100 on average
+        gan.rng = backend.RNG(1)
+        losses[weight] = gan.discriminator_loss(Tensor(images(6)), Tensor(-images(6)), labels[:6]).loss.item()
+    assert losses[2.0] - losses[1.0] == pytest.approx(losses[1.0] - losses[0.0], rel=1e-4) and losses[1.0] > losses[0.0]
 
 
 def test_a_conditional_preset_needs_labels():

@@ -229,7 +229,7 @@ def test_help_fits_two_screens_and_says_each_default():
     text = run("train.py", "--help", env={**os.environ, "COLUMNS": "80"}).stdout
     assert text.count("\n") <= 2 * 40 and max(map(len, text.splitlines())) <= 80
     options = [words.split("\n\n")[0] for words in re.split(r"\n  (?=--)", text.rstrip())[1:]]
-    assert len(options) == 32 and all(words.endswith(")") for words in options)
+    assert len(options) == 33 and all(words.endswith(")") for words in options)
 
 
 def test_an_error_shows_where_it_came_from_only_when_asked(tmp_path):

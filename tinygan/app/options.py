@@ -123,6 +123,8 @@ def add_parts(part):
     part("--saturating", action=flag, help="G minimises log(1 - D(G(z))), the first form (no)")
     smoothing = f"D's target for real images; 0.9 is one-sided label smoothing ({own.real_label:g})"
     part("--real-label", type=number("real_label", float), metavar="P", help=smoothing)
+    wrong = f"weight in D's loss of real images with a wrong label ({own.wrong_labels:g})"
+    part("--wrong-labels", type=number("wrong_labels", float), metavar="W", help=wrong)
     part("--dropout", type=number("dropout", float), metavar="P", help=f"dropout probability in D ({own.dropout:g})")
     part("--spectral-norm", action=flag, help="spectral norm on every layer of D (no)")
     part("--penalty", type=penalty, metavar="NAME[:W]", help=f"on D's gradient: none, {', '.join(PENALTIES)} (none)")
@@ -133,10 +135,11 @@ def add_parts(part):
     part("--ema", type=number("ema", float), metavar="N", help=ema)
 
 
-def chosen_preset(args, dataset, origin=None):
+def chosen_preset(args, dataset, origin=None, grouped=False):
     """Return the name of the preset for this data, and the preset with the chosen options.
 
-    origin: settings of another run, or None; of the same preset, its options are the default.
+    origin: settings of another run, or None; of the same preset, its options are the default. grouped: the classes are
+    groups of similar images. Their bounds are arbitrary, so a "wrong" group is not wrong enough for D to learn from.
     """
     shape = dataset.images.shape[1:]
     name = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED)
@@ -149,6 +152,8 @@ def chosen_preset(args, dataset, origin=None):
         fields["penalty"], fields["penalty_weight"] = kind, weight or default_penalty_weight(kind, shape)
     if args.loss and not LOSSES[args.loss].supports_label_smoothing:
         fields.setdefault("real_label", 1.0)  # the preset's own belongs to the loss that was replaced
+    if grouped or args.loss not in (None, "bce"):
+        fields.setdefault("wrong_labels", 0.0)
     return name, base._replace(**fields)
 
 

@@ -19,7 +19,7 @@ from ..gan.training import Training
 ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
     "no_labels": False, "augment": 0.0, "data_sha256": None, "skip_broken": False, "class_names": [],
-    "class_sizes": [],
+    "class_sizes": [], "wrong_labels": 0.0,
 }  # fmt: skip
 Field = tuple[Callable[[Any], bool], str]  # whether a value is valid; what it must be
 OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
@@ -189,6 +189,7 @@ OPTION_FIELDS = {  # the same for the options of a preset; the ranges of train.p
     "augment": _number(0, 1),
     "n_critic": whole(1, 10_000),
     "conditional": _truth,
+    "wrong_labels": _number(0, 1e12),
     "latent_size": whole(1, 1_000_000),
     "lr": _number(0, 1e38, above=True),
     "betas": _list_of(_number(0, 0.999999), (2,), "two numbers from 0 to 0.999999"),

@@ -38,7 +38,7 @@ def new_run(args) -> Start:
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
     dataset, sizes = groups.learned(args, loaded)
-    name, preset = chosen_preset(args, dataset, origin and origin.settings)
+    name, preset = chosen_preset(args, dataset, origin and origin.settings, grouped=bool(sizes))
     settings = Settings(
         name, preset, dataset.images.shape[1:], dataset.classes, seed=args.seed or 0, data=source,
         data_sha256=loaded.sha256, device=backend.device, max_steps=args.max_steps,

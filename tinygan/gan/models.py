@@ -37,23 +37,23 @@ def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
     return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, D_activation(dropout, rng)))
 
 
-def dcgan_generator(shape: Shape, latent_size: int, rng, width: int = 64, norm: bool = True, init=normal) -> Sequential:
+def dcgan_generator(shape: Shape, latent_size: int, rng, width=64, norm=True, init=normal, depth=0) -> Sequential:
     """Start with a small image of many channels, and double its size until it is large enough (Radford et al. 2016).
 
-    norm: with BatchNorm. Without it, initial weights should preserve variance (he_normal; Huang et al. 2024).
+    norm: with BatchNorm. Without it, initial weights should preserve variance (he_normal; Huang et al. 2024). depth:
+    convolutions at the smallest size.
     """
     h, w, channels = sizes(shape, width)
     layers = [Linear(latent_size, h * w * channels[-1], rng, bias=not norm, init=init), Reshape(h, w, channels[-1])]
-    for n_in, n_out in itertools.pairwise(channels[::-1]):
-        up = ConvTranspose2d(n_in, n_out, 4, rng, stride=2, padding=1, bias=not norm, init=init)
+    for n_in, n_out in [*[(channels[-1], channels[-1])] * depth, *itertools.pairwise(channels[::-1])]:
+        kernel, stride = (4, 2) if n_in > n_out else (3, 1)
+        up = ConvTranspose2d(n_in, n_out, kernel, rng, stride=stride, padding=1, bias=not norm, init=init)
         layers += [*G_activation(n_in, norm), up]
     last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # always N(0, 0.02): tanh stays near linear
     return Sequential(*layers, *G_activation(width, norm), last, Tanh())
 
 
-def dcgan_discriminator(
-    shape: Shape, rng, dropout: float = 0.0, width: int = 64, norm: bool = True, init=normal, depth: int = 0
-) -> Sequential:
+def dcgan_discriminator(shape: Shape, rng, dropout=0.0, width=64, norm=True, init=normal, depth=0) -> Sequential:
     """Halve the size with strided convolutions until it is small, then output one logit (Radford et al. 2016).
 
     norm: with BatchNorm. A penalty on the gradient of D needs norm=False. depth: convolutions at the smallest size.

@@ -17,6 +17,7 @@ from .augment import Augmented
 from .ema import EMA
 from .gan import GAN
 from .losses import LOSSES, Loss
+from .matching import MatchingAware
 from .penalties import PENALTIES
 from .training import Training
 
@@ -39,6 +40,7 @@ class Preset(NamedTuple):
     augment: float = 0.0  # the probability of each random change to an image before D (augment.py)
     n_critic: int = 1  # updates of D for each update of G
     conditional: bool = False  # both networks get the class of the image
+    wrong_labels: float = 0.0  # the weight, in D's loss, of real images with a wrong label (matching.py)
     latent_size: int = 100
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
@@ -51,7 +53,7 @@ class Preset(NamedTuple):
 
 MLP = models.mlp_generator, models.mlp_discriminator
 DCGAN = partial(models.dcgan_generator, width=32), partial(models.dcgan_discriminator, width=32)
-CGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, depth=2)
+CGAN = partial(models.dcgan_generator, width=32, depth=1), partial(models.dcgan_discriminator, width=32, depth=2)
 WGAN = DCGAN[0], partial(models.dcgan_discriminator, width=32, norm=False)
 R3GAN = (
     partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
@@ -74,7 +76,7 @@ PRESETS = {
         DCGAN[0], partial(models.sngan_discriminator, width=16), "hinge", spectral_norm=True,
         **{**SMALL_BATCHES, "steps": 5625},
     ),
-    "cgan": Preset(*CGAN, conditional=True, decay=True, **{**SMALL_BATCHES, "steps": 30000}),
+    "cgan": Preset(*CGAN, conditional=True, wrong_labels=0.15, decay=True, **{**SMALL_BATCHES, "steps": 18750}),
     "wgan-gp": Preset(
         *WGAN, "wasserstein", "gp", 10.0,
         n_critic=5, lr=2e-4, betas=(0.5, 0.9), batch_size=64, ema=2e4, steps=1122,
@@ -128,7 +130,8 @@ def build(
         ema = EMA(G, average, preset.ema, preset.batch_size)
     weight = backend.xp.full(1, preset.penalty_weight, "float32")
     penalty = PENALTIES.get(preset.penalty)
-    gan = GAN(G, D, build_loss(preset), preset.latent_size, rng, penalty, weight, preset.n_critic, classes)
+    game = partial(MatchingAware, preset.wrong_labels) if preset.wrong_labels else GAN
+    gan = game(G, D, build_loss(preset), preset.latent_size, rng, penalty, weight, preset.n_critic, classes)
     schedules = build_schedules(preset, G_optimizer, D_optimizer, weight)
     return Training(gan, G_optimizer, D_optimizer, ema, schedules, class_sizes, steps_per_value(preset))
 
@@ -170,6 +173,10 @@ def check(preset: Preset, D: Module) -> None:
         raise ValueError(f"real_label is D's target for real images, and loss {preset.loss} has no target")
     if preset.saturating and preset.loss != "bce":
         raise ValueError(f"the saturating form belongs to cross-entropy (bce), not to loss {preset.loss}")
+    if preset.wrong_labels and not preset.conditional:
+        raise ValueError("wrong_labels are for a preset that gets labels: cgan")
+    if preset.wrong_labels and preset.loss != "bce":
+        raise ValueError(f"wrong_labels add to cross-entropy (bce), not to loss {preset.loss}")
     if preset.decay and preset.cosine:
         raise ValueError("decay and cosine are two schedules of the learning rate: choose one")
 

@@ -1,0 +1,56 @@
+"""bench/experiments.py: each change to the preset trains and is measured."""
+
+import math
+import sys
+
+import numpy as np
+import pytest
+from commands import ROOT
+from idx_files import idx, write
+
+from tinygan import backend
+from tinygan.metrics import classifier
+
+sys.path.insert(0, str(ROOT / "bench"))
+import experiments
+
+CHANGES = [
+    "",
+    "--g-labels norm",
+    "--d-labels projection --minibatch-deviation",
+    "--translate 2 --augment 0.5",
+    "--g-depth 1 --g-fine 1 --depth 0 --dropout 0.1",
+    "--wrong-labels 0 --lr-ratio 2 --no-decay",
+    "--groups 2 --images 60",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Bright and dark images, and a place for the classifier that is trained on them."""
+    if backend.device != "cpu":
+        pytest.skip("bench/experiments.py trains on the CPU")
+    folder = tmp_path_factory.mktemp("bright")
+    kinds = np.arange(72) % 2
+    images = np.random.default_rng(0).integers(0, 100, (72, 8, 8)) + 150 * kinds[:, None, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setattr(classifier, "LEAST_STEPS", 12)
+        patch.setattr(classifier, "EPOCHS", 1)
+        yield write(folder, train_images=idx(images), train_labels=idx(kinds))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_trained_and_measured(change, folder):
+    words = [*change.split(), "--data", str(folder), "--steps", "2", "--batch-size", "6"]
+    row = experiments.measured(words)
+    assert row["command"] == " ".join(words)
+    assert math.isfinite(row["multiple"]) and 0 <= row["coverage"] <= 1
+    assert (row["agreement"] is None) == ("--groups" in change)
+
+
+def test_the_change_of_ds_learning_rate_holds_in_the_schedule(folder):
+    args = experiments.options(["--lr-ratio", "2", "--data", str(folder), "--steps", "4"])
+    training = experiments.build(args, experiments.data.load(folder), ())
+    G_lr, D_lr = training.schedule.T
+    assert D_lr == pytest.approx(2 * G_lr) and G_lr[0] > G_lr[-1] > 0
