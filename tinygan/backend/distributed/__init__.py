@@ -32,6 +32,7 @@ from ... import backend
 
 rank, size = 0, 1  # the number of this process, and how many there are; see alone()
 local_rank = 0  # the number of this process among those of its machine: the number of its GPU
+sharing = 1  # how many processes use the cores that this one uses
 _world: Any = None  # an mpi.World, if there are several processes
 _gpus: Any = None  # an nccl.Communicator, if they compute on GPUs
 
@@ -62,14 +63,14 @@ def mute_others() -> None:
 
 def start() -> None:
     """Join the other processes, if a launcher started several. Raises DistributedError if that is not possible."""
-    global rank, size, local_rank, _world
+    global rank, size, local_rank, sharing, _world
     expected = launched()[1]
     if expected == 1 or _world:
         return
     from . import mpi
 
     _world = mpi.World(expected)
-    rank, size, local_rank = _world.rank, _world.size, _world.local_rank
+    rank, size, local_rank, sharing = _world.rank, _world.size, _world.local_rank, _world.sharing
 
 
 def connect_gpus() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cpu import threads
 from . import DistributedError, watchdog
 
 SPIN = 1e-4  # seconds of active waiting, which is fastest if the others are nearly ready
@@ -18,7 +19,6 @@ class World:
     """All processes. expected: how many the launcher started. Raises DistributedError if they cannot be joined."""
 
     def __init__(self, expected: int) -> None:
-        os.environ.setdefault("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1")  # MPICH: our own sentence is enough
         try:
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is there and finds no MPI library
@@ -34,8 +34,11 @@ class World:
             )
         self.sums = self.comm.Dup()  # of arrays
         neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # on this machine
-        self.local_rank = neighbours.rank
-        self.watch = watchdog.Watch(dict(neighbours.allgather((self.rank, os.getpid()))), self.rank, self.abort)
+        self.local_rank, mine = neighbours.rank, threads.cores()
+        self.sharing = sum(bool(mine & theirs) for theirs in neighbours.allgather(mine))
+        pids = dict(neighbours.allgather((self.rank, os.getpid())))
+        watches = self.local_rank == 0 and hasattr(os, "pidfd_open")
+        self.watch = watchdog.Watch(pids) if watches else None
 
     def add_up(self, array: np.ndarray) -> None:
         _wait(self.sums.Iallreduce(self.MPI.IN_PLACE, array))
@@ -51,11 +54,17 @@ class World:
 
     def finish(self) -> None:
         _wait(self.comm.Ibarrier())
-        self.watch.stop()
+        if self.watch:
+            self.watch.stop()
+        _wait(self.comm.Ibarrier())  # nobody ends before all watches have stopped
 
     def abort(self) -> None:
-        """End all processes at once, this one included."""
+        """End all processes at once, this one included. What MPI says of it would follow our own sentence: hide it."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        if self.watch:
+            self.watch.stop()
         self.comm.Abort(1)
+        os._exit(1)
 
 
 def _wait(request) -> None:
