@@ -84,6 +84,7 @@ CASES = {
         (lambda b: ag.maximum(0.0, b), [away(3, 2)]),
     ],
     "negative": unary(ag.negative),
+    "all_reduce": unary(ag.all_reduce),  # of several processes: test_distributed.py
     "power": [
         *[(lambda x, p=p: x**p, [away(2, 3)]) for p in (0, 1, 2, 3, -1, -2)],
         *[(lambda x, p=p: x**p, [positive(2, 3)]) for p in (0.5, -0.5, 2.5)],

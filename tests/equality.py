@@ -1,12 +1,14 @@
-"""mpiexec -n N python equality.py DTYPE STEPS CASE...: train on N processes, then the same as one process, and compare.
+"""mpiexec -n N python equality.py DEVICE DTYPE STEPS CASE...: train on N processes, then as one, and compare.
 
 Process 0 prints a line of JSON for each case: the relative difference of each network's weights, and of the metrics;
-and whether all processes end with the same bits.
+and whether all processes end with the same bits. DEVICE: cpu, or standin, which is CUDA without a GPU.
 """
 
+import functools
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -42,10 +44,11 @@ def train(case, steps):
     preset = presets.for_data(PRESETS[name], shape)._replace(**changes)
     training = presets.build(preset, shape, seed=1, classes=images.classes)
     batches = data.Batches(images, BATCH, 1, preset.n_critic, preset.conditional)
+    one_step = backend.capture(functools.partial(training.step, batches))
     for step in range(steps):
         if step % batches.steps_per_epoch == 0:
             batches.start_epoch(step // batches.steps_per_epoch)
-        training.step(batches)
+        one_step()
     return training
 
 
@@ -76,10 +79,21 @@ def in_double_precision():
     data.Batches.next = lambda self: tuple(x.astype("float64") for x in take(self))
 
 
-def main(dtype, steps, *cases):
+def start(device):
     distributed.start()
-    backend.use("cpu")
+    if device == "standin":
+        sys.path.insert(0, str(Path(__file__).parent / "standin"))
+        import cupy_standin
+        import nccl_on_mpi
+
+        cupy_standin.install()
+        nccl_on_mpi.install()
+    backend.use("cuda" if device == "standin" else device)
     backend.tune(1)
+
+
+def main(device, dtype, steps, *cases):
+    start(device)
     if dtype == "float64":
         in_double_precision()
     for case in cases or CASES:

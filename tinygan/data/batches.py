@@ -41,8 +41,8 @@ class Batches:
         self.position[...] = 0
 
     def next(self):
-        """Return the next batch, or this process's share of it: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
-        one-hot classes (batch, classes) follow."""
+        """Return the next batch: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
+        one-hot classes (batch, classes) follow. One of several processes gets its share of the batch."""
         scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # as pixels.to_float
         tables = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
         order = self.order[distributed.rank * self.share :]  # of several processes, each takes its share of the batch

@@ -62,7 +62,7 @@ def mute_others() -> None:
 
 
 def start() -> None:
-    """Join the other processes, if a launcher started several. Raises DistributedError if that is not possible."""
+    """Join the other processes, if a launcher started several. Raises DistributedError if that fails."""
     global rank, size, local_rank, sharing, _world
     expected = launched()[1]
     if expected == 1 or _world:
@@ -74,7 +74,7 @@ def start() -> None:
 
 
 def connect_gpus() -> None:
-    """Join the GPUs of the processes, after each has chosen its own. Raises DistributedError if that is not possible."""
+    """Join the GPUs of the processes, after each has chosen its own. Raises DistributedError if that fails."""
     global _gpus
     if size > 1 and not _gpus:
         from . import nccl

@@ -30,7 +30,7 @@ class World:
         if self.size != expected:
             raise DistributedError(
                 f"{expected} processes were started, and mpi4py finds {self.size}: mpiexec belongs to another MPI than "
-                f"mpi4py uses ({MPI.Get_library_version().splitlines()[0].strip()}). Take the mpiexec beside this python"
+                f"mpi4py uses ({' '.join(MPI.Get_library_version().split()[:3])}). Take the mpiexec beside this python"
             )
         self.sums = self.comm.Dup()  # of arrays
         neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # on this machine

@@ -10,7 +10,7 @@ from . import DistributedError
 
 
 class Communicator:
-    """The GPUs of all processes, one for each. world: an mpi.World. Raises DistributedError if they cannot be joined."""
+    """The GPUs of all processes, one for each. world: an mpi.World. Raises DistributedError if that fails."""
 
     def __init__(self, world) -> None:
         self.nccl = nccl = xp.cuda.nccl
