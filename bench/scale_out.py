@@ -150,7 +150,7 @@ def measure(side):
 
 
 # The model of many GPUs. All of these are assumptions, of a machine with 8 H100; none was measured.
-LAUNCH = 0.6e-3  # seconds of a captured step of dcgan however small the batch: some 400 nodes
+LAUNCH = 0.25e-3  # seconds of a captured step of dcgan however small the batch: some 150 nodes
 FLOP = 38e6  # of an image in a step of dcgan, both networks: 4.9 GFLOP at batch 128
 RATE = 10e12  # FLOP a second that such small matrix products reach
 WITHIN, ACROSS = (10e-6, 300e9), (25e-6, 40e9)  # latency in seconds and bytes a second: of NVLink, of a network
@@ -196,7 +196,7 @@ def tables(found):
     lines += [
         "", "## A model of many GPUs", "",
         "Not measured: a model on paper. A step takes the time of its kernels, and its exchanges come on top. Assumed:",
-        f"{LAUNCH * 1e3:.1f} ms for the nodes of the graph however small the batch; {FLOP / 1e6:.0f} MFLOP an image at "
+        f"{LAUNCH * 1e3:.2f} ms for the nodes of the graph however small the batch; {FLOP / 1e6:.0f} MFLOP an image at "
         f"{RATE / 1e12:.0f} TFLOP/s;",
         f"a sum within a machine of 8 GPUs has a latency of {WITHIN[0] * 1e6:.0f} microseconds and "
         f"{WITHIN[1] / 1e9:.0f} GB/s, over the network {ACROSS[0] * 1e6:.0f} microseconds",
