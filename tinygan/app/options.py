@@ -111,7 +111,8 @@ def parse(description, words=None):
 def add_parts(part):
     """Add the options that replace a field of the preset."""
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
-    part("--batch-size", type=number("batch_size", int), metavar="N", help=f"images in a step, of all processes ({own.batch_size})")
+    images = f"images in a step, of all processes ({own.batch_size})"
+    part("--batch-size", type=number("batch_size", int), metavar="N", help=images)
     part("--lr", type=number("lr", float), metavar="X", help=f"learning rate of Adam ({own.lr})")
     part(
         "--decay", action=flag, help=f"the learning rate falls to zero over the budget ({'yes' if own.decay else 'no'})"
