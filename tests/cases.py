@@ -84,7 +84,6 @@ CASES = {
         (lambda b: ag.maximum(0.0, b), [away(3, 2)]),
     ],
     "negative": unary(ag.negative),
-    "all_reduce": unary(ag.all_reduce),  # of several processes: test_distributed.py
     "power": [
         *[(lambda x, p=p: x**p, [away(2, 3)]) for p in (0, 1, 2, 3, -1, -2)],
         *[(lambda x, p=p: x**p, [positive(2, 3)]) for p in (0.5, -0.5, 2.5)],
@@ -184,4 +183,5 @@ CASES = {
         (batch_norm, [r(2, 1), r(1), r(1)]),
         *[(lambda *xs, a=a: batch_norm(*xs, slope=a), [r(4, 2), positive(2), r(2)]) for a in (0.0, 0.2)],
     ],
+    "all_reduce": unary(ag.all_reduce),  # of several processes: test_distributed.py
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 Process 0 prints a line of JSON for each case: the relative difference of each network's weights, and of the metrics;
 and whether all processes end with the same bits. DEVICE: cpu, or standin, which is CUDA without a GPU.
+In float32 also how much one process differs from itself, if its initial weights change in the last bit ("rounding").
 """
 
 import functools
@@ -19,6 +20,8 @@ from tinygan.gan.presets import PRESETS
 from tinygan.layers import Module
 
 SHAPE, BATCH, CLASSES = (8, 8, 1), 8, 3
+CHANGES = 12  # how often the initial weights are changed, to see what rounding can do
+PARTS = "generator.", "discriminator.", "ema.", "history"
 CASES = {  # the seven presets, and what none of them has
     **{name: (name, {}) for name in PRESETS},
     "dropout": ("vanilla", {"dropout": 0.3}),
@@ -36,7 +39,8 @@ def dataset(points):
     return data.Dataset(images, np.arange(200) % CLASSES, "noise")
 
 
-def train(case, steps):
+def train(case, steps, changed=None):
+    """Train for some steps. changed: the seed of a change of the initial weights in their last bit, or None."""
     name, changes = CASES[case]
     images = dataset(case == "ring")
     shape = images.images.shape[1:]
@@ -44,6 +48,10 @@ def train(case, steps):
     preset = presets.for_data(PRESETS[name], shape)._replace(**changes)
     training = presets.build(preset, shape, seed=1, classes=images.classes)
     batches = data.Batches(images, BATCH, 1, preset.n_critic, preset.conditional)
+    if changed is not None:
+        rng = np.random.default_rng(changed)
+        for network in (training.gan.G, training.gan.D):
+            network.flat.data *= backend.to_device(1 + 6e-8 * rng.standard_normal(network.flat.data.shape, "float32"))
     one_step = backend.capture(functools.partial(training.step, batches))
     for step in range(steps):
         if step % batches.steps_per_epoch == 0:
@@ -102,10 +110,11 @@ def main(device, dtype, steps, *cases):
         if distributed.rank == 0:
             with distributed.alone():
                 one = state(train(case, int(steps)))
-            parts = ("generator.", "discriminator.", "ema.", "history")
-            differences = {part: difference(ours, one, part) for part in parts}
+                others = [state(train(case, int(steps), seed)) for seed in range(CHANGES * (dtype == "float32"))]
+            row = {part: difference(ours, one, part) for part in PARTS}
+            row["rounding"] = {part: max([0, *(difference(other, one, part) for other in others)]) for part in PARTS}
             same = all(digest == digests[0] for digest in digests)
-            print(json.dumps({"case": case, "processes": len(digests), "same": same, **differences}), flush=True)
+            print(json.dumps({"case": case, "processes": len(digests), "same": same, **row}), flush=True)
     distributed.finish()
 
 
