@@ -116,7 +116,7 @@ def parallel_step(gan):
     from torch.nn.parallel import DistributedDataParallel
 
     G, D = gan.G, gan.D
-    wrapped_G, wrapped_D = (DistributedDataParallel(net, broadcast_buffers=False) for net in (G, D))
+    wrapped_G, wrapped_D = (DistributedDataParallel(net, forward_sync_buffers=False) for net in (G, D))
 
     def step():
         gan.G, gan.D = G.requires_grad_(False), wrapped_D
