@@ -205,6 +205,17 @@ def test_processes_that_differ_are_noticed_and_named():
     assert out.startswith("process 1 differs from process 0 in part.b: "), out + err
 
 
+def test_processes_on_different_devices_are_refused():
+    code = (
+        "from tinygan.backend import distributed; distributed.start()\n"
+        "try: distributed.connect('cuda:1' if distributed.rank else 'cpu')\n"
+        "except RuntimeError as error: distributed.rank or print(error)\n"
+        "distributed.finish()\n"
+    )
+    out, err = start(2, "-c", code).communicate(timeout=60)
+    assert out.strip() == "process 0 computes on cpu, process 1 on cuda: choose a --device", out + err
+
+
 def test_all_reduce_is_differentiated_to_third_order_through_batch_norm():
     """Each process has half of x, and gets its half of the derivatives that one process gets for all of x."""
     process = start(2, "tests/reduced.py")

@@ -56,8 +56,7 @@ def use(name: str = "auto") -> str:
     chosen = _cpu if known[1] else importlib.import_module(".cuda", __name__)
     chosen.start(int(known[3]) if known[3] else None)
     _device, device, xp, RNG, AsyncCopy = chosen, name, chosen.xp, chosen.RNG, chosen.AsyncCopy
-    if name != "cpu":
-        distributed.connect_gpus()
+    distributed.connect(name)
     return name
 
 

@@ -73,10 +73,14 @@ def start() -> None:
     rank, size, local_rank, sharing = _world.rank, _world.size, _world.local_rank, _world.sharing
 
 
-def connect_gpus() -> None:
-    """Join the GPUs of the processes, after each has chosen its own. Raises DistributedError if that fails."""
+def connect(device: str) -> None:
+    """Tell the other processes the device of this one; join the GPUs. Raises DistributedError if that fails."""
     global _gpus
-    if size > 1 and not _gpus:
+    kinds = [name.partition(":")[0] for name in gathered(device)]
+    for number, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            raise DistributedError(f"process 0 computes on {kinds[0]}, process {number} on {kind}: choose a --device")
+    if size > 1 and kinds[0] == "cuda" and not _gpus:
         from . import nccl
 
         _gpus = nccl.Communicator(_world)
