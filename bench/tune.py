@@ -136,11 +136,13 @@ def finished(study):
 
 def save_results(study, path):
     """Write the trials as JSON, and draw them."""
+    from matplotlib import ticker
     from matplotlib.figure import Figure
 
     rows = [
         {
-            "trial": i, "state": trial.state.name, "distance": trial.value, **trial.params,
+            "trial": i, "state": trial.state.name,
+            **{name: float(f"{value:.4g}") for name, value in trial.params.items()},
             "measured": {str(step): round(value, 3) for step, value in trial.intermediate_values.items()},
         }
         for i, trial in enumerate(finished(study))
@@ -149,19 +151,23 @@ def save_results(study, path):
     about = {"study": study.study_name, "date": f"{datetime.date.today()}", "taken_up_again": interrupted}
     path.with_suffix(".json").write_text(json.dumps({**about, "trials": rows}, indent=1) + "\n")
     figure = Figure((10, 4), layout="constrained")
-    axes = figure.subplots(1, 3)
+    panels = figure.subplots(1, 3)
     for row in rows:
         steps, values = [int(step) for step in row["measured"]], list(row["measured"].values())
         pruned = row["state"] == "PRUNED"
-        axes[0].plot(steps, values, color="#bbb" if pruned else "C0", marker="x" if pruned else "o", lw=1, ms=4)
-    axes[0].set(xlabel="step", ylabel="distance, times the floor", yscale="log", title="trials; pruned ones grey")
-    for axis, name in zip(axes[1:], ("lr", "beta1")):
+        panels[0].plot(steps, values, color="#bbb" if pruned else "C0", marker="x" if pruned else "o", lw=1, ms=4)
+    panels[0].set(xlabel="step", ylabel="distance, times the floor", yscale="log", title="trials; pruned ones grey")
+    for axes, name in zip(panels[1:], ("lr", "beta1")):
         for state, style in (("PRUNED", "x"), ("COMPLETE", "o")):
             chosen = [row for row in rows if row["state"] == state]
             last = [list(row["measured"].values())[-1] for row in chosen]
-            axis.plot([row[name] for row in chosen], last, style, color="#bbb" if style == "x" else "C0", ms=5)
+            axes.plot([row[name] for row in chosen], last, style, color="#bbb" if style == "x" else "C0", ms=5)
         scale = "log" if name == "lr" else "linear"
-        axis.set(xlabel=name, yscale="log", xscale=scale, title=f"last distance by {name}")
+        axes.set(xlabel=name, yscale="log", xscale=scale, title=f"last distance by {name}")
+    for axis in [*(axes.yaxis for axes in panels), panels[1].xaxis]:
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(ticker.NullFormatter())
     figure.suptitle(f"{study.study_name}: {len(rows)} trials", fontsize=10)
     files.replace(path.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=110))
 
