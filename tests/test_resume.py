@@ -114,7 +114,7 @@ def test_under_nohup_a_closed_terminal_changes_nothing(tiny, trained, tmp_path):
 
 
 def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
-    code = "import sys, train; train.stop_on_signals = lambda: [2]; sys.exit(train.main())"
+    code = "import sys, train; train.stop_on_signals = lambda: lambda: 2; sys.exit(train.main())"
     options = ("--device", device(), "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
     done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 130, done.stderr

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from . import backend
 from .autograd import Tensor
-from .backend import Array, formulas
+from .backend import Array, distributed, formulas
 from .layers import Module
 
 
@@ -46,6 +46,7 @@ class Adam:
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
         backend.copy_into(self.gradient_views, [g.data for g in gradients])
+        distributed.average(self.gradient)  # of several processes, each has the gradients of its share of the batch
         out = self.t, self.gradient_norm, self.m_scale, self.v_scale  # t + 1, |g|, 1 / (1 - b1^t), 1 / (1 - b2^t)
         formulas.adam_scalars(self.gradient, self.t, self.log_beta1, self.one_minus_beta2, out=out)
         rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps

@@ -2,10 +2,12 @@
 
 import errno
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
+from ..backend import distributed
 from ..gan.health import NotFinite, detect_anomaly
 from .terminal import printable
 
@@ -31,16 +33,25 @@ def in_words(error: BaseException) -> str:
 
 
 def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
-    """Return main(args), the exit status of a program. An error becomes one sentence, or with --debug a traceback."""
+    """Return main(args), the exit status of a program. An error becomes one sentence, or with --debug a traceback.
+
+    The error of one of several processes ends all.
+    """
     try:
-        return main(args)
+        status = main(args)
+        distributed.finish()
+        return status
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; what it has written is whole", file=sys.stderr)
+        sentence = f"{name}: interrupted; what it has written is whole"
+        distributed.end(sentence)
+        print(sentence, file=sys.stderr)
         return 130
     except Exception as error:
+        sentence = printable(f"{name}: {in_words(error)}")
+        distributed.end(traceback.format_exc() if args.debug else sentence)
         if args.debug:
             raise
-        return printable(f"{name}: {in_words(error)}")
+        return sentence
 
 
 @contextmanager
@@ -55,11 +66,22 @@ def only_warn(terminal, what: str):
 def not_finite(run, dataset, step: int) -> TrainingError:
     """Return the error for numbers that are no longer finite at `step`.
 
-    Repeats the steps since the last checkpoint to find the operation where it began.
+    Repeats the steps since the last checkpoint to find the operation where it began. Of several processes, process 0
+    repeats them alone.
     """
+    if distributed.rank:
+        distributed.finish()  # waits for process 0, which ends all
+    with distributed.alone():
+        where = _repeat(run, dataset, step)
+    return TrainingError(
+        f"the numbers are no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
+    )
+
+
+def _repeat(run, dataset, step: int) -> str:
+    """Repeat the steps since the last checkpoint until `step`; return in words where a number is not finite."""
     training, batches = run.settings.training(), run.settings.batches(dataset)
     run.load(training=training, batches=batches)
-    where = "it did not happen again when the steps since the last checkpoint were repeated"
     try:
         with detect_anomaly():
             for i in range(int(training.steps[0]), step):
@@ -67,9 +89,7 @@ def not_finite(run, dataset, step: int) -> TrainingError:
                     batches.start_epoch(i // batches.steps_per_epoch)
                 training.step(batches)
         if not training.is_finite():
-            where = f"at step {step} in a gradient, or in the update of the weights"
+            return f"at step {step} in a gradient, or in the update of the weights"
     except NotFinite as error:
-        where = f"at step {i + 1} {error}"
-    return TrainingError(
-        f"the numbers are no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
-    )
+        return f"at step {i + 1} {error}"
+    return "it did not happen again when the steps since the last checkpoint were repeated"

@@ -1,12 +1,14 @@
 """What a run shows of itself: at each pause, and at its end.
 
 An error in here becomes a warning, because the checkpoint is saved and training can go on.
+Of several processes, process 0 does it, and the others wait.
 """
 
 import json
 import time
 
 from .. import backend, data, files
+from ..backend import distributed
 from . import interpolation, pictures, report
 from .errors import only_warn
 from .schedule import PAGE_EVERY
@@ -21,6 +23,7 @@ class Outputs:
         self.log, self.terminal, self.pauses = log, terminal, pauses
         self.page_at = -PAGE_EVERY  # when the page was last written
 
+    @distributed.by_process_0
     def update(self, step: int) -> None:
         """Measure the quality if that is due, draw, and print how the steps since the last pause went."""
         epoch, epochs = self.log.epoch(step), self.log.epoch(self.run.settings.preset.steps)
@@ -34,6 +37,7 @@ class Outputs:
         before = max((pause for pause in self.pauses if pause < step), default=0)
         self.terminal.say(f"epoch {epoch}/{epochs}: {summary(self.log.rows, self.log.timings, before, step)}{measured}")
 
+    @distributed.by_process_0
     def save_page(self) -> None:
         """Draw the curves and write report.html."""
         with only_warn(self.terminal, "drawing the curves"):
@@ -42,6 +46,7 @@ class Outputs:
             report.save(self.run, self.training)
         self.page_at = time.monotonic()
 
+    @distributed.by_process_0
     def finish(self) -> None:
         """Draw what shows the whole run, and print where it is; for a toy world, also how good the samples are."""
         score = ""

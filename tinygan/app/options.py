@@ -82,7 +82,7 @@ def parse(description, words=None):
         "--threads",
         type=number("threads", int),
         metavar="N",
-        help="CPU threads (default: OMP_NUM_THREADS, or all cores)",
+        help="CPU threads of a process (default: OMP_NUM_THREADS, or its share of the cores)",
     )
     machine(
         "--no-graph", action="store_true", default=None, help="on CUDA, launch each kernel from Python (default: no)"
@@ -112,7 +112,8 @@ def parse(description, words=None):
 def add_parts(part):
     """Add the options that replace a field of the preset."""
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
-    part("--batch-size", type=number("batch_size", int), metavar="N", help=f"images in a step ({own.batch_size})")
+    images = f"images in a step, of all processes ({own.batch_size})"
+    part("--batch-size", type=number("batch_size", int), metavar="N", help=images)
     part("--lr", type=number("lr", float), metavar="X", help=f"learning rate of Adam ({own.lr})")
     part(
         "--decay", action=flag, help=f"the learning rate falls to zero over the budget ({'yes' if own.decay else 'no'})"

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 
 from tqdm import tqdm
 
+from ..backend import distributed
 from ..metrics import Evaluator
 from .runs import RunError, read_table, write_table
 
@@ -35,10 +36,16 @@ class Quality:
             raise ValueError("a toy world is measured at its end: --evaluate-every is for images")
         if self.every:
             progress = partial(tqdm, desc="classifier", leave=False, disable=True if quiet else None)
-            self.evaluator = Evaluator(settings.data, SAMPLES, progress, train, settings.skip_broken)
-            if self.evaluator.note:
-                print(self.evaluator.note, file=sys.stderr)
+            self.prepare(settings, train, progress)
 
+    @distributed.by_process_0
+    def prepare(self, settings, train, progress):
+        """Find or train the classifier, and compute the features of the test images."""
+        self.evaluator = Evaluator(settings.data, SAMPLES, progress, train, settings.skip_broken)
+        if self.evaluator.note:
+            print(self.evaluator.note, file=sys.stderr)
+
+    @distributed.by_process_0
     def start(self, run, step):
         """Read the rows up to this step. Later ones, after the checkpoint, are dropped and measured again."""
         self.run, self.rows = run, []

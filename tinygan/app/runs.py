@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend, files
+from ..backend import distributed
 from ..data import Dataset, NotThere
 from ..gan.health import METRICS
 from . import checkpoint
@@ -58,9 +59,12 @@ class Run:
     def create(cls, settings: Settings, out: str | Path | None = None, prepare=None, **parts) -> Run:
         """Create a run in the folder `out`, or in runs/<preset>-<date>-<n>, with `parts` as its first checkpoint.
 
+        Of several processes, process 0 writes the folder, here and in all other methods.
         prepare: a function of the run that writes further files. config.json is written last: with it, the folder is a
         run. Raises RunError if the folder has a run already, and if it cannot be written.
         """
+        if distributed.rank:
+            return cls(out or "", settings)
         try:
             run = cls(out or new_folder(f"runs/{settings.name}-{time.strftime('%Y%m%d')}"), settings)
             if run.config.exists():
@@ -112,6 +116,7 @@ class Run:
             print(f"the data in {s.data} is not what this run began with", file=sys.stderr)
         return dataset
 
+    @distributed.by_process_0
     def lock(self) -> None:
         """Keep other processes from training this run. Raises RunError if another one is training it already, or a
         folder in it is a link.
@@ -131,6 +136,7 @@ class Run:
             except OSError:
                 pass
 
+    @distributed.by_process_0
     def write_config(self) -> None:
         """Write config.json: the settings, and the versions of what runs them."""
         self.about = computed_by()
@@ -158,11 +164,13 @@ class Run:
         """Return the rows of log.csv and of timings.csv up to step `until`, as tuples of numbers."""
         return read_table(self.log, LOG_COLUMNS, until), read_table(self.timings, TIMINGS_COLUMNS, until)
 
+    @distributed.by_process_0
     def write_rows(self, log, timings):
         """Write log.csv and timings.csv from all their rows."""
         write_table(self.log, LOG_COLUMNS, log)
         write_table(self.timings, TIMINGS_COLUMNS, timings)
 
+    @distributed.by_process_0
     def save(self, name="last", **parts):
         """Write checkpoint/<name>.npz; the one before it is kept."""
         checkpoint.save(self.checkpoint / f"{name}.npz", parts, self._about())

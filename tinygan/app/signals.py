@@ -1,14 +1,18 @@
 """Signals that ask a program to stop."""
 
 import signal
+from collections.abc import Callable
+
+from ..backend import distributed
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, a closed terminal (not on Windows)
 
 
-def stop_on_signals() -> list[int]:
-    """Return a list that is empty until the first signal asks the program to stop, and then holds its number.
+def stop_on_signals() -> Callable[[], int]:
+    """Return a function that gives 0 until the first signal asks the program to stop, and then its number.
 
-    The program finishes its step and saves. A second signal stops it at once.
+    The program finishes its step and saves. A second signal stops it at once. A signal to one of several processes
+    stops all: they call the function at the same steps, and get the same number.
     """
     received: list[int] = []
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
@@ -21,4 +25,4 @@ def stop_on_signals() -> list[int]:
     for number in numbers:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and that must hold
             signal.signal(number, receive)
-    return received
+    return lambda: distributed.largest(received[0] if received else 0)

@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..backend import distributed
 from . import report
 
 ADDRESS = "127.0.0.1"  # other machines cannot reach it
@@ -40,6 +41,7 @@ class Handler(SimpleHTTPRequestHandler):
         """Print nothing: the terminal belongs to the run."""
 
 
+@distributed.by_process_0
 def serve(run, training) -> str:
     """Serve the folder of a run until the process ends, on a free port, and return the address of its page."""
     with suppress(Exception):  # the page is written again at the first pause, which reports an error

@@ -6,5 +6,5 @@ from .backward import grad
 from .check import GradientError, check_grads
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .normalization import batch_norm
-from .shapes import broadcast_to, concatenate, getitem, reshape, scatter, sum_axes, sum_to, transpose
+from .shapes import all_reduce, broadcast_to, concatenate, getitem, reshape, scatter, sum_axes, sum_to, transpose
 from .tensor import PRIMITIVES, Primitive, Tensor, no_grad, primitive

@@ -8,9 +8,10 @@ the gradients take this into account. With h = dL/dz, that is g where y > 0, els
     dL/dgamma = sum(h x̂),   dL/dbeta = sum(h),   dL/dx = gamma r (h - mean(h) - x̂ mean(h x̂))
 """
 
-from ..backend import formulas
+from ..backend import distributed, formulas
 from .activations import leaky_relu
 from .backward import vjp_of
+from .shapes import all_reduce
 from .tensor import primitive
 
 
@@ -26,10 +27,15 @@ def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
 
 def batch_norm_formula(x, gamma, beta, eps, slope):
     """Compute batch_norm in Tensor operations, mean and variance included: all its derivatives follow from these."""
-    axes = tuple(range(x.ndim - 1))
-    centred = x - x.mean(axes)
-    z = gamma * centred * ((centred * centred).mean(axes) + eps) ** -0.5 + beta
+    centred = x - batch_mean(x)
+    z = gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta
     return z if slope == 1 else leaky_relu(z, slope=slope)
+
+
+def batch_mean(x):
+    """Return the mean over all axes but the last, of the whole batch: of several processes, each has a share of it."""
+    mean = x.mean(tuple(range(x.ndim - 1)))
+    return mean if distributed.size == 1 else all_reduce(mean) / distributed.size
 
 
 def _batch_norm_vjp(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):

@@ -5,7 +5,7 @@ the gradient of a slice is placed among zeros.
 """
 
 from .. import backend
-from ..backend import formulas
+from ..backend import distributed, formulas
 from .tensor import primitive
 
 # fmt: off
@@ -85,3 +85,10 @@ def _concatenate_vjp(g, needs_grad, y, *xs, axis):
         yield getitem(g, index=(*axes_before, slice(start, start + x.shape[axis])))
         start += x.shape[axis]
 concatenate.def_joint_vjp(_concatenate_vjp)
+
+
+@primitive
+def all_reduce(x):
+    """y = the sum of x over the processes (backend/distributed)        dL/dx = the sum of g over the processes"""
+    return distributed.all_reduce(x)
+all_reduce.defvjp(lambda g, y, x: all_reduce(g))

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import cpu
+from . import cpu, distributed
 
 Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
 xp = np  # the array namespace: numpy, or cupy after use("cuda")
@@ -54,8 +54,9 @@ def use(name: str = "auto") -> str:
     if not known:
         raise ValueError(f"no device is called {name!r}: use auto, cpu, cuda or cuda:N (N = 0, 1, ...)")
     chosen = _cpu if known[1] else importlib.import_module(".cuda", __name__)
-    chosen.start(int(known[3] or 0))
+    chosen.start(int(known[3]) if known[3] else None)
     _device, device, xp, RNG, AsyncCopy = chosen, name, chosen.xp, chosen.RNG, chosen.AsyncCopy
+    distributed.connect(name)
     return name
 
 
@@ -172,8 +173,13 @@ def gather(table: Array, order: Array, position: Array, n: int, factor: float, o
 
 
 def mean_and_variance(x: Array, then: functools.partial | None = None) -> Any:
-    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums."""
-    return _device.mean_and_variance(x, then)
+    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums.
+
+    Of several processes, each has a share of the rows; the result is that of all rows.
+    """
+    if distributed.size == 1:
+        return _device.mean_and_variance(x, then)
+    return cpu.finish(then, *distributed.whole_moments(*_device.mean_and_variance(x)))
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:

@@ -8,7 +8,7 @@ time, because it depends on the device. The functions named *_gradients are the 
 from functools import partial
 
 from .. import backend
-from . import fuse
+from . import distributed, fuse
 
 
 def square(x):
@@ -108,7 +108,7 @@ def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, e
 
     batch_norm is then x scale + shift.
     """
-    rows = x.size // x.shape[-1]
+    rows = x.size // x.shape[-1] * distributed.size
     mean, var, scale, shift = (backend.xp.empty_like(gamma) for _ in range(4))
     args = running_mean, running_var, gamma, beta, momentum, rows / max(rows - 1, 1), eps
     out = mean, var, running_mean, running_var, scale, shift
@@ -131,11 +131,16 @@ def batch_norm(x, scale, shift, slope):
 
 
 def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
-    """One pass for the two sums that the gradients share, sum(h) and sum(h (x - mean)), and one for dL/dx."""
+    """One pass for the two sums that the gradients share, sum(h) and sum(h (x - mean)), and one for dL/dx.
+
+    Of several processes, dL/dgamma and dL/dbeta are sums over a share; mean(h) and mean(h x̂) are those of the batch.
+    """
     mean, var, _, _ = statistics
-    dgamma, dbeta, *factors = out = [backend.xp.empty_like(mean) for _ in range(5)]
+    sums = backend.xp.empty((5, mean.size), mean.dtype)
+    dgamma, dbeta, *factors = out = tuple(sums)
     args = gamma, var, eps, g.shape[-1] / g.size
-    backend.column_sums(h_products, g, y, x, mean, slope, then=partial(gradient_factors, *args, out=tuple(out)))
+    backend.column_sums(h_products, g, y, x, mean, slope, then=partial(gradient_factors, *args, out=out))
+    distributed.average(sums[2:4])
     return batch_norm_gradient(g, y, x, mean, *factors, slope), dgamma, dbeta
 
 

@@ -8,6 +8,7 @@ smaller batch is left out: shapes never change.
 import numpy as np
 
 from .. import backend
+from ..backend import distributed
 from .idx import DataError
 
 
@@ -29,7 +30,7 @@ class Batches:
         self.classes = dataset.classes if with_labels else 0
         if self.classes:
             self.one_hot = backend.to_device(np.eye(self.classes, dtype="uint8")[dataset.labels])
-        self.batch_size = batch_size
+        self.batch_size, self.share = batch_size, distributed.share(batch_size)
         self.order = backend.xp.zeros(self.size, "int64")
         self.position = backend.xp.zeros(1, "int64")  # of the next batch in `order`
 
@@ -41,10 +42,11 @@ class Batches:
 
     def next(self):
         """Return the next batch: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
-        one-hot classes (batch, classes) follow."""
+        one-hot classes (batch, classes) follow. One of several processes gets its share of the batch."""
         scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # as pixels.to_float
         tables = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
-        batch = [backend.gather(table, self.order, self.position, self.batch_size, *line) for table, *line in tables]
+        order = self.order[distributed.rank * self.share :]  # of several processes, each takes its share of the batch
+        batch = [backend.gather(table, order, self.position, self.share, *line) for table, *line in tables]
         self.position += self.batch_size
         return tuple(batch)
 

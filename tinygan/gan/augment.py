@@ -21,8 +21,8 @@ class Augmented(Module):
 
     def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
         xp, (n, h, w, _) = backend.xp, x.shape
-        chosen = (self.rng.uniform((3, n)) < self.p).astype("float32")
-        down, right, row, column, light = self.rng.uniform((5, n)) * 2.0 - 1.0
+        chosen = (self.rng.uniform((n, 3)) < self.p).astype("float32").T
+        down, right, row, column, light = self.rng.uniform((n, 5)).T * 2.0 - 1.0
 
         down, right = (xp.rint(u * size * self.SHIFT * chosen[0]) for u, size in ((down, h), (right, w)))
         x = roll(x, down=down.astype("int64"), right=right.astype("int64"))

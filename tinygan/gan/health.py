@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import backend
 from ..autograd import PRIMITIVES
-from ..backend import Array, formulas
+from ..backend import Array, distributed, formulas
 from ..optim import Adam
 from .gan import Phase
 from .losses import Loss
@@ -42,8 +42,8 @@ def measure(
     scores = score(loss, real, fake, after)
     penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.data
     losses, norms = (D_phase.loss.data, G_phase.loss.data), (D_optimizer.gradient_norm, G_optimizer.gradient_norm)
-    variance, n = total_variance(D_phase.fake.data), len(fake)
-    factors = 1.0 / len(real), 1.0 / n, 2.0 * n / max(n - 1, 1)
+    variance, n = total_variance(D_phase.fake.data), len(fake) * distributed.size
+    factors = 1.0 / len(real), 1.0 / len(fake), 2.0 * n / max(n - 1, 1)
     metrics(*losses, *scores, *norms, penalty, variance, *factors, out=tuple(out))
 
 
@@ -55,6 +55,7 @@ def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
     over_real = over_fake = loss.threshold
     if loss.threshold is None:
         over_real, over_fake = (backend.column_sums(formulas.identity, x) / len(x) for x in (fake, real))
+        distributed.average(over_real, over_fake)
     scores = formulas.probability_scores if loss.probability else formulas.scores
     return backend.column_sums(scores, real, fake, after, over_real, over_fake)
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .. import backend
-from ..backend import Array
+from ..backend import Array, distributed
 from ..layers import BatchNorm, Module, Sequential, spectral_norm
 from ..layers.initial import he_normal
 from ..optim import Adam
@@ -120,9 +120,10 @@ def build(
             "choose groups (--groups K), or the preset dcgan"
         )
     classes = classes if preset.conditional else 0
-    rng = backend.RNG(seed)
+    rng = distributed.batch_rng(backend.RNG(seed))
     G, D = build_generator(preset, shape, rng, classes), build_discriminator(preset, shape, rng, classes)
     check(preset, D)
+    rng.rows = distributed.share(preset.batch_size)  # from here on, random numbers are drawn for batches
     G_optimizer, D_optimizer = Adam(G, preset.lr, preset.betas), Adam(D, preset.lr, preset.betas)
     ema = None
     if preset.ema:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .. import backend
 from ..autograd import Tensor, no_grad
-from ..backend import Array, formulas
+from ..backend import Array, distributed, formulas
 from ..layers import Module
 from ..optim import Adam
 from .ema import EMA, update_bn_statistics
@@ -51,6 +51,7 @@ class Training:
         if self.ema:
             self.ema.update()
         measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer, out=self.metrics)
+        distributed.average(self.row)
         self.history[self.steps % self.HISTORY] = self.row
         self.steps += 1
 

@@ -2,7 +2,7 @@
 
 from .. import backend
 from ..autograd import Tensor, batch_norm
-from ..backend import formulas
+from ..backend import distributed, formulas
 from .activation import biased
 from .module import Module
 
@@ -32,7 +32,7 @@ class BatchNorm(Module):
         return (self.normalise_by_batch if self.training else self.normalise_by_averages)(x, slope)
 
     def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
-        if x.size < 2 * x.shape[-1]:
+        if x.size * distributed.size < 2 * x.shape[-1]:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
         arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
         statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps)

@@ -20,15 +20,25 @@ from threading import Thread
 
 import numpy
 
+from .. import distributed
+
 THREADS = 1  # the number of threads that compute; `tune` sets it
 
 
 def default():
-    """Return OMP_NUM_THREADS (or its OpenBLAS and MKL forms) if it is set, else the number of cores of this process."""
+    """Return OMP_NUM_THREADS (or its OpenBLAS and MKL forms) if it is set, else the number of cores of this process.
+
+    Processes that train together on the same cores divide them.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         if os.environ.get(name, "").isdigit():
             return max(1, int(os.environ[name]))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, len(cores()) // distributed.sharing)
+
+
+def cores():
+    """Return the numbers of the cores that this process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def tune(threads=None):

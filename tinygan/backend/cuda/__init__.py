@@ -8,7 +8,7 @@ so a step is captured once and replayed as one graph (graph.py). CuPy's matrix p
 import numpy as np
 
 from ...extras import pip_install
-from .. import DeviceError
+from .. import DeviceError, distributed
 
 try:
     import cupy as xp
@@ -27,13 +27,18 @@ from .random import RNG
 
 
 def start(index):
-    """Use the GPU of this number. Raises DeviceError if there is none, or if it cannot run a kernel and a product."""
+    """Use the GPU of this number. None: the first one; of several processes on a machine, each uses its own.
+
+    Raises DeviceError if there is none, or if it cannot run a kernel and a product.
+    """
     try:
         count = xp.cuda.runtime.getDeviceCount()
     except xp.cuda.runtime.CUDARuntimeError as error:
         raise DeviceError(
             f"CuPy is installed and finds no CUDA GPU ({error}): see what nvidia-smi says, or use --device cpu"
         ) from None
+    if index is None:
+        index = distributed.local_rank % max(1, count)
     if index >= count:
         raise DeviceError(f"there is no cuda:{index}: this machine has {count} CUDA GPU{'s' if count != 1 else ''}")
     xp.cuda.Device(index).use()

@@ -1,0 +1,240 @@
+"""A step of dcgan on one process and on two, beside PyTorch's DistributedDataParallel; and a model of many GPUs.
+
+    python bench/scale_out.py            measure, and write bench/results/scale_out.json and scale_out.md
+    python bench/scale_out.py --model    only write the model again, from the measured sizes of the exchanges
+
+Two processes with one thread each, and one process with one and two. DistributedDataParallel exchanges through gloo. It
+has no BatchNorm of the whole batch on the CPU (SyncBatchNorm needs CUDA), so its steps exchange less than ours, and do
+not compute what one process computes. Each side has processes of its own. Needs the extras `mpi` and `bench`.
+"""
+
+import argparse
+import functools
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+RESULTS = ROOT / "bench/results/scale_out.json"
+STEPS = {128: 30, 512: 10, 2048: 4}  # batch: how many steps are timed
+SIDES = {  # side: (processes, threads of each)
+    "tinygan, 1 process, 1 thread": (1, 1), "tinygan, 1 process, 2 threads": (1, 2), "tinygan, 2 processes": (2, 1),
+    "PyTorch, 1 process, 2 threads": (1, 2), "PyTorch, 2 processes (DDP, gloo)": (2, 1),
+}  # fmt: skip
+
+
+def timed(step, count, before=2):
+    """Return the median milliseconds of `count` steps, after some that are not counted."""
+    seconds = []
+    for _ in range(count + before):
+        started = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - started)
+    return round(1000 * statistics.median(seconds[before:]), 2)
+
+
+def tinygan_side(threads):
+    """Print the times of a step as JSON; of several processes, also what a step exchanges and what that costs."""
+    from tinygan import backend, data
+    from tinygan.backend import distributed
+    from tinygan.gan import presets
+
+    distributed.start()
+    backend.use("cpu")
+    backend.tune(threads)
+    found, dataset = {"ms": {}, "exchanges": {}}, data.load()
+    for size, count in STEPS.items():
+        preset = presets.PRESETS["dcgan"]._replace(batch_size=size, ema=0.0)
+        training, batches = presets.build(preset, (28, 28, 1), seed=0), data.Batches(dataset, size, seed=0)
+        batches.start_epoch(0)
+        step = functools.partial(training.step, batches)
+        found["ms"][size] = timed(step, count)
+        if distributed.size > 1:
+            found["exchanges"][size] = exchanges(step)
+    if distributed.size > 1:
+        found["sums"] = bare_sums()
+    if distributed.rank == 0:
+        print(json.dumps(found))
+    distributed.finish()
+
+
+def exchanges(step):
+    """Return [(bytes, microseconds), ...] of the sums in one step, each with the time of waiting for the other."""
+    from tinygan.backend import distributed
+
+    add_up, found = distributed.add_up, []
+
+    def recorded(array):
+        started = time.perf_counter()
+        add_up(array)
+        found.append((array.nbytes, round(1e6 * (time.perf_counter() - started), 1)))
+        return array
+
+    distributed.add_up = recorded
+    step()
+    distributed.add_up = add_up
+    return found
+
+
+def bare_sums():
+    """Return {bytes: the median microseconds of a sum over the processes that all begin at the same time}."""
+    import numpy as np
+
+    from tinygan.backend import distributed
+
+    arrays = [np.ones(2**i, "float32") for i in range(4, 23, 2)]
+    return {a.nbytes: 1000 * timed(lambda a=a: distributed.add_up(a), 30) for a in arrays}
+
+
+def torch_side(threads, processes, rank, meeting):
+    import torch
+    from torch import distributed as torch_distributed
+    from torch_gans import TorchGAN
+
+    from tinygan import data
+
+    torch.set_num_threads(threads)
+    images, found = data.load().images, {"ms": {}}
+    if processes > 1:
+        torch_distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
+    for size, count in STEPS.items():
+        gan = TorchGAN("dcgan", images, size // processes)
+        found["ms"][size] = timed(parallel_step(gan) if processes > 1 else gan.step, count)
+    if rank == 0:
+        print(json.dumps(found))
+
+
+def parallel_step(gan):
+    """Return a step of a TorchGAN in which only the network that learns exchanges its gradients."""
+    from torch.nn.parallel import DistributedDataParallel
+
+    G, D = gan.G, gan.D
+    wrapped_G, wrapped_D = (DistributedDataParallel(net, forward_sync_buffers=False) for net in (G, D))
+
+    def step():
+        gan.G, gan.D = G.requires_grad_(False), wrapped_D
+        gan.D_optimizer.zero_grad()
+        gan.discriminator_loss(gan.batch(), gan.noise()).backward()
+        gan.D_optimizer.step()
+        G.requires_grad_(True)
+        gan.G, gan.D = wrapped_G, D.requires_grad_(False)
+        gan.G_optimizer.zero_grad()
+        gan.generator_loss(gan.noise()).backward()
+        gan.G_optimizer.step()
+        D.requires_grad_(True)
+
+    return step
+
+
+def measure(side):
+    """Run one side in processes of its own."""
+    processes, threads = SIDES[side]
+    words = [sys.executable, __file__, "--side", side]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    pipe = dict(stdout=subprocess.PIPE, text=True, env=environment)
+    if side.startswith("tinygan"):
+        mpiexec = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(processes)] if processes > 1 else []
+        return json.loads(subprocess.run([*mpiexec, *words], check=True, **pipe).stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = ["--meeting", f"file://{folder}/meeting"]
+        started = [subprocess.Popen([*words, *meeting, "--rank", str(i)], **pipe) for i in range(processes)]
+        printed = [process.communicate()[0] for process in started]
+    return json.loads(printed[0])
+
+
+# The model of many GPUs. All of these are assumptions, of a machine with 8 H100; none was measured.
+LAUNCH = 0.25e-3  # seconds of a captured step of dcgan however small the batch: some 150 nodes
+FLOP = 38e6  # of an image in a step of dcgan, both networks: 4.9 GFLOP at batch 128
+RATE = 10e12  # FLOP a second that such small matrix products reach
+WITHIN, ACROSS = (10e-6, 300e9), (25e-6, 40e9)  # latency in seconds and bytes a second: of NVLink, of a network
+
+
+def sum_time(size, gpus):
+    """Seconds for a sum of `size` bytes: a ring in a machine of 8, then a tree over the machines."""
+    inside, machines = min(gpus, 8), math.ceil(gpus / 8)
+    time = WITHIN[0] + 2 * (inside - 1) / inside * size / WITHIN[1]
+    if machines > 1:
+        time += ACROSS[0] * math.log2(machines) + 2 * (machines - 1) / machines * size / ACROSS[1]
+    return time
+
+
+def model(sizes):
+    """Return rows (GPUs, seconds of exchange in a step, the images on each GPU at which that is half of the step)."""
+    rows = []
+    for gpus in (8, 16, 32, 64, 128, 256, 512, 1024):
+        exchange = sum(sum_time(size, gpus) for size in sizes)
+        images = max(0.0, (exchange - LAUNCH) * RATE / FLOP)
+        rows.append((gpus, exchange, math.ceil(images)))
+    return rows
+
+
+def tables(found):
+    """Return the measurements, and the model, as Markdown."""
+    sides, batches = found["sides"], list(STEPS)
+    lines = [f"A step of dcgan, ms. {found['machine']}", ""]
+    lines += ["| batch | " + " | ".join(sides) + " |", "| --- " * (len(sides) + 1) + "|"]
+    for batch in batches:
+        lines.append(f"| {batch} | " + " | ".join(f"{side['ms'][str(batch)]:.1f}" for side in sides.values()) + " |")
+    two = sides["tinygan, 2 processes"]
+    lines += ["", "What a step on two processes exchanges, with the time of waiting for the other process:", ""]
+    lines += ["| batch | sums | bytes | ms | share of the step |", "| --- | --- | --- | --- | --- |"]
+    for batch in batches:
+        sums = two["exchanges"][str(batch)]
+        ms = sum(us for _, us in sums) / 1000
+        share = ms / two["ms"][str(batch)]
+        lines.append(f"| {batch} | {len(sums)} | {sum(size for size, _ in sums):,} | {ms:.1f} | {share:.0%} |")
+    lines += ["", "A sum alone, both processes ready:", "", "| bytes | microseconds |", "| --- | --- |"]
+    lines += [f"| {int(size):,} | {us:.0f} |" for size, us in two["sums"].items()]
+    sizes = [size for size, _ in two["exchanges"]["128"]]
+    lines += [
+        "", "## A model of many GPUs", "",
+        "Not measured: a model on paper. A step takes the time of its kernels, and its exchanges come on top. Assumed:",
+        f"{LAUNCH * 1e3:.2f} ms for the nodes of the graph however small the batch; {FLOP / 1e6:.0f} MFLOP an image at "
+        f"{RATE / 1e12:.0f} TFLOP/s;",
+        f"a sum within a machine of 8 GPUs has a latency of {WITHIN[0] * 1e6:.0f} microseconds and "
+        f"{WITHIN[1] / 1e9:.0f} GB/s, over the network {ACROSS[0] * 1e6:.0f} microseconds",
+        f"for each doubling of the machines and {ACROSS[1] / 1e9:.0f} GB/s. The {len(sizes)} sums of a step and their "
+        f"{sum(sizes):,} bytes are those counted above.", "",
+        "| GPUs | exchange, ms | images on each GPU at which exchange is half of the step | the whole batch then |",
+        "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for gpus, exchange, images in model(sizes):
+        half = (f"{images:,}", f"{images * gpus:,}") if images else ("less than half at every batch", "-")
+        lines.append(f"| {gpus} | {exchange * 1e3:.2f} | {half[0]} | {half[1]} |")
+    lines += [
+        "", "The sums are many and small: latency decides, not bandwidth. BatchNorm needs most of them. A batch that",
+        "is large enough for hundreds of GPUs is far above any with which these presets were tried.", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="store_true", help="do not measure")
+    for name in ("--side", "--meeting", "--rank"):
+        parser.add_argument(name, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        processes, threads = SIDES[args.side]
+        if args.side.startswith("tinygan"):
+            return tinygan_side(threads)
+        return torch_side(threads, processes, int(args.rank), args.meeting)
+    if not args.model:
+        from step import machine
+
+        found = {"machine": machine(), "sides": {side: measure(side) for side in SIDES}}
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    text = tables(json.loads(RESULTS.read_text()))
+    RESULTS.with_suffix(".md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

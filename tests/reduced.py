@@ -1,0 +1,57 @@
+"""mpiexec -n 2 python reduced.py: derivatives of BatchNorm over two processes are those of the whole batch.
+
+Process 0 prints each order that has passed. The function is <u, BatchNorm(x)>; the next order differentiates
+<direction, its gradient>, and so on. Each process has two of four rows.
+"""
+
+import numpy as np
+
+from tinygan import Tensor, grad
+from tinygan import autograd as ag
+from tinygan.autograd.normalization import batch_norm_formula
+from tinygan.backend import distributed, formulas
+
+EPS, SLOPE = 1e-3, 0.2
+
+
+def batch_norm(x, gamma, beta):
+    running = np.zeros_like(gamma.data), np.ones_like(gamma.data)
+    statistics = formulas.batch_norm_statistics(x.data, gamma.data, beta.data, *running, 0.1, EPS)
+    return ag.batch_norm(x, gamma, beta, statistics, eps=EPS, slope=SLOPE)
+
+
+def derivatives(function, rows, order):
+    """The gradients of each order, for these rows of the same random inputs: [[of x, of gamma, of beta], ...]"""
+    rng, found = np.random.default_rng(0), []
+    x, u, *directions = rng.standard_normal((2 + order, 4, 3))
+    small = rng.standard_normal((2 + order, 2, 3))
+    inputs = [Tensor(a, requires_grad=True) for a in (x[rows], *small[0])]
+    value = (function(*inputs) * u[rows]).sum()
+    for level in range(order):
+        gradients = grad(value, inputs, create_graph=level + 1 < order, allow_unused=True)
+        found.append([g.numpy() for g in gradients])
+        if level + 1 < order:
+            along = (directions[level][rows], *small[1 + level])
+            # each process has its part of dL/dgamma and dL/dbeta, so each adds its part of the products
+            value = sum((g * Tensor(d)).sum() for g, d in zip(gradients, along))
+    return found
+
+
+def main():
+    distributed.start()
+    mine = slice(2 * distributed.rank, 2 * distributed.rank + 2)
+    for function in (batch_norm, lambda *args: batch_norm_formula(*args, EPS, SLOPE)):
+        ours = derivatives(function, mine, 3)
+        with distributed.alone():
+            whole = derivatives(function, slice(0, 4), 3)
+        for level, (gradients, expected) in enumerate(zip(ours, whole), 1):
+            np.testing.assert_allclose(gradients[0], expected[0][mine], rtol=1e-10, atol=1e-12)
+            for part, total in zip(gradients[1:], expected[1:]):
+                np.testing.assert_allclose(distributed.all_reduce(part), total, rtol=1e-10, atol=1e-12)
+            if distributed.rank == 0 and function is not batch_norm:
+                print(level, flush=True)
+    distributed.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""Several processes train as one (backend/distributed). They are real, started by the mpiexec that pip installs."""
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import ROOT, checkpoint, lines
+from equality import CASES
+
+from tinygan import backend
+from tinygan.app import checkpoint as checkpoints
+from tinygan.backend import distributed
+from tinygan.backend.distributed import RowsRNG
+
+BESIDE = Path(sys.executable).with_name("mpiexec")
+MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
+needs_mpi = pytest.mark.skipif(
+    not (MPIEXEC and importlib.util.find_spec("mpi4py")), reason="needs MPI: pip install -e '.[mpi]'"
+)
+needs_cpu = pytest.mark.skipif(backend.device != "cpu", reason="its processes compute on the CPU")
+pytestmark = [needs_mpi, needs_cpu]
+ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", backend.KERNELS: "numpy"}
+
+
+def start(n, *words, **options):
+    command = [MPIEXEC, "-n", str(n), sys.executable, *map(str, words)]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(command, **{"env": ENVIRONMENT, **pipes, **options})
+
+
+def train(n, *words, **options):
+    """The exit status, and what was printed to stdout and to stderr."""
+    process = start(n, "train.py", "--device", "cpu", *words, **options)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def differences(n, dtype, steps, *cases, device="cpu"):
+    process = start(n, "tests/equality.py", device, dtype, steps, *cases)
+    out, err = process.communicate(timeout=600)
+    rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert [row["case"] for row in rows] == list(cases or CASES), out + err
+    assert all(row["processes"] == n for row in rows)
+    return rows
+
+
+def check(rows, most):
+    """Differences are at most `most`, or as large as those of one process whose weights change in the last bit."""
+    for row in rows:
+        assert row["same"], f"{row['case']}: the processes end with different bits"
+        for part in ("generator.", "discriminator.", "ema.", "history"):
+            limit = max(1e-6 if part == "history" else most, 10 * row["rounding"][part])  # the history is in float32
+            assert row[part] <= limit, f"{row['case']}: {part} differs by {row[part]:.2g}, not {limit:.2g}"
+
+
+def test_two_processes_equal_one_in_float64_after_20_steps_of_each_preset():
+    check(differences(2, "float64", 20), most=1e-12)
+
+
+@pytest.mark.slow
+def test_four_processes_equal_one_in_float64():
+    check(differences(4, "float64", 20), most=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n, most", [(2, 1e-5), (4, 1e-4)])
+def test_processes_equal_one_in_float32_as_far_as_one_process_equals_itself(n, most):
+    """In float32 a rounding error can decide on which side of a ReLU's kink a number lies, and then runs diverge."""
+    check(differences(n, "float32", 20), most)
+
+
+def test_gpus_exchange_sums_through_nccl():
+    """On the stand-in for CuPy, with an NCCL whose sums MPI computes. They are captured in the graph of a step."""
+    rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # captured at the third step
+    check(rows, most=1e-5)
+
+
+@pytest.fixture(scope="module")
+def pair(tiny, tmp_path_factory):
+    """A run of two epochs on two processes, and what it printed."""
+    folder = tmp_path_factory.mktemp("pair") / "run"
+    return folder, train(2, "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder)
+
+
+def test_process_0_writes_the_run_and_speaks_for_all(pair, trained):
+    folder, (status, out, err) = pair
+    assert status == 0 and err == ""
+    assert out.count("epoch 2/2") == 1 and "2 processes, each with 2 images of a batch" in out
+    assert {path.name for path in folder.iterdir()} == {path.name for path in trained[0].iterdir()}
+    ours, one = (np.array(lines(run / "log.csv")[1:], float) for run in (folder, trained[0]))
+    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # later rounding has grown
+
+
+def test_a_run_goes_on_with_another_number_of_processes(pair, tiny, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(pair[0], folder)
+    before = int(checkpoint(folder)["training.steps"][0])
+    status, _, err = train(1, "--resume", folder, "--epochs", 3)
+    assert status == 0, err
+    ends = [folder, tmp_path / "other"]
+    shutil.copytree(pair[0], ends[1])
+    status, _, err = train(2, "--resume", ends[1], "--epochs", 3)
+    assert status == 0, err
+    one, two = map(checkpoint, ends)
+    assert int(one["training.steps"][0]) == int(two["training.steps"][0]) == before + 22
+    assert all((one[key] == two[key]).all() for key in one if ".rng." in key or "batches" in key)
+    a, b = np.array(lines(ends[0] / "log.csv")[1:], float), np.array(lines(ends[1] / "log.csv")[1:], float)
+    assert np.allclose(a[:5], b[:5], rtol=1e-2)
+
+
+def processes(folder):
+    """{rank: pid} of the processes that train in a folder."""
+    found = {}
+    for path in Path("/proc").iterdir():
+        try:
+            words = (path / "cmdline").read_text().split("\0")
+            environment = (path / "environ").read_text().split("\0")
+        except (OSError, UnicodeDecodeError):
+            continue
+        rank = [value.removeprefix("PMI_RANK=") for value in environment if value.startswith("PMI_RANK=")]
+        if "train.py" in words and str(folder) in words and rank:
+            found[int(rank[0])] = int(path.name)
+    return found
+
+
+def begun(tiny, folder):
+    """A long run on two processes, after its first epoch."""
+    options = "--device", "cpu", "--batch-size", 4, "--epochs", 500
+    process = start(2, "train.py", "--data", tiny, "--out", folder, *options)
+    while not list(folder.glob("samples/*.png")) and process.poll() is None:
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open (Linux)")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_death_of_a_process_ends_all_with_a_sentence_and_a_whole_checkpoint(tiny, tmp_path, rank):
+    folder = tmp_path / "run"
+    process = begun(tiny, folder)
+    pids = processes(folder)
+    assert pids.keys() == {0, 1}
+    os.kill(pids[rank], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"process {rank} has died" in err and "--resume" in err
+    assert not processes(folder)
+    assert checkpoints.read(folder / "checkpoint" / "last.npz")
+
+
+def test_ctrl_c_saves_once(tiny, tmp_path):
+    folder = tmp_path / "run"
+    process = begun(tiny, folder)
+    process.send_signal(signal.SIGINT)  # to mpiexec, which passes it on
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and out.count("and saved") == 1 and "Traceback" not in err
+    step = int(checkpoint(folder)["training.steps"][0])
+    assert f"stopped at step {step}" in out
+
+
+def test_what_cannot_be_divided_is_refused_in_one_sentence(tiny, tmp_path):
+    status, _, err = train(3, "--data", tiny, "--batch-size", 4, "--out", tmp_path / "run")
+    assert status != 0 and not (tmp_path / "run").exists()
+    assert err.strip() == (
+        "train.py: a batch of 4 images cannot be divided among 3 processes: take a --batch-size that is a multiple of 3"
+    )
+
+
+def test_an_error_of_one_process_ends_all(tmp_path):
+    code = (
+        "import sys; from tinygan.backend import distributed; from tinygan.app.errors import run_program\n"
+        "def main(args):\n"
+        "    distributed.start()\n"
+        "    if distributed.rank == 1: raise ValueError('no memory on this one')\n"
+        "    distributed.largest(0)\n"
+        "class args: debug = False\n"
+        "distributed.mute_others(); sys.exit(run_program('train.py', main, args))\n"
+    )
+    process = start(2, "-c", code)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0 and err.strip() == "process 1: train.py: no memory on this one"
+
+
+def test_processes_that_differ_are_noticed_and_named():
+    code = (
+        "import types; from tinygan import backend; from tinygan.app import agreement\n"
+        "from tinygan.backend import distributed; distributed.start()\n"
+        "part = types.SimpleNamespace(state_dict=lambda: {'a': backend.xp.ones(2), 'b': backend.xp.full(1, 1e-9)})\n"
+        "run = types.SimpleNamespace(settings=types.SimpleNamespace(to_json=dict))\n"
+        "agreement.check(run, part=part)\n"
+        "if distributed.rank == 1: part = types.SimpleNamespace(state_dict=lambda: {'a': backend.xp.ones(2),"
+        " 'b': backend.xp.full(1, 2e-9)})\n"
+        "try: agreement.check(run, part=part)\n"
+        "except RuntimeError as error: distributed.rank or print(error)\n"
+        "distributed.finish()\n"
+    )
+    out, err = start(2, "-c", code).communicate(timeout=60)
+    assert out.startswith("process 1 differs from process 0 in part.b: "), out + err
+
+
+def test_processes_on_different_devices_are_refused():
+    code = (
+        "from tinygan.backend import distributed; distributed.start()\n"
+        "try: distributed.connect('cuda:1' if distributed.rank else 'cpu')\n"
+        "except RuntimeError as error: distributed.rank or print(error)\n"
+        "distributed.finish()\n"
+    )
+    out, err = start(2, "-c", code).communicate(timeout=60)
+    assert out.strip() == "process 0 computes on cpu, process 1 on cuda: choose a --device", out + err
+
+
+def test_all_reduce_is_differentiated_to_third_order_through_batch_norm():
+    """Each process has half of x, and gets its half of the derivatives that one process gets for all of x."""
+    process = start(2, "tests/reduced.py")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and out.split() == ["1", "2", "3"], out + err
+
+
+def test_a_launcher_of_another_mpi_is_noticed():
+    done = subprocess.run(
+        [sys.executable, "-c", "from tinygan.backend import distributed; distributed.start()"],
+        env={**ENVIRONMENT, "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"},
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert "4 processes were started, and mpi4py finds 1" in done.stderr
+
+
+def test_each_process_takes_its_rows_of_the_same_random_numbers(monkeypatch):
+    whole = backend.RNG(0).normal((2 * 6, 3))  # real and fake, six images each
+    monkeypatch.setattr(distributed, "size", 3)
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "rank", rank)
+        rng = RowsRNG(backend.RNG(0))
+        rng.rows = 2
+        rows = [*range(2 * rank, 2 * rank + 2), *range(6 + 2 * rank, 6 + 2 * rank + 2)]
+        assert (rng.normal((4, 3)) == whole[rows]).all()
+
+
+def test_one_process_imports_no_mpi():
+    code = (
+        "import sys, train; from tinygan.backend import distributed\n"
+        "distributed.start(); print('mpi4py' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "False", done.stderr

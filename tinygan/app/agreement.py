@@ -1,0 +1,34 @@
+"""Several processes must stay one: the same settings, data, and weights to the bit."""
+
+import hashlib
+import json
+
+from .. import backend
+from ..backend import distributed
+from .errors import TrainingError
+
+
+def check(run, **parts) -> None:
+    """Compare the settings of a run, and the state of its parts, with those of the other processes, by their hashes.
+
+    Raises TrainingError, which names a process that differs from process 0 and the arrays in which it does.
+    """
+    if distributed.size == 1:
+        return
+    settings = {**run.settings.to_json(), "device": None}  # each process has a GPU of its own
+    digests = {"settings": _digest(json.dumps(settings).encode())}
+    for part, owner in parts.items():
+        for name, array in owner.state_dict().items():
+            digests[f"{part}.{name}"] = _digest(backend.to_host(array).tobytes())
+    first, *others = distributed.gathered(digests)
+    for number, other in enumerate(others, 1):
+        if names := [name for name in first if other.get(name) != first[name]]:
+            more = f" and {len(names) - 1} more" if names[1:] else ""
+            raise TrainingError(
+                f"process {number} differs from process 0 in {names[0]}{more}: have both the same data, program and "
+                "libraries? The last checkpoint is whole"
+            )
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
