@@ -29,7 +29,7 @@ class Batches:
         self.classes = dataset.classes if with_labels else 0
         if self.classes:
             self.one_hot = backend.to_device(np.eye(self.classes, dtype="uint8")[dataset.labels])
-        self.batch_size = batch_size
+        self.batch_size, self.per_step, self.ready = batch_size, per_step, []  # ready: the next batches of this step
         self.order = backend.xp.zeros(self.size, "int64")
         self.position = backend.xp.zeros(1, "int64")  # of the next batch in `order`
 
@@ -37,19 +37,27 @@ class Batches:
         """Shuffle for epoch 0, 1, ... and start it."""
         order = np.random.default_rng((self.seed, epoch)).permutation(self.size)
         self.order[...] = backend.to_device(order)
-        self.position[...] = 0
+        self.position[...], self.ready = 0, []
 
     def next(self):
         """Return the next batch: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
         one-hot classes (batch, classes) follow."""
+        if not self.ready:
+            self.ready = self._batches_of_a_step()
+        return self.ready.pop(0)
+
+    def _batches_of_a_step(self):
         scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # as pixels.to_float
         tables = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
-        batch = [backend.gather(table, self.order, self.position, self.batch_size, *line) for table, *line in tables]
-        self.position += self.batch_size
-        return tuple(batch)
+        n = self.batch_size * self.per_step
+        parts = [backend.gather(table, self.order, self.position, n, *line) for table, *line in tables]
+        self.position += n
+        starts = range(0, n, self.batch_size)
+        return [tuple(part[i : i + self.batch_size] for part in parts) for i in starts]
 
     def state_dict(self):
         return {"order": self.order, "position": self.position}
 
     def load_state_dict(self, saved):
+        self.ready = []
         backend.load_arrays(self.state_dict(), saved, "Batches")
