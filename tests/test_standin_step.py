@@ -21,7 +21,7 @@ CASES = [*PRESETS, "cgan with augmentation"]
 
 
 NODES = {  # of a captured step with batches of 64 images of 28 x 28, at most
-    "vanilla": 90, "lsgan": 110, "dcgan": 160, "cgan": 360, "sngan": 255, "wgan-gp": 650, "r3gan": 180,
+    "vanilla": 80, "lsgan": 86, "dcgan": 121, "cgan": 210, "sngan": 221, "wgan-gp": 464, "r3gan": 154,
 }  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def offered(device):
         elif isinstance(node, ast.Import | ast.ImportFrom):
             module = getattr(node, "module", None) or ""
             file = BACKEND / device / f"{module}.py"
-            known = offered("cpu") if module == "cpu" else functions(file) if file.exists() else {}
+            known = offered("cpu") if module.startswith("cpu") else functions(file) if file.exists() else {}
             names |= {alias.asname or alias.name: known.get(alias.name) for alias in node.names}
     return names
 

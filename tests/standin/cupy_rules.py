@@ -59,7 +59,7 @@ def run(compute, inputs=(), written=()):
     """One operation on the device. compute: () -> the result, which may be a view of `inputs`; or the operation
     writes into the arrays `written`. In a capture it is noted, to be done again on the same memory at each launch."""
     if tape is not None:
-        tape.overwritten.extend((array, array.copy()) for array in written)
+        tape.overwritten.extend((array, array.copy()) for array in written if array.flags.writeable)
     result = compute()
     if isinstance(result, tuple):
         return tuple(ndarray(part) for part in result)

@@ -272,7 +272,9 @@ def capturing():
 def cuda():
     """cupy.cuda"""
     modes = dict(streamCaptureModeGlobal=0, streamCaptureModeThreadLocal=1, streamCaptureModeRelaxed=2)
-    runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError, **modes)
+    runtime = types.SimpleNamespace(
+        getDeviceCount=lambda: 1, memGetInfo=lambda: (1 << 36, 1 << 36), CUDARuntimeError=CUDARuntimeError, **modes
+    )
     return types.SimpleNamespace(
         Device=Device, Event=Event, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
         get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,

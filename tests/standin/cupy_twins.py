@@ -66,6 +66,19 @@ def gather(grid, block, table, order, position, y, total, factor, offset, **size
     y[...] = table[order[start : start + len(y)]].astype("float32") * factor - offset
 
 
+def squared_norms(x, axis, keepdims):
+    return (x * x).sum(axis)
+
+
+def scatter(x, inner, n, start, count, y):
+    y[...] = 0
+    y.reshape(-1, n, inner)[:, start : start + count] = x.reshape(-1, count, inner)
+
+
+def interpolate(a, b, t, y):
+    y[...] = a + t * (b - a)
+
+
 def elementwise(code, grid, block, *values):
     """A kernel made of an elementwise function."""
     parameters = parameters_of(code)
@@ -75,18 +88,19 @@ def elementwise(code, grid, block, *values):
         a[target][...] = np.reshape(result, a[target].shape)
 
 
-def sums(code, grid, block, *values, COLUMNS, **sizes):
+def sums(code, grid, block, *values, COLUMNS, SLABS, **sizes):
     """A kernel of column sums."""
     a = dict(zip(parameters_of(code), values))
-    body, finish = code.split("if (down == 0 && column < COLUMNS) {")
+    body, finish = code.split("if (down == 0 && column < COLUMNS) {\n")
     stores, added = interpret(body.split("__syncthreads")[0], a, (int(a["rows"]), COLUMNS))
     for target, result in stores:
         a[target][...] = np.reshape(result, a[target].shape)
-    for i in range(grid[1]):
-        slab = slice(i * int(a["slab"]), (i + 1) * int(a["slab"]))
-        totals = {name: result[slab].sum(0) for name, result in added}
-        for target, result in interpret(f"{code.split(';')[0]};__global__ {finish}", {**a, **totals}, (COLUMNS,))[0]:
-            a[target].reshape(-1, COLUMNS)[i] = result
+    slab = -(-int(a["rows"]) // SLABS)
+    for name, result in added:
+        parts = [result[i * slab : (i + 1) * slab].sum(0) for i in range(SLABS)]
+        a[name] = np.sum(parts, 0) if SLABS > 1 else parts[0]
+    for target, result in interpret(f"{code.split(';')[0]};__global__ {finish}", a, (COLUMNS,))[0]:
+        a[target][...] = np.broadcast_to(result, a[target].shape)
 
 
 def add(code, grid, block, *values):
@@ -136,6 +150,9 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_sums": sums,
     "tinygan_add": add,
     "tinygan_gather": gather,
+    "tinygan_squared_norms": squared_norms,
+    "tinygan_scatter": scatter,
+    "tinygan_interpolate": interpolate,
 }
 INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these get the text of the kernel, which they do
 MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

@@ -48,6 +48,11 @@ def leaky_relu(x, slope):
 leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
 
+def relu(x):
+    """max(x, 0)"""
+    return leaky_relu(x, slope=0.0)
+
+
 @primitive
 def leaky_relu_grad(g, y, slope):
     """z = g where y > 0, else a g; y is a constant array        dL/dg = u where y > 0, else a u, with u = dL/dz"""

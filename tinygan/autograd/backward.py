@@ -95,7 +95,7 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
     if grad_output is None:
         if output.size != 1:
             raise ValueError(f"the output has shape {output.shape}: give grad_output=, a tensor of that shape")
-        return Tensor(backend.xp.ones_like(output.data))
+        return Tensor(backend.ones(output.shape, output.dtype))
     g = grad_output if isinstance(grad_output, Tensor) else Tensor(grad_output)
     if g.shape != output.shape:
         raise ValueError(f"grad_output has shape {g.shape}, the output {output.shape}: they must agree")

@@ -1,7 +1,7 @@
-"""Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting, sums.
+"""Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting, sums, sums of squares.
 
-All of these are linear, so each derivative is the adjoint: copied elements are summed, summed elements are copied, and
-the gradient of a slice is placed among zeros.
+All but the last are linear, so each derivative is the adjoint: copied elements are summed, summed elements are copied,
+and the gradient of a slice is placed among zeros.
 """
 
 from .. import backend
@@ -44,6 +44,13 @@ def kept_shape(x, axis) -> tuple[int, ...]:
 
 
 @primitive
+def squared_norms(x):
+    """y = |x|^2 of each image: (N, ...) -> (N,)        dL/dx = 2 g x"""
+    return backend.squared_norms(x)
+squared_norms.defvjp(lambda g, y, x: x * (2.0 * g).reshape(-1, *[1] * (x.ndim - 1)))
+
+
+@primitive
 def reshape(x, shape):
     """y = the elements of x in another shape        dL/dx = g in the shape of x"""
     return x.reshape(shape)
@@ -67,9 +74,7 @@ getitem.defvjp(lambda g, y, x, index: scatter(g, index=index, shape=x.shape))
 @primitive
 def scatter(x, index, shape):
     """y = zeros(shape), y[index] = x        dL/dx = g[index]"""
-    y = backend.xp.zeros(shape, x.dtype)
-    y[index] = x
-    return y
+    return backend.scatter(x, index, shape)
 scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
 

@@ -154,6 +154,26 @@ def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None
     _device.add_into(targets, parts)
 
 
+def scatter(x: Array, index: Any, shape: tuple) -> Array:
+    """Return an array y of zeros, but y[index] = x. index: slices, integers, None and ..."""
+    return _device.scatter(x, index, shape)
+
+
+def squared_norms(x: Array) -> Array:
+    """Return the sum of squares of each row: (N, ...) -> (N,)"""
+    return _device.squared_norms(x)
+
+
+def interpolate(a: Array, b: Array, t: Array) -> Array:
+    """Return a + t (b - a), for t of a shape that is broadcast to theirs."""
+    return _device.interpolate(a, b, t)
+
+
+def ones(shape: tuple, dtype: Any) -> Array:
+    """Return an array of ones that is not to be changed: a captured step fills it only once."""
+    return _device.ones(shape, dtype)
+
+
 def copy_into(targets: Sequence[Array], sources: Sequence[Array]) -> None:
     """Copy each source into its target."""
     add_into(targets, [[source] for source in sources])

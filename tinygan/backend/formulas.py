@@ -103,6 +103,32 @@ def divisor_gradient(g, y, b):
     return -g * y / b
 
 
+def mean_square(x, target):
+    return backend.column_sums(scaled_square, x.reshape(-1), target, 1.0 / x.size).reshape(())
+
+
+def scaled_square(x, target, factor):
+    return factor * square(x - target)
+
+
+def mean_square_gradients(g, needs_grad, y, x, target):
+    return (scaled_difference(x, g, target, 2.0 / x.size),)
+
+
+@fuse
+def scaled_difference(x, g, target, factor):
+    return (x - target) * g * factor
+
+
+def sqrt_gradients(g, needs_grad, y, x):
+    return (sqrt_gradient(g, y),)
+
+
+@fuse
+def sqrt_gradient(g, y):
+    return g / (2.0 * y)
+
+
 def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps):
     """Return mean, var, scale, shift, (C,) each, for arrays x: (..., C), gamma, beta; update the running averages.
 

@@ -40,7 +40,7 @@ def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
         raise ValueError(f"this Conv2d wants {conv.n_in} channels; got {c} and {classes} classes")
     y = conv2d(x, filters[:, :, :c], stride=conv.stride, padding=conv.padding)
     label_filters = filters[:, :, c:].reshape(*filters.shape[:2], 1, classes * conv.n_out)
-    ones = Tensor(backend.xp.ones((1, h, w, 1), x.dtype))
+    ones = Tensor(backend.ones((1, h, w, 1), x.dtype))
     response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
     response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
     return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope=1.0)

@@ -8,7 +8,7 @@ losses other than bce, D(x) is the logit. A loss of (real_logits, fake_logits), 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..autograd import Tensor, maximum, mean_softplus
+from ..autograd import Tensor, mean_softplus, mean_square, relu
 
 
 class Loss(NamedTuple):
@@ -55,12 +55,12 @@ def bce_generator_saturating(real_logits, fake_logits):
 
 def lsgan_discriminator(real_logits, fake_logits, real_label=1.0):
     """min_D  1/2 E[(D(x) - 1)^2] + 1/2 E[D(G(z))^2]        least squares, on logits (Mao et al. 2017, eq. 9)"""
-    return 0.5 * ((real_logits - real_label) ** 2).mean() + 0.5 * (fake_logits**2).mean()
+    return 0.5 * mean_square(real_logits, target=real_label) + 0.5 * mean_square(fake_logits, target=0.0)
 
 
 def lsgan_generator(real_logits, fake_logits):
     """min_G  1/2 E[(D(G(z)) - 1)^2]        the gradient grows with the distance to the target, so it does not vanish"""
-    return 0.5 * ((fake_logits - 1.0) ** 2).mean()
+    return 0.5 * mean_square(fake_logits, target=1.0)
 
 
 def hinge_discriminator(real_logits, fake_logits):
@@ -68,7 +68,7 @@ def hinge_discriminator(real_logits, fake_logits):
 
     Images that D classifies correctly by a margin of 1 no longer count.
     """
-    return maximum(1.0 - real_logits, 0.0).mean() + maximum(1.0 + fake_logits, 0.0).mean()
+    return relu(1.0 - real_logits).mean() + relu(1.0 + fake_logits).mean()
 
 
 def hinge_generator(real_logits, fake_logits):
@@ -82,7 +82,7 @@ def wasserstein_discriminator(real_logits, fake_logits):
     If |dD/dx| is at most 1 everywhere, the loss of the best D is minus the Wasserstein distance: how far, on average,
     images of one distribution must move to become the other. The gradient penalty (penalties.py) keeps |dD/dx| near 1.
     """
-    return fake_logits.mean() - real_logits.mean()
+    return (fake_logits - real_logits).mean()
 
 
 wasserstein_generator = hinge_generator  # min_G  -E[D(G(z))] is the loss of both

@@ -9,7 +9,8 @@ one image depends on the others.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..autograd import Tensor, grad, sqrt
+from .. import backend
+from ..autograd import Tensor, grad, mean_square, sqrt, squared_norms
 
 
 class Penalty(NamedTuple):
@@ -22,11 +23,11 @@ class Penalty(NamedTuple):
 def squared_gradient_norms(logits: Tensor, *images: Tensor) -> list[Tensor]:
     """|dD/dx|^2 of each image, summed over ALL its axes: (N,) for each batch of images that the logits come from
 
-    logit i depends on image i only, so one gradient of the sum of logits gives the gradients of all images.
+    logit i depends on image i only, so the gradient of the sum of logits (dsum/dlogit = 1) is that of all images.
     create_graph=True makes them differentiable, because D's loss contains them and GAN.step differentiates it again.
     """
-    gradients = grad(logits.sum(), images, create_graph=True)
-    return [(gradient * gradient).sum(tuple(range(1, gradient.ndim))) for gradient in gradients]
+    gradients = grad(logits, images, create_graph=True, grad_output=backend.ones(logits.shape, logits.dtype))
+    return [squared_norms(gradient) for gradient in gradients]
 
 
 def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
@@ -35,10 +36,9 @@ def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
     Each pair of images has one random t. The epsilon keeps the derivative of the root finite where the gradient is 0.
     """
     t = rng.uniform((len(real), *[1] * (real.ndim - 1)), real.dtype)
-    interpolates = Tensor(fake.data + t * (real.data - fake.data), requires_grad=True)
+    interpolates = Tensor(backend.interpolate(fake.data, real.data, t), requires_grad=True)
     (squared_norm,) = squared_gradient_norms(D(interpolates, *labels), interpolates)
-    norm = sqrt(squared_norm + 1e-12)
-    return ((norm - 1.0) ** 2).mean()
+    return mean_square(sqrt(squared_norm + 1e-12), target=1.0)
 
 
 def r1(D, real, fake, real_logits, fake_logits, rng, *labels):

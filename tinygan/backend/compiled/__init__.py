@@ -13,7 +13,8 @@ import logging
 
 import numba
 
-from ..cpu import RNG, AsyncCopy, add_into, capture, gather, start, tf32, to_device, to_host, xp
+from ..cpu import RNG, AsyncCopy, capture, ones, start, tf32, to_device, to_host, xp
+from ..cpu.fusion import add_into, gather, interpolate, scatter, squared_norms
 from . import cache  # before the modules with loops: it chooses where their code is stored
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import column_sums, fuse, mean_and_variance

@@ -3,7 +3,7 @@
 import numpy as xp
 
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d, im2col
-from .fusion import add_into, column_sums, finish, fuse, gather, mean_and_variance
+from .fusion import add_into, column_sums, finish, fuse, gather, interpolate, mean_and_variance, scatter, squared_norms
 from .products import matmul
 from .random import RNG
 
@@ -18,6 +18,11 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
+
+
+def ones(shape, dtype):
+    """See backend.ones."""
+    return xp.ones(shape, dtype)
 
 
 class AsyncCopy:

@@ -53,6 +53,23 @@ def add_into(targets, parts):
             target += other
 
 
+def scatter(x, index, shape):
+    """See backend.scatter."""
+    y = numpy.zeros(shape, x.dtype)
+    y[index] = x
+    return y
+
+
+def squared_norms(x):
+    """See backend.squared_norms."""
+    return (x * x).reshape(len(x), -1).sum(1)
+
+
+def interpolate(a, b, t):
+    """See backend.interpolate."""
+    return a + t * (b - a)
+
+
 def gather(table, order, position, n, factor, offset):
     """See backend.gather."""
     start = int(position[0])

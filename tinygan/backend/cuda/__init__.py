@@ -2,7 +2,7 @@
 
 A training step is a few hundred kernels of a few microseconds each. Launching one from Python takes longer than that,
 so a step is captured once and replayed as one graph (graph.py). CuPy's matrix products cannot be captured; ours can
-(blas.py). kernels.py: patches. fusion.py: elementwise functions and sums. random.py: noise that changes at each replay.
+(blas.py). kernels.py: patches. fusion.py, sums.py: elementwise functions. random.py: noise, new at each replay.
 """
 
 import numpy as np
@@ -19,11 +19,14 @@ except ImportError as error:
     ) from None
 
 from ..patches import patch_grid
+from .arrays import interpolate, scatter, squared_norms
 from .blas import matmul, tf32
-from .fusion import add_into, column_sums, fuse, mean_and_variance
+from .fusion import add_into, fuse
 from .graph import capture
+from .kept import keep_patches, kept_patches, ones
 from .kernels import col2im, gather, im2col
 from .random import RNG
+from .sums import column_sums, mean_and_variance
 
 
 def start(index):
@@ -82,7 +85,7 @@ class AsyncCopy:
 def conv2d(x, w, stride, padding):
     """y = patches(x) w"""
     grid = patch_grid(x.shape[1:3], w.shape[:2], stride, padding)
-    patches = im2col(x, w.shape[:2], stride, padding)
+    patches = keep_patches(x, im2col(x, w.shape[:2], stride, padding), w.shape[:2], stride, padding)
     return matmul(patches, w.reshape(-1, w.shape[3])).reshape(len(x), *grid, w.shape[3])
 
 
@@ -94,5 +97,7 @@ def conv_transpose2d(g, w, size, stride, padding):
 
 def conv2d_weight_grad(x, g, kernel, stride, padding):
     """w = patches(x)^T g"""
-    patches = im2col(x, kernel, stride, padding)
+    patches = kept_patches(x, kernel, stride, padding)
+    if patches is None:
+        patches = im2col(x, kernel, stride, padding)
     return matmul(patches.T, g.reshape(-1, g.shape[3])).reshape(*kernel, x.shape[3], g.shape[3])

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 import cupy as xp
 
 from .. import distributed
+from .kept import Kept
 
 WARM_UP = 2  # calls before the capture: the first compiles kernels, the second finds all its memory in the pool
 ATTEMPTS = 3  # to capture
@@ -35,15 +36,16 @@ class Captured:
     def __init__(self, function):
         self.function, self.calls, self.graph = function, 0, None
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
+        self.kept = Kept()
         self.launched = []  # the stream of the last replay
-        weakref.finalize(self, release, self.pool, self.launched)
+        weakref.finalize(self, release, self.pool, self.launched, self.kept.constants)
 
     def __call__(self):
         if self.graph is None and self.calls >= WARM_UP:
             self.graph = self.record()
         if self.graph is None:
             with self.aside():
-                self.function()
+                self.kept.run(self.function)
             self.calls += 1
             return
         self.launched[:] = [xp.cuda.get_current_stream()]
@@ -67,7 +69,7 @@ class Captured:
         with self.aside(), nothing_released():
             self.stream.begin_capture()
             try:
-                self.function()
+                self.kept.run(self.function)
             except BaseException:
                 with suppress(xp.cuda.runtime.CUDARuntimeError):  # it may be invalid by now; the cause is what counts
                     self.stream.end_capture()
@@ -82,17 +84,18 @@ class Captured:
         return None
 
 
-_dropped: list = []  # pools of graphs that are launched no more, each with the stream of the last replay
+_dropped: list = []  # of graphs that are launched no more: the pool, the stream of the last replay, the constants
 _capturing = False
 
 
-def release(pool, launched):
+def release(pool, launched, constants):
     """Free the memory of a graph that is launched no more, after its last replay; not within a capture."""
-    _dropped.append((pool, launched))
+    _dropped.append((pool, launched, constants))
     while _dropped and not _capturing:
-        pool, launched = _dropped.pop()
+        pool, launched, constants = _dropped.pop()
         for stream in launched:
             stream.synchronize()
+        constants.clear()
         pool.free_all_blocks()
 
 

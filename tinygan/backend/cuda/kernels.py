@@ -45,13 +45,14 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
     const int h = rest % H;
     const Index n = rest / H;
     Channels sum = Channels();
-    for (int u = (h + PH) % SH; u < KH && u <= h + PH; u += SH) {  // where the filter lies so that it covers h
-        const int oh = (h + PH - u) / SH;
-        if (oh >= OH) continue;
-        for (int v = (w + PW) % SW; v < KW && v <= w + PW; v += SW) {
-            const int ow = (w + PW - v) / SW;
-            if (ow >= OW) continue;
-            const Channels one = columns[((((n * OH + oh) * OW + ow) * KH + u) * KW + v) * C + c];
+    #pragma unroll
+    for (int a = 0; a < (KH + SH - 1) / SH; a++) {  // loops of a fixed length: no load waits for another
+        const int u = (h + PH) % SH + a * SH, oh = (h + PH - u) / SH;  // where the filter lies so that it covers h
+        #pragma unroll
+        for (int b = 0; b < (KW + SW - 1) / SW; b++) {
+            const int v = (w + PW) % SW + b * SW, ow = (w + PW - v) / SW;
+            const bool covers = u < KH && u <= h + PH && oh < OH && v < KW && v <= w + PW && ow < OW;
+            const Channels one = covers ? columns[((((n * OH + oh) * OW + ow) * KH + u) * KW + v) * C + c] : Channels();
             for (int lane = 0; lane < LANES; lane++) sum.lane[lane] += one.lane[lane];
         }
     }

@@ -5,6 +5,8 @@ import functools
 import cupy as xp
 import numpy as np
 
+from .kept import at_end
+
 # Philox 4x32-10 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3): ten rounds that turn a counter and
 # a key into random bits. Counter: (i, 0, low and high word of the draw's number). Each element takes a call of its own.
 PHILOX = r"""
@@ -39,9 +41,11 @@ class RNG:
     """Seeded random numbers: a key, and a count of draws that lives on the device, so a captured draw can be replayed
     and is another one each time. State: two arrays."""
 
+    AHEAD = 16  # numbers of draws on the device, so that a captured step of so many draws counts them once
+
     def __init__(self, seed):
         self.key = xp.asarray(np.random.SeedSequence(seed).generate_state(2))
-        self.draws = xp.zeros(1, "uint64")
+        self.numbers, self.drawn = xp.arange(self.AHEAD, dtype="uint64"), 0  # of the next draws; how many were used
 
     def normal(self, shape, dtype="float32"):
         """N(0, 1)."""
@@ -52,15 +56,23 @@ class RNG:
         return self._draw("uniform", shape, dtype)
 
     def _draw(self, name, shape, dtype):
-        numbers = kernel(name)(self.draws, self.key, xp.empty(shape, dtype))
-        self.draws += 1
+        numbers = kernel(name)(self.numbers[self.drawn :], self.key, xp.empty(shape, dtype))
+        self.drawn += 1
+        if self.drawn == self.AHEAD:
+            self._count()
+        else:
+            at_end(id(self), self._count)
         return numbers
 
+    def _count(self):
+        self.numbers += self.drawn
+        self.drawn = 0
+
     def state_dict(self):
-        return {"key": self.key, "draws": self.draws}
+        return {"key": self.key, "draws": self.numbers[:1]}
 
     def load_state_dict(self, saved):
         if saved.keys() != {"key", "draws"}:
             raise ValueError("the saved random state is not one of device cuda; resume on the device that saved it")
         self.key[...] = xp.asarray(saved["key"])
-        self.draws[...] = xp.asarray(saved["draws"])
+        self.numbers[...] = xp.asarray(saved["draws"]) + xp.arange(self.AHEAD, dtype="uint64")

@@ -1,0 +1,111 @@
+"""What a captured step keeps (backend/cuda/kept.py), and the small kernels of backend/cuda/arrays.py.
+
+pytest --device standin, or --device cuda
+"""
+
+import numpy as np
+import pytest
+
+from tinygan import backend
+
+if backend.device == "cpu":
+    pytest.skip("needs --device standin or cuda", allow_module_level=True)
+from tinygan.backend.cuda import kept, random
+
+GEOMETRY = (3, 3), (1, 1), (1, 1)  # kernel, stride, padding
+
+
+def images(seed=0):
+    return backend.to_device(np.random.default_rng(seed).standard_normal((2, 4, 4, 2)).astype("float32"))
+
+
+def filters():
+    return backend.to_device(np.ones((3, 3, 2, 1), "float32"))
+
+
+def weight_grad(x):
+    g = backend.to_device(np.ones((2, 4, 4, 1), "float32"))
+    return backend.to_host(backend.conv2d_weight_grad(x, g, *GEOMETRY))
+
+
+def test_outside_of_a_captured_step_changed_images_have_new_patches():
+    x = images()
+    backend.conv2d(x, filters(), *GEOMETRY[1:])
+    x[...] = images(1)
+    np.testing.assert_array_equal(weight_grad(x), weight_grad(images(1)))
+
+
+def test_a_captured_step_makes_the_patches_of_living_images_once(monkeypatch):
+    made, make = [], backend._device.im2col
+    monkeypatch.setattr(backend._device, "im2col", lambda *args: made.append(1) or make(*args))
+
+    def step():
+        x = images()
+        backend.conv2d(x, filters(), *GEOMETRY[1:])
+        first = weight_grad(x)
+        assert len(made) == 1 and (first == weight_grad(x)).all()
+        backend.conv2d(x, filters(), (2, 2), (1, 1))  # patches of another geometry are others
+        assert len(made) == 2 and len(step.kept.patches) == 2
+        del x
+        assert not step.kept.patches
+
+    step.kept = kept.Kept()
+    space = step.kept.space
+    step.kept.run(step)
+    assert step.kept.space == space
+
+
+def test_patches_that_are_too_large_are_not_kept():
+    def step():
+        x = images()
+        backend.conv2d(x, filters(), *GEOMETRY[1:])
+        assert not few.patches
+
+    few = kept.Kept()
+    few.space = 100
+    few.run(step)
+
+
+def test_constants_are_filled_by_the_first_call_of_a_captured_step():
+    arrays, step = [], kept.Kept()
+    for _ in range(2):
+        step.run(lambda: arrays.append(backend.ones((2, 1), "float32")))
+    assert arrays[0] is arrays[1] and backend.to_host(arrays[0]).tolist() == [[1], [1]]
+    assert backend.ones((2, 1), "float32") is not backend.ones((2, 1), "float32")
+
+
+def test_noise_of_a_captured_step_goes_on_where_the_last_one_stopped():
+    draws = random.RNG.AHEAD + 3
+
+    def step():
+        for y in drawn:
+            y[...] = captured.uniform((5,))
+
+    eager, captured = backend.RNG(0), backend.RNG(0)
+    drawn, call = [backend.xp.zeros(5, "float32") for _ in range(draws)], backend.capture(step)
+    for _ in range(4):
+        call()
+        for y in drawn:
+            np.testing.assert_array_equal(backend.to_host(y), backend.to_host(eager.uniform((5,))))
+    assert backend.to_host(captured.state_dict()["draws"]) == 4 * draws
+
+
+@pytest.mark.parametrize("index", [
+    np.s_[1:3], np.s_[:, 1:], np.s_[:, :, 2:3], np.s_[...], np.s_[..., 1:], np.s_[:, ::2], np.s_[1], np.s_[:, -2], (),
+    np.s_[None, 1:2], np.s_[-2:], np.s_[0:0],
+])  # fmt: skip
+def test_a_scattered_part_is_numpys(index):
+    shape = (4, 3, 5)
+    part = np.random.default_rng(0).standard_normal(np.zeros(shape)[index].shape)
+    expected = np.zeros(shape)
+    expected[index] = part
+    y = backend.scatter(backend.to_device(part), index, shape)
+    np.testing.assert_array_equal(backend.to_host(y), expected)
+
+
+def test_norms_and_interpolations_are_numpys():
+    rng = np.random.default_rng(0)
+    a, b, t = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 4, 2)), rng.random((3, 1, 1))
+    on_device = [backend.to_device(x) for x in (a, b, t)]
+    np.testing.assert_allclose(backend.to_host(backend.squared_norms(on_device[0])), (a**2).sum((1, 2)))
+    np.testing.assert_allclose(backend.to_host(backend.interpolate(*on_device)), a + t * (b - a))

@@ -1,0 +1,53 @@
+"""Small operations on whole arrays that would take CuPy two or three kernels, as one kernel each."""
+
+import functools
+import math
+
+import cupy as xp
+
+SCATTER = """
+    // x: (..., count, inner) -> y: (..., n, inner), which is zero but from `start` on
+    const long long j = i / inner % n - start;
+    y = j >= 0 && j < count ? x[(i / (inner * n) * count + j) * inner + i % inner] : T(0);
+"""
+
+
+@functools.cache
+def scatter_kernel():
+    return xp.ElementwiseKernel(
+        "raw T x, int64 inner, int64 n, int64 start, int64 count", "T y", SCATTER, "tinygan_scatter"
+    )
+
+
+@functools.cache
+def norms_kernel():
+    return xp.ReductionKernel("T x", "T y", "x * x", "a + b", "y = a", "0", "tinygan_squared_norms")
+
+
+@functools.cache
+def interpolation_kernel():
+    return xp.ElementwiseKernel("T a, T b, T t", "T y", "y = a + t * (b - a)", "tinygan_interpolate")
+
+
+def scatter(x, index, shape):
+    """See backend.scatter. One kernel for consecutive parts of one axis."""
+    y = xp.empty(shape, x.dtype)
+    *before, last = index if isinstance(index, tuple) and index else (index,)
+    axis = len(before)
+    if x.size and x.ndim == y.ndim and isinstance(last, slice) and all(i == slice(None) for i in before):
+        start, _, step = last.indices(shape[axis])
+        if step == 1:
+            return scatter_kernel()(x, math.prod(shape[axis + 1 :]), shape[axis], start, x.shape[axis], y)
+    y.fill(0)
+    y[index] = x
+    return y
+
+
+def squared_norms(x):
+    """See backend.squared_norms. One kernel."""
+    return norms_kernel()(x.reshape(len(x), -1), axis=1)
+
+
+def interpolate(a, b, t):
+    """See backend.interpolate. One kernel."""
+    return interpolation_kernel()(a, b, t)

@@ -1,0 +1,171 @@
+"""Sums of the columns of elementwise functions, each in one kernel, with a function of the sums at its end."""
+
+import functools
+import inspect
+import math
+
+import cupy as xp
+import numpy as np
+
+from ... import backend
+from .expression import trace
+from .fusion import THREADS, arguments, columns_of, inputs, kinds_of, program_of, writable
+from .kept import counters
+
+BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
+ROWS = 16  # read by each thread of a sum at least
+
+SUMS = """
+// sums of the columns of an elementwise function: (rows, COLUMNS) -> (COLUMNS,). A block takes ACROSS columns of one of
+// SLABS slabs of rows, DOWN rows at a time, and then adds up its DOWN sums of each column by halves
+extern "C" __global__ void tinygan_sums({parameters}, int rows) {{
+    __shared__ Real partial[DOWN][ACROSS];
+    const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
+    const int column = blockIdx.x * ACROSS + across;
+    const int slab = (rows + SLABS - 1) / SLABS, first = blockIdx.y * slab, end = min(first + slab, rows);
+    {zeros}
+    if (column < COLUMNS)
+        #pragma unroll 4
+        for (int row = first + down; row < end; row += DOWN) {{
+            const Index i = (Index)row * COLUMNS + column;
+            {loads}
+            {lines}
+            {stores}
+        }}
+    {reductions}
+    {slabs}
+    if (down == 0 && column < COLUMNS) {{
+        {finish}
+    }}
+}}
+"""
+SLABS = """
+    // the last block of these columns to arrive here adds up the sums of all slabs, always in the same order
+    __shared__ bool last;
+    if (down == 0 && column < COLUMNS) {{ {stores} }}
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) last = atomicAdd(&arrived[blockIdx.x], 1u) == SLABS - 1;
+    __syncthreads();
+    if (!last) return;
+    __threadfence();
+    if (threadIdx.x == 0) arrived[blockIdx.x] = 0;
+    {zeros}
+    if (column < COLUMNS)
+        for (int y = down; y < SLABS; y += DOWN) {{ {adds} }}
+    {reductions}
+"""
+REDUCTION = """
+    __syncthreads();
+    partial[down][across] = sum{k};
+    for (int half = DOWN / 2; half > 0; half /= 2) {{
+        __syncthreads();
+        if (down < half) partial[down][across] += partial[down + half][across];
+    }}
+    __syncthreads();
+    total{k} = partial[0][across];
+"""
+
+
+def column_sums(function, *args, out=None, then=None):
+    """See backend.column_sums. One kernel."""
+    results = sums(function, args, out, then)
+    return results if len(results) > 1 else results[0]
+
+
+def sums(function, args, out=None, then=None):
+    """Return the column sums of each result of a function, (C,) each. out, then: see backend.column_sums.
+
+    Many rows are divided into slabs, for more blocks. The last block to finish adds up the sums of the slabs.
+    """
+    shape, dtype, kinds = kinds_of(args)
+    columns = columns_of(shape)
+    rows, across = math.prod(shape) // columns, 1
+    while across < min(columns, 32):
+        across *= 2
+    wide, down = -(-columns // across), THREADS // across  # blocks side by side, rows at a time
+    slabs = max(1, min(BLOCKS // wide, rows // (ROWS * down), 64))
+    sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns, SLABS=slabs)
+    last, more, outs = (then.func, then.args, then.keywords["out"]) if then else (None, (), ())
+    more_kinds = "".join("s" if not isinstance(a, xp.ndarray) else "n" if a.size == 1 else "r" for a in more)
+    program, count = _summing(function, kinds, dtype, out is not None, last, more_kinds, **sizes)
+    results = outs or [xp.empty(columns, dtype) for _ in range(count)]
+    values = (*arguments(args, kinds, dtype), *(() if out is None else (writable(out),)))
+    values += (*arguments(more, more_kinds, dtype), *map(writable, results))
+    if slabs > 1:
+        values += xp.empty((count, slabs, columns), dtype), counters(BLOCKS)
+    program((wide, slabs), (THREADS,), (*values, np.int32(rows)))
+    return list(results)
+
+
+def mean_and_variance(x, then=None):
+    """See backend.mean_and_variance. One pass: the sums of x - s and of its squares, with the first row of x as s.
+
+    var = E(x - s)^2 - (mean - s)^2 loses few digits, because s is a value of x and not, say, 0 (Chan et al. 1983).
+    """
+    columns = columns_of(x.shape)
+    first = xp.ascontiguousarray(x).reshape(-1, columns)[0]
+    then = then or functools.partial(_both, out=(xp.empty(columns, x.dtype), xp.empty(columns, x.dtype)))
+    function = _after_moments(inspect.unwrap(then.func))
+    moments = functools.partial(function, first, columns / x.size, *then.args, **then.keywords)
+    return sums(_powers, (x, first), None, moments)
+
+
+def _powers(x, s):
+    return x - s, (x - s) * (x - s)
+
+
+def _both(mean, var):
+    return mean, var
+
+
+@functools.cache
+def _after_moments(function):
+    """Return `function`, a function of mean and variance, as one of the sums of _powers."""
+
+    def after(s, share, *args):
+        *args, total, squares = args
+        mean = total * share
+        return function(*args, s + mean, backend.xp.maximum(squares * share - mean * mean, 0.0))
+
+    return after
+
+
+@functools.cache
+def _summing(*what, **sizes):
+    source, count = sums_source(*what, **sizes)
+    return xp.RawKernel(source, "tinygan_sums"), count
+
+
+def sums_source(function, kinds, dtype, stores, then, more_kinds, **sizes):
+    """Return the source of the kernel, and how many results the function has.
+
+    stores: whether the first result is stored. then: the function that gets the sums after further arguments, or None.
+    """
+    parameters, loads, names = inputs(kinds, "column")
+    lines, results = trace(inspect.unwrap(function), names)
+    each = range(len(results))
+    totals = [f"total{k}" for k in each]
+    more, more_loads, more_names = inputs(more_kinds, "column", "b")
+    last_lines, last = trace(inspect.unwrap(then), [*more_names, *totals], "w") if then else ([], totals)
+    parameters += ["Real* y0"] * stores + more + [f"Real* sums{k}" for k in range(len(last))]
+    slabs, where = "", "({k} * SLABS + {y}) * COLUMNS + column"
+    if sizes["SLABS"] > 1:
+        parameters += ["volatile Real* parts", "unsigned int* arrived"]
+        slabs = SLABS.format(
+            stores=" ".join(f"parts[{where.format(k=k, y='blockIdx.y')}] = total{k};" for k in each),
+            zeros=" ".join(f"sum{k} = 0;" for k in each),
+            adds=" ".join(f"sum{k} += parts[{where.format(k=k, y='y')}];" for k in each),
+            reductions="".join(REDUCTION.format(k=k) for k in each),
+        )
+    source = SUMS.format(
+        parameters=", ".join(parameters),
+        zeros=" ".join(f"Real sum{k} = 0, total{k};" for k in each),
+        loads=loads,
+        lines="\n            ".join(lines),
+        stores=" ".join([f"y0[i] = {results[0]};"] * stores + [f"sum{k} += {r};" for k, r in enumerate(results)]),
+        reductions="".join(REDUCTION.format(k=k) for k in each),
+        slabs=slabs,
+        finish="\n        ".join([more_loads, *last_lines, *(f"sums{k}[column] = {r};" for k, r in enumerate(last))]),
+    )
+    return program_of(source, dtype, "long long", **sizes), len(results)
