@@ -111,16 +111,11 @@ def concatenate(*xs, axis):
     return ag.concatenate(*xs, axis=axis)
 
 
-def maximum(*xs):
-    need(len(xs) == 2)
-    return ag.maximum(*xs)
-
-
 OPERATORS = {
     "Add": ag.add, "BatchNormalization": batch_norm, "Concat": concatenate, "Conv": conv,
     "ConvTranspose": conv_transpose, "Div": ag.divide, "Exp": ag.exp, "Expand": expand, "Flatten": flatten,
     "Gemm": gemm, "LeakyRelu": lambda x, alpha=0.01: ag.leaky_relu(x, slope=alpha), "Log": ag.log, "MatMul": matmul,
-    "Max": maximum, "Mul": ag.multiply, "Neg": ag.negative, "Pow": power, "Reciprocal": lambda x: x**-1,
+    "Mul": ag.multiply, "Neg": ag.negative, "Pow": power, "Reciprocal": lambda x: x**-1,
     "ReduceMean": reduced("mean"), "ReduceSum": reduced("sum"), "Relu": layers.ReLU(), "Reshape": reshape,
     "Sigmoid": ag.sigmoid, "Softplus": ag.softplus, "Sqrt": ag.sqrt, "Sub": ag.subtract, "Tanh": ag.tanh,
     "Transpose": lambda x, perm=None: x.transpose(*(perm or range(x.ndim)[::-1])),

@@ -114,7 +114,6 @@ def cat(xs, dim=0):
 
 OPERATIONS = {  # name in PyTorch: the same with tinygan's operations
     "add": binary(ag.add), "sub": binary(ag.subtract), "mul": binary(ag.multiply), "div": binary(ag.divide),
-    "maximum": binary(ag.maximum),
     "square": lambda x: x**2, "reciprocal": lambda x: x**-1, "rsqrt": lambda x: x**-0.5,
     "neg": unary(ag.negative), "exp": unary(ag.exp), "log": unary(ag.log),
     "sqrt": unary(ag.sqrt), "tanh": unary(ag.tanh), "sigmoid": unary(ag.sigmoid), "nn.functional.softplus": softplus,
