@@ -156,7 +156,7 @@ def gallery(rows):
 
 def this_machine():
     model = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), "a CPU")
-    return f"{threads.THREADS} threads of {model} ({platform.machine()})"
+    return f"{threads.THREADS} thread{'s' * (threads.THREADS > 1)} of {model} ({platform.machine()})"
 
 
 def cells(numbers, multiple):

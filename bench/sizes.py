@@ -64,7 +64,9 @@ def main():
         sizes = f"{r['G'] / 1e6:.2f} M, {r['D'] / 1e6:.2f} M"
         size = " x ".join(map(str, shape))
         lines.append(f"| {size} | {sizes} | {1000 * r['step']:.1f} | {1 / r['step']:.0f} | {r['megabytes']:.0f} |")
-    where = f"The preset {DEFAULT}, batches of {r['batch']}, {r['threads']} threads. {machine()}."
+    where = (
+        f"The preset {DEFAULT}, batches of {r['batch']}, {r['threads']} thread{'s' * (r['threads'] > 1)}. {machine()}."
+    )
     text = "\n".join([*lines, "", f"{where} Written by `bench/sizes.py`.", ""])
     print(text)
     readme.write("sizes", text)
