@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 
-
 SENTENCE = b"one of the processes has died, so all end. The last checkpoint is whole: --resume goes on with it\n"
 
 
