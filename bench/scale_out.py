@@ -1,7 +1,8 @@
 """A step of dcgan on one process and on two, beside PyTorch's DistributedDataParallel; and a model of many GPUs.
 
-    python bench/scale_out.py            measure, and write bench/results/scale_out.json and scale_out.md
-    python bench/scale_out.py --model    only write the model again, from the measured sizes of the exchanges
+    python bench/scale_out.py                  measure, and write bench/results/scale_out.json and scale_out.md
+    python bench/scale_out.py --only PyTorch   measure these sides again
+    python bench/scale_out.py --model          only write the model again, from the measured sizes of the exchanges
 
 Two processes with one thread each, and one process with one and two. DistributedDataParallel exchanges through gloo. It
 has no BatchNorm of the whole batch on the CPU (SyncBatchNorm needs CUDA), so its steps exchange less than ours, and do
@@ -37,7 +38,7 @@ def timed(step, count, before=2):
         started = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - started)
-    return round(1000 * statistics.median(seconds[before:]), 2)
+    return round(1000 * statistics.median(seconds[before:]), 4)
 
 
 def tinygan_side(threads):
@@ -183,6 +184,8 @@ def tables(found):
     for batch in batches:
         lines.append(f"| {batch} | " + " | ".join(f"{side['ms'][str(batch)]:.1f}" for side in sides.values()) + " |")
     two = sides["tinygan, 2 processes"]
+    if missing := [side for side in SIDES if side not in sides]:
+        lines += ["", f"Not measured on an undisturbed machine, and left out: {'; '.join(missing)}."]
     lines += ["", "What a step on two processes exchanges, with the time of waiting for the other process:", ""]
     lines += ["| batch | sums | bytes | ms | share of the step |", "| --- | --- | --- | --- | --- |"]
     for batch in batches:
@@ -218,6 +221,7 @@ def tables(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="store_true", help="do not measure")
+    parser.add_argument("--only", default="", help="measure only the sides with this in their names")
     for name in ("--side", "--meeting", "--rank"):
         parser.add_argument(name, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -229,7 +233,10 @@ def main():
     if not args.model:
         from step import machine
 
-        found = {"machine": machine(), "sides": {side: measure(side) for side in SIDES}}
+        before = json.loads(RESULTS.read_text())["sides"] if args.only else {}
+        measured = {side: measure(side) for side in SIDES if args.only in side}
+        sides = {side: {**before, **measured}[side] for side in SIDES if side in {**before, **measured}}
+        found = {"machine": machine(), "sides": sides}
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     text = tables(json.loads(RESULTS.read_text()))
     RESULTS.with_suffix(".md").write_text(text)

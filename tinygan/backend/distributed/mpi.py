@@ -36,7 +36,7 @@ class World:
         neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # on this machine
         self.local_rank, mine = neighbours.rank, threads.cores()
         self.sharing = sum(bool(mine & theirs) for theirs in neighbours.allgather(mine))
-        pids = dict(neighbours.allgather((self.rank, os.getpid())))
+        pids = neighbours.allgather(os.getpid())
         watches = self.local_rank == 0 and hasattr(os, "pidfd_open")
         self.watch = watchdog.Watch(pids) if watches else None
 

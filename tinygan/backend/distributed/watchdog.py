@@ -12,32 +12,31 @@ import signal
 import subprocess
 import sys
 
+SENTENCE = b"one of the processes has died, so all end. The last checkpoint is whole: --resume goes on with it\n"
+
 
 class Watch:
-    """Watches the processes {rank: pid} until `stop`. If one dies, prints a sentence and kills the others."""
+    """Watches processes, by their pids, until `stop`. If one dies, prints a sentence and kills the others.
+
+    The sentence does not say which: the launcher may have killed others by then, and these may have ended first.
+    """
 
     def __init__(self, pids):
-        words = [f"{rank}:{pid}" for rank, pid in pids.items()]
-        command = [sys.executable, "-I", "-S", __file__, *words]  # -I -S: starts quickly
+        command = [sys.executable, "-I", "-S", __file__, *map(str, pids)]  # -I -S: starts quickly
         self.program = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def stop(self):
         self.program.communicate(b"stop")
 
 
-def main(words):
-    pids = {int(rank): int(pid) for rank, pid in (word.split(":") for word in words)}
-    files = {os.pidfd_open(pid): rank for rank, pid in pids.items()}
+def main(pids):
     poll = select.poll()
-    for file in (0, *files):
+    for file in (0, *map(os.pidfd_open, pids)):
         poll.register(file, select.POLLIN)
-    ready = [file for file, _ in poll.poll()]
-    if 0 in ready and os.read(0, 4):
+    if 0 in dict(poll.poll()) and os.read(0, 4):  # "stop"; nothing, if the process that started this has died
         return
-    dead = [files[file] for file in ready if file] or [min(pids)]  # only that of stdin: the process that started this
-    sentence = f"process {dead[0]} has died, so all end. The last checkpoint is whole: --resume goes on with it\n"
-    os.write(2, sentence.encode())
-    for pid in pids.values():
+    os.write(2, SENTENCE)
+    for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -45,4 +44,4 @@ def main(words):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main([int(word) for word in sys.argv[1:]])
