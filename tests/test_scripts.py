@@ -181,7 +181,7 @@ def test_a_conditional_run_draws_the_digit_that_is_asked_for(labelled, tmp_path)
 def test_a_toy_world_ends_with_its_score_and_an_animation(tmp_path):
     from PIL import Image
 
-    done = train("--preset", "r3gan", "--data", "ring", "--max-steps", 410, "--out", tmp_path / "r")
+    done = train("--preset", "r3gan", "--data", "ring", "--max-steps", 60, "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     assert "of 8 modes covered" in done.stdout and "good samples" in done.stdout
     with Image.open(tmp_path / "r" / "progress.gif") as gif:
