@@ -50,7 +50,7 @@ def train(args) -> int:
         say(f"watch    {watch.serve(run, training)}")
 
     while True:
-        if step in pauses:  # draw after saving, so that a run that is killed here draws again when it is resumed
+        if step in pauses:  # this step was saved; a run that is killed while it draws draws again when it is resumed
             outputs.update(step)
         if step >= last or stop():
             break
@@ -67,7 +67,7 @@ def train(args) -> int:
                     log.request(step)
                     log.collect(bar)
                     if distributed.largest(not log.finite or log.seconds() > schedule.SAVE_EVERY):
-                        break
+                        break  # of all processes; after saving, training goes on to the same pause
             log.collect(bar, wait=True)
         if not (log.finite and training.is_finite()):
             raise not_finite(run, dataset, step)

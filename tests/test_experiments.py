@@ -8,11 +8,14 @@ import pytest
 from commands import ROOT
 from idx_files import idx, write
 
-from tinygan import backend
+from tinygan import backend, check_grads
+from tinygan.autograd import PRIMITIVES
 from tinygan.metrics import classifier
 
 sys.path.insert(0, str(ROOT / "bench"))
 import experiments
+
+PRIMITIVES.pop("moved")  # of the script: checked here, and not among the primitives of the engine
 
 CHANGES = [
     "",
@@ -54,3 +57,9 @@ def test_the_change_of_ds_learning_rate_holds_in_the_schedule(folder):
     training = experiments.build(args, experiments.data.load(folder), ())
     G_lr, D_lr = training.schedule.T
     assert D_lr == pytest.approx(2 * G_lr) and G_lr[0] > G_lr[-1] > 0
+
+
+def test_the_derivative_of_moved_images_is_right():
+    down, right = backend.to_device(np.array([1, -2])), backend.to_device(np.array([0, 3]))
+    images = np.random.default_rng(0).standard_normal((2, 4, 3, 2))
+    check_grads(lambda x: experiments.moved(x, down=down, right=right), [images])

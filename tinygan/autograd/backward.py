@@ -37,7 +37,7 @@ def grad(
         while order:
             tensor = order.pop()  # results before their arguments: all parts of its gradient are there
             (g,) = _sums([parts.pop(id(tensor))])
-            if id(tensor) in wanted:
+            if id(tensor) in wanted:  # an input may lie inside the graph
                 parts[id(tensor)] = [g]
             tensor.node.check_versions(tensor)
             for x, dx in tensor.node.gradients(g, tensor, on_path):
@@ -60,7 +60,8 @@ def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -
     A primitive that computes a formula in one pass gets its derivatives in this way from the formula.
     """
     create_graph = is_recording()
-    with record(True):  # with new tensors, at which `grad` stops; where it may be differentiated again, connected ones
+    with record(True):
+        # New tensors, at which `grad` stops. For a further derivative they are copies with a node, made by reshape.
         args = [x.reshape(x.shape) if create_graph else x.detach() for x in args]
         for x in args:
             x.requires_grad = True

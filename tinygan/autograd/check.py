@@ -27,7 +27,7 @@ def check_grads(
 
     function: Tensors -> one Tensor, made of primitives, the same result at each call. inputs: arrays or numbers x,
     more than step * max(1, |x|) away from kinks. A derivative d passes if it is within tolerance * (1 + |d|) of the
-    finite difference. Raises GradientError, which names order, argument, index, both values and the seed; ValueError
+    finite difference. Raises GradientError, which names order, argument, seed, and a wrong element's values; ValueError
     for a function that is random or not finite.
     """
     rng = np.random.default_rng(seed)

@@ -48,7 +48,7 @@ class Node(NamedTuple):
     versions: tuple  # the version of each tensor argument when it was used
 
     def check_versions(self, y: Tensor) -> None:
-        """Raise RuntimeError if an argument, or the result y, was updated in place since it was computed."""
+        """Raise RuntimeError if an argument was updated in place after this use, or the result y since it was made."""
         if y.version or self.versions != versions(self.args):
             raise RuntimeError(
                 f"an argument or the result of {self.primitive.__name__} was updated in place after it was used: "
@@ -138,7 +138,9 @@ class Tensor:
     def __getitem__(self, index) -> Tensor:
         """x[index] for slices, Python integers, None and ...; raises TypeError for other kinds."""
         parts = index if isinstance(index, tuple) else (index,)
-        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # each picks an element once
+        if not all(
+            isinstance(i, (slice, int, type(None), type(...))) for i in parts
+        ):  # no element is picked twice, so scatter needs no sum
             raise TypeError(f"a Tensor is indexed with slices, Python integers, None and ...; got {index!r}")
         return shapes.getitem(self, index=index)
 
@@ -194,7 +196,7 @@ class Primitive:
         self.joint_vjp = joint_vjp
 
     def def_fused_vjp(self, fused_vjp: Callable[..., Any]) -> None:
-        """Define the gradients again, on arrays, for use where no further derivative is taken: backend/formulas.py.
+        """Define faster gradients, on arrays, for use where no further derivative is taken (see backend/formulas.py).
 
         Called like a joint vjp, with arrays. It returns arrays, or NotImplemented for arguments it does not handle.
         """

@@ -71,8 +71,8 @@ class GAN:
         return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
 
     def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return D's logits, in one pass. With BatchNorm the logit of a fake image would then depend on the real ones,
-        which G's phase does not have beside its fakes: then D makes two passes."""
+        """Return D's logits of real and of fake images. Without BatchNorm, D takes both as one batch. In one batch with
+        BatchNorm, the logits of fake images would depend on the real ones, and G's phase has no real images."""
         if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
             return self.D(real, *labels), self.D(fake, *labels)
         logits = self.D(concatenate(real, fake, axis=0), *(concatenate(x, x, axis=0) for x in labels))

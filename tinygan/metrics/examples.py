@@ -35,9 +35,9 @@ def farthest(distances):
 
 
 def most_frequent_mistake(logits, asked):
-    """Return (class asked for, class found, indices of these samples), the most certain mistakes first.
+    """Return the most frequent mistake: (class asked for, class found, indices of its samples).
 
-    Without a mistake there are no indices.
+    The indices begin with the sample that the classifier is most certain of. Without a mistake there are none.
     """
     found, classes, asked = logits.argmax(1), logits.shape[1], asked.astype(np.int64)
     counts = np.bincount(asked * classes + found, minlength=classes * classes).reshape(classes, classes)

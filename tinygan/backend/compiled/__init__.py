@@ -1,8 +1,8 @@
 """The CPU with loops compiled by Numba, which the extra `fast` installs. The same functions as cpu/.
 
-NumPy passes over memory once for each operation of a formula, a compiled loop once for the whole formula. OpenMP gives
-the iterations of a loop to all cores. Its threads wait actively for the next loop, so they start at once; to wake up a
-thread of Python takes longer than many operations.
+NumPy passes over memory once for each operation of a formula, a compiled loop once for the whole formula. OpenMP
+divides the iterations of a loop among its threads. Its threads wait actively for the next loop, so they start at once;
+to wake up a thread of Python takes longer than many operations.
 
 Each number of a result is computed by one iteration, in an order that does not depend on the number of threads. So
 results do not depend on it either, to the bit. Compiled code is stored beside the package, or in the user's cache

@@ -122,7 +122,8 @@ def _product(y, y_rows, a, rows, columns, b, lanes):
 def product(y, y_rows, a, rows, columns, b):
     """Write y[y_rows[m] + n] = sum over k of a[rows[m] + columns[k]] b[k, n].
 
-    y, a, b: arrays without gaps, b a matrix. The offsets of rows are those of `offsets`.
+    y, a, b: arrays without gaps, b a matrix. rows and y_rows are made by `offsets` (below): only whole tiles are
+    computed, so their length is a multiple of TILE.
     """
     lanes, n = VECTOR // b.itemsize, b.shape[1]
     if not len(columns):  # an empty sum: 0 times 0. The offsets of rows may lie outside of a, which may be empty

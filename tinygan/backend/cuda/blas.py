@@ -82,7 +82,10 @@ class Handle:
         self.workspace = xp.empty(WORKSPACE, "uint8")
 
     def gemm(self, a, b, shape, out):
-        """out = a b in column-major order. a, b: Layouts; shape: (m, n, k); out: an array of n rows of m."""
+        """out = a b, in cuBLAS's column-major order: a is m x k, b is k x n. a, b: Layouts; shape: (m, n, k).
+
+        out: row-major, as all arrays here, so its shape is (n, m).
+        """
         self.use_stream(xp.cuda.get_current_stream().ptr)
         kind, number = KINDS[out.dtype.name]
         compute = COMPUTE_64 if kind == REAL_64 else COMPUTE_TF32 if _tf32 else COMPUTE_32

@@ -179,7 +179,7 @@ def end(sentence: str) -> None:
 
 
 def finish() -> None:
-    """Wait for all processes; from here on one may end without ending the others."""
+    """Wait for all processes and stop the watchdog. After this a process may exit, and the others go on."""
     if _world is not None:
         _world.finish()
 
