@@ -1,8 +1,7 @@
 """A stand-in for CuPy, so that the CUDA path runs on a machine without a GPU: pytest --device standin.
 
-The names are in cupy_names.py, arrays and their rules in cupy_rules.py; here are kernels, streams and graphs, and the
-module put together. A kernel's CUDA source cannot run, so each has a twin in NumPy (cupy_twins.py), and so has cuBLAS
-(cupy_cublas.py). A graph repeats the same operations on the same memory, with the host values of the capture.
+Names are in cupy_names.py, arrays and their rules in cupy_rules.py; here are kernels, streams and graphs. Each kernel
+has a twin in NumPy (cupy_twins.py, cupy_cublas.py). A graph repeats the operations on the same memory and host values.
 """
 
 import contextlib
@@ -254,10 +253,6 @@ def using_allocator(allocator=None):
     return contextlib.nullcontext()
 
 
-def alloc_pinned_memory(size):
-    return bytearray(max(512, size))  # the pool rounds up
-
-
 @contextlib.contextmanager
 def capturing():
     """Within the block a graph is captured, and thrown away."""
@@ -278,7 +273,7 @@ def cuda():
     return types.SimpleNamespace(
         Device=Device, Event=Event, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
         get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,
-        alloc_pinned_memory=alloc_pinned_memory,
+        alloc_pinned_memory=lambda size: bytearray(max(512, size)),  # the pool rounds up
     )  # fmt: skip
 
 
