@@ -184,7 +184,8 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     )
     names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK)
     namespace = {**names, "__name__": function.__module__}
-    exec(compile(source, code.co_filename, "exec"), namespace)
+    lines_before = "\n" * (code.co_firstlineno - 2)  # Numba reads the file there, and must find a whole function
+    exec(compile(lines_before + source, code.co_filename, "exec"), namespace)
     signature = [
         real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)
         for a, kind in zip(args, kinds)
