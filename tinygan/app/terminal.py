@@ -63,7 +63,7 @@ class Terminal:
             self.say(f"groups   {len(s.groups)}, of {s.groups[-1]} to {s.groups[0]} similar images, in place of labels")
         self.say(f"device   {backend.device}, computed by {KERNELS[backend.kernels()]}; CPU threads: {threads.THREADS}")
         if distributed.size > 1:
-            share = distributed.share(p.batch_size)
+            share = distributed.local_batch_size(p.batch_size)
             self.say(f"parallel {distributed.size} processes, each with {share} images of a batch")
         self.say(f"steps    {steps}")
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")

@@ -33,7 +33,7 @@ def batch_norm_formula(x, gamma, beta, eps, slope):
 
 
 def batch_mean(x):
-    """Return the mean over all axes but the last, of the whole batch: of several processes, each has a share of it."""
+    """Return the mean over all axes but the last, and over all processes that train together."""
     mean = x.mean(tuple(range(x.ndim - 1)))
     return mean if distributed.size == 1 else all_reduce(mean) / distributed.size
 

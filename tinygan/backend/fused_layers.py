@@ -1,13 +1,13 @@
-"""Layers fused with the activation after them, so that both are one pass over memory. Only for speed."""
+"""Layers fused with the activation after them: one pass over memory computes both. This is only for speed."""
 
 import functools
 
 
 def fuse_activations(layers):
-    """Return the layers as functions: a layer and the ReLU or leaky ReLU after it become one, if the layer can do both.
+    """Return functions that compute the layers in order. A layer and a (leaky) ReLU after it can become one function.
 
-    layer.slope: the slope of such an activation; None for other layers. layer.fuses_activation: whether the layer has
-    forward(x, slope), which computes the activation too.
+    That needs layer.fuses_activation: forward(x, slope) of such a layer also applies the leaky ReLU. layer.slope: the
+    slope of a ReLU or leaky ReLU; None for all other layers.
     """
     functions = []
     for layer in layers:

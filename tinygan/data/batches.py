@@ -30,7 +30,7 @@ class Batches:
         self.classes = dataset.classes if with_labels else 0
         if self.classes:
             self.one_hot = backend.to_device(np.eye(self.classes, dtype="uint8")[dataset.labels])
-        self.batch_size, self.share = batch_size, distributed.share(batch_size)
+        self.batch_size, self.share = batch_size, distributed.local_batch_size(batch_size)
         self.order = backend.xp.zeros(self.size, "int64")
         self.position = backend.xp.zeros(1, "int64")  # of the next batch in `order`
 

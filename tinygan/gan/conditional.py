@@ -2,7 +2,7 @@
 
 from .. import backend
 from ..autograd import Tensor, broadcast_to, concatenate, conv2d
-from ..layers import Conv2d, Module, Sequential, apply, biased
+from ..layers import Conv2d, Module, Sequential, add_bias, apply
 
 
 class Conditional(Module):
@@ -43,4 +43,4 @@ def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
     ones = Tensor(backend.ones((1, h, w, 1), x.dtype))
     response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
     response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
-    return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope=1.0)
+    return add_bias(y + (labels @ response).reshape(*y.shape), conv.bias)

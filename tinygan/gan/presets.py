@@ -123,7 +123,7 @@ def build(
     rng = distributed.batch_rng(backend.RNG(seed))
     G, D = build_generator(preset, shape, rng, classes), build_discriminator(preset, shape, rng, classes)
     check(preset, D)
-    rng.rows = distributed.share(preset.batch_size)  # from here on, random numbers are drawn for batches
+    rng.rows = distributed.local_batch_size(preset.batch_size)  # from here on, random numbers are drawn for batches
     G_optimizer, D_optimizer = Adam(G, preset.lr, preset.betas), Adam(D, preset.lr, preset.betas)
     ema = None
     if preset.ema:
