@@ -22,9 +22,9 @@ def grad(
 ) -> list[Tensor]:
     """Return d output / d input for each of the inputs, as Tensors of their shapes.
 
-    create_graph: make the gradients differentiable, and keep the graph. Without it the graph is freed. grad_output:
+    create_graph: make the gradients differentiable, and keep the graph. If False, the graph is freed. grad_output:
     dL/d output, needed if the output has more than one element; the result is then dL/d input. allow_unused:
-    return zeros for an input that the output does not depend on. Without it such an input is an error.
+    return zeros for an input that the output does not depend on. If False, such an input is an error.
 
     Raises ValueError for an unused input, and for a grad_output that is missing or has another shape than the output.
     Raises RuntimeError if an earlier grad freed the graph, or if a tensor of the graph was updated in place.
@@ -104,7 +104,7 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
 
 
 def _zeros(i: int, x: Tensor, allow_unused: bool) -> list[Tensor]:
-    """Return zeros as the gradient of input i, on which the output does not depend, or raise ValueError."""
+    """Return zeros as the gradient of an unused input, number i, if this is allowed; else raise ValueError."""
     if allow_unused:
         return [Tensor(backend.xp.zeros_like(x.data))]
     raise ValueError(f"the output does not depend on input {i} (shape {x.shape}): was it detached, or made in no_grad?")

@@ -1,4 +1,4 @@
-"""Fast versions of formulas of primitives, layers and Adam: each reads and writes memory as little as possible.
+"""Fast formulas for primitives, layers and Adam. They read and write memory as little as possible.
 
 Large arrays have one shape (..., C). Arrays with a number for each channel are (C,). All other arguments are numbers.
 backend.xp is read at call time, because it depends on the device. The functions named *_gradients are the fused vjps of

@@ -16,7 +16,7 @@ def pair(n: Pair) -> tuple[int, int]:
 
 
 class _Conv(Module):
-    """Base of both: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
+    """Base of the two layers: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
 
     fuses_activation = True
 

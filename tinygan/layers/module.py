@@ -65,7 +65,7 @@ class Module:
             parameter.version += 1
 
     def flatten(self, dtype: str = "float32") -> Module:
-        """Move all parameters into one array of `dtype`. Their `data` become views of it. Returns self.
+        """Move all parameters into one array of `dtype`. Their `data` become views of this array. Returns self.
 
         Buffers get the dtype too. Afterwards write into `data` of a parameter in place; never bind it to a new array.
         """

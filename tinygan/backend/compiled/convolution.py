@@ -94,7 +94,7 @@ def _phase_offsets(a, b, before, x_shape, r_shape):
 
 
 def _add_scaled_filters(r, w, x, stride, padding):
-    """Compute conv_transpose2d for few channels, where vectors would be nearly empty, from all scaled filters r w^T."""
+    """Compute conv_transpose2d if x has few channels: a product gives all scaled filters r w^T, which are added up."""
     patches = np.empty((*r.shape[:3], *w.shape[:3]), r.dtype)
     m, k, n = r.size // r.shape[3], r.shape[3], math.prod(w.shape[:3])
     filters = np.ascontiguousarray(_matrix(w).T)

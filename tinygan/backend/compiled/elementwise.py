@@ -120,8 +120,8 @@ def _largest(arrays):
 def _arrange(args, most, flat=True):
     """Return the arguments in the shapes that a compiled loop needs, and a string with a letter for the kind of each.
 
-    m: an array of the largest shape, as a matrix whose rows have at most about `most` elements. If no argument is of
-    kind r and flat is True, it is a vector instead. r: an array (C,), repeated to the length of a row. n: a number.
+    m: an array of the largest shape, as a matrix whose rows have at most about `most` elements. If flat is True and no
+    argument has kind r, the array is a vector instead. r: an array (C,), repeated to the length of a row. n: a number.
     """
     shape = _largest([a for a in args if isinstance(a, np.ndarray)])
     columns = max(1, shape[-1]) if len(shape) > 1 else 1

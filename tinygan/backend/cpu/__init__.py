@@ -46,4 +46,4 @@ def capture(function):
 
 
 def tf32(on):
-    """Do nothing: on the CPU products are always float32."""
+    """Do nothing: the CPU has no TensorFloat-32."""

@@ -25,7 +25,7 @@ class RNG:
     def load_state_dict(self, saved):
         words = xp.asarray(saved.get("state", ()))
         if words.shape != (6,) or words.dtype != "uint64":
-            raise ValueError("the saved random state is not one of device cpu; resume on the device that saved it")
+            raise ValueError("the saved random state is not for device cpu; resume on the device that saved it")
         self.generator.bit_generator.state = {
             "bit_generator": "SFC64",
             "state": {"state": words[:4].copy()},

@@ -76,6 +76,6 @@ class RNG:
 
     def load_state_dict(self, saved):
         if saved.keys() != {"key", "draws"}:
-            raise ValueError("the saved random state is not one of device cuda; resume on the device that saved it")
+            raise ValueError("the saved random state is not for device cuda; resume on the device that saved it")
         self.key[...] = xp.asarray(saved["key"])
         self.numbers[...] = xp.asarray(saved["draws"]) + xp.arange(self.AHEAD, dtype="uint64")

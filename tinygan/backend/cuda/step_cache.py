@@ -1,8 +1,8 @@
 """The cache of a captured step: patches that are needed twice, constants, and functions to call at the end of the step.
 
-The gradient of a filter needs the patches that the convolution has made. In a captured step they are cached until the
-images are deleted, if there is enough memory. Outside of captured steps patches are not cached, because images may
-change in place.
+The gradient of a filter needs the patches that the convolution has made. In a captured step the patches are cached
+until the images are deleted, if there is enough memory. Outside of captured steps patches are not cached, because
+images may change in place.
 """
 
 import functools

@@ -121,7 +121,7 @@ def _both(mean, var):
 
 @functools.cache
 def _after_moments(function):
-    """Return a function of the sums of _powers that computes mean and variance and calls `function` with them."""
+    """Return a function that computes mean and variance from the sums of _powers, and calls `function` with both."""
 
     def after(s, share, *args):
         *args, total, squares = args

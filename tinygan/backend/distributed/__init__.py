@@ -152,7 +152,7 @@ def alone() -> Iterator[None]:
 
 
 def by_process_0(function: Callable) -> Callable:
-    """Make a function run on process 0 only, `alone`. On other processes it returns None at once. A decorator."""
+    """Decorate a function to run only on process 0, `alone`. On other processes a call returns None at once."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):

@@ -1,9 +1,9 @@
 """A watchdog for the processes of a machine: if one process dies, the watchdog ends all others.
 
-Without it the other processes would wait for ever. The watchdog is a separate program, because a thread might have to
-wait for Python's lock. On Linux each process has a file (pidfd) that becomes readable when the process ends for any
-reason. The launcher also ends the other processes (mpiexec at once, srun with --kill-on-bad-exit=1), but says nothing
-about the run. Other systems have no watchdog.
+Without a watchdog the other processes would wait for ever. The watchdog is a separate program, because a thread might
+have to wait for Python's lock. On Linux each process has a file (pidfd) that becomes readable when the process ends for
+any reason. The launcher also ends the other processes (mpiexec at once, srun with --kill-on-bad-exit=1), but says
+nothing about the run. Other systems have no watchdog.
 """
 
 import os
