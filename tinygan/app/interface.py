@@ -45,7 +45,7 @@ class Model:
     def sample(self, n: int = 1, digit: int | str | None = None, seed: int | None = None) -> np.ndarray:
         """Generate n images. digit: their class, a number or a name. seed: of the latent vectors.
 
-        By default the images have classes 0, 1, 2, ... in turn. Of groups, larger ones have more images.
+        By default the images have classes 0, 1, 2, ... in turn. Larger groups get more images.
         """
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
         labels = None

@@ -64,7 +64,7 @@ def tune(threads: int | None = None) -> int:
     """Prepare this process for training on the CPU. Returns the number of threads that will compute.
 
     Large operations then use `threads` cores (default: OMP_NUM_THREADS, or all cores). If Numba is installed (the extra
-    `fast`), it computes them, else NumPy does. The environment variable TINYGAN_KERNELS, numpy or numba, overrides this
+    `fast`), Numba computes them, else NumPy. The environment variable TINYGAN_KERNELS, numpy or numba, overrides this
     choice. OpenBLAS then uses one thread for each product, and glibc does not return freed memory to the system.
 
     Raises ValueError for another value of TINYGAN_KERNELS, and for numba if Numba does not work. Programs that train

@@ -46,7 +46,7 @@ class GAN:
         self.penalty, self.penalty_weight, self.n_critic, self.classes = penalty, penalty_weight, n_critic, classes
 
     def step(self, batches, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Phase, Phase]:
-        """Do one training step. batches.next() gives (images, *labels). Returns the last phase of D, and that of G."""
+        """Do one training step. batches.next() gives (images, *labels). Returns D's last Phase and G's."""
         for _ in range(self.n_critic):
             real, *labels = map(Tensor, batches.next())
             power_iteration(self.D)
@@ -54,7 +54,7 @@ class GAN:
             D_phase = self.discriminator_loss(real, fake, *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
-        fake = self.G(self.latent(len(real)), *labels)  # labels: those of the last real batch
+        fake = self.G(self.latent(len(real)), *labels)  # labels of the last real batch
         G_phase = self.generator_loss(real, fake, *labels)
         G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # the gradient flows through D; only G is updated
         return D_phase, G_phase

@@ -1,8 +1,8 @@
 """A GAN whose D also learns which image belongs to which class (Reed et al. 2016, algorithm 1).
 
-In the game of gan.py nothing tells D that a good image of another class is wrong. It only sees that such pairs of image
-and label are rare. Here it gets some: real images with a wrong label, which it should refuse like fake ones. So G's
-images are more often of the class asked for.
+In gan.py D does not learn directly that a good image with a wrong label is wrong; D only sees that such pairs of image
+and label are rare. Here D also gets real images with a wrong label, and learns to classify them as fake. So more of G's
+images have the requested class.
 """
 
 from .. import backend
@@ -23,7 +23,7 @@ class MatchingAware(GAN):
         return phase._replace(loss=phase.loss + refused * self.wrong_labels)
 
     def wrong(self, labels: Tensor) -> Tensor:
-        """Return another class for each of the one-hot labels (N, classes), each of the others as likely."""
+        """Return a wrong class for each of the one-hot labels (N, classes). All wrong classes are equally likely."""
         xp, (n, classes) = backend.xp, labels.shape
         moved = (self.rng.uniform((n, 1)) * (classes - 1)).astype("int64") + 1
         index = xp.arange(n)[:, None] * classes + (xp.arange(classes) - moved) % classes

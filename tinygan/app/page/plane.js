@@ -99,18 +99,18 @@ function drawPlanes() {
 /* Return functions that draw on a canvas in the coordinates of a plane. */
 function brush(canvas) {
   const size = canvas.width = canvas.height = 640, pen = canvas.getContext("2d");
-  const place = ([x, y]) => [(x / EDGE + 1) * size / 2, (1 - y / EDGE) * size / 2];
+  const pixel = ([x, y]) => [(x / EDGE + 1) * size / 2, (1 - y / EDGE) * size / 2];
   return {
     picture: drawn => pen.drawImage(drawn, 0, 0, size, size),
     line: points => {
       pen.beginPath();
-      points.forEach(at => pen.lineTo(...place(at)));
+      points.forEach(at => pen.lineTo(...pixel(at)));
       pen.strokeStyle = "#777";
       pen.stroke();
     },
     dot: (at, radius, colour, text) => {
       pen.beginPath();
-      pen.arc(...place(at), 2 * radius, 0, 7);
+      pen.arc(...pixel(at), 2 * radius, 0, 7);
       pen.fillStyle = colour;
       pen.fill();
       if (!text) return;
@@ -118,7 +118,7 @@ function brush(canvas) {
       pen.font = "bold 22px system-ui";
       pen.textAlign = "center";
       pen.textBaseline = "middle";
-      pen.fillText(text, ...place(at));
+      pen.fillText(text, ...pixel(at));
     },
   };
 }
