@@ -21,7 +21,7 @@ ADDED: dict[str, Any] = {  # fields that are missing in the config.json of older
     "no_labels": False, "augment": 0.0, "data_sha256": None, "skip_broken": False, "class_names": [],
     "class_sizes": [], "wrong_labels": 0.0,
 }  # fmt: skip
-Field = tuple[Callable[[Any], bool], str]  # (a function that tests whether a value is valid, a text that describes valid values)
+Field = tuple[Callable[[Any], bool], str]  # (a test of a value, a text that describes valid values)
 OPTIONS = Preset._fields[2:]  # all fields of a preset except the two networks, which are functions
 
 
