@@ -1,14 +1,15 @@
-"""Measure how good the samples of runs are.
+"""Measure the quality of the samples of runs.
 
-python evaluate.py runs/dcgan-20260101-1            prints a table, and writes into the run
-python evaluate.py runs/dcgan-... runs/cgan-...     one table, with a column for each run
+python evaluate.py runs/dcgan-20260101-1            prints the metrics
+python evaluate.py runs/dcgan-... runs/cgan-...     prints a table with a column for each run
 
-Into each run go metrics.json and metrics.png: the samples least like any test image, the test images that no sample
-comes near, and the most frequent mistake of class.
+Each run gets metrics.json and metrics.png. The picture shows the samples that are least like any test image, the test
+images that are least like any sample, and the most frequent error of class.
 
-Samples are compared with test images, which no network was trained on, by the features of a classifier. The classifier
-of MNIST comes with the package. For other data, which must have labels, one is trained once and kept in
-~/.cache/tinygan. The column "real" is the same for as many training images: the result of a perfect generator.
+The features of a classifier are used to compare samples with test images, on which no network was trained. The
+classifier of MNIST comes with the package. For other data, which must have labels, a classifier is trained once and
+stored in ~/.cache/tinygan. The column "real" has the metrics of the same number of training images: a perfect generator
+would have these values.
 """
 
 import argparse
@@ -27,29 +28,29 @@ from tinygan.metrics import Evaluator
 from tinygan.metrics.examples import examples
 
 MEANING = {
-    "distance": "Frechet distance of features",
-    "multiple": "the same in multiples of that of real images, the floor",
-    "classifier_score": "how clear each image is, and how varied all are: up to the number of classes",
-    "precision": "share of samples near a test image",
-    "recall": "share of test images near a sample",
-    "density": "how many test images are near a sample",
-    "coverage": "share of test images with a sample nearby",
-    "label_divergence": "of the classes from those of the training set",
-    "modes": "classes that appear",
-    "agreement": "share of samples of the class asked for",
-    "memorisation": "how far from training images: 1 like test images, 0 copies",
+    "distance": "Frechet distance between features of samples and of test images",
+    "multiple": "the distance, divided by the distance of real images (the floor)",
+    "classifier_score": "large if images are clear and all classes occur; at most the number of classes",
+    "precision": "fraction of samples near a test image",
+    "recall": "fraction of test images near a sample",
+    "density": "number of test images near a sample",
+    "coverage": "fraction of test images with a sample nearby",
+    "label_divergence": "KL divergence of class frequencies from the training set",
+    "modes": "number of classes that occur",
+    "agreement": "fraction of samples with the requested class",
+    "memorisation": "distance from training images: 0 for copies, 1 for test images",
 }
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=path, help="the folder of a run")
-    parser.add_argument("--data", type=path, metavar="DIR", help="where the data of the runs is now, if it was moved")
-    parser.add_argument("--skip-broken", action="store_true", help="leave out image files that are damaged")
-    parser.add_argument("--n", type=int, default=10_000, help="how many samples (default: 10000)")
+    parser.add_argument("--data", type=path, metavar="DIR", help="the new path of the data, if it was moved")
+    parser.add_argument("--skip-broken", action="store_true", help="leave out damaged image files")
+    parser.add_argument("--n", type=int, default=10_000, help="number of samples (default: 10000)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     best = parser.add_argument("--best", action="store_const", const="best", default="last", dest="checkpoint")
-    best.help = "the best checkpoint of --evaluate-every instead of the last; writes metrics_best.json"
+    best.help = "use the best checkpoint of --evaluate-every instead of the last; writes metrics_best.json"
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
     if not 10 <= args.n <= 1_000_000:
@@ -69,38 +70,35 @@ def main(args):
         write_text(run.folder / f"metrics{suffix}.json", json.dumps(result, indent=2) + "\n")
         plots.save_strips(run.folder / f"metrics{suffix}.png", strips)
         training = run.settings.training()
-        run.load_generator(training)  # the page plays with the last G, whichever was measured
+        run.load_generator(training)  # the page contains G of the last checkpoint, even with --best
         report.save(run, training)
     print(table(results))
     return 0
 
 
 def measure(run, n, checkpoint="last"):
-    """Return the content of metrics.json and the strips of metrics.png.
-
-    The content: metrics of samples and of real images, and how they were measured.
-    """
+    """Measure n samples of a run. Return the content of metrics.json and the strips of metrics.png."""
     settings = run.settings
     if settings.points:
-        raise ValueError(f"{run.folder} is a run on a toy world: train.py measures it at its end")
+        raise ValueError(f"{run.folder} is a run on toy data: train.py rates its samples at the end")
     training = settings.training()
     step = run.load_generator(training, checkpoint)
     with tqdm(total=6, desc="features of test images", leave=False, disable=None) as bar:
 
-        def now(title):
+        def begin(title):
             bar.update()
             bar.set_description(title)
 
         evaluator = Evaluator(settings.data, n, train_once, run.dataset(), settings.skip_broken)
-        now("drawing samples")
+        begin("drawing samples")
         images, asked = evaluator.draw(training, bool(settings.groups))
-        now("measuring samples")
+        begin("measuring samples")
         samples = evaluator.judge(images, asked)
-        now("measuring real images")
+        begin("measuring real images")
         real = evaluator.judge(evaluator.real.images, None if asked is None else evaluator.real.labels)
-        now("searching for copies")
+        begin("searching for copies")
         samples["memorisation"], real["memorisation"] = evaluator.memorisation(images), None
-        now("choosing examples")
+        begin("choosing examples")
         strips = examples(evaluator, images, asked)
         bar.update()
     result = {
@@ -120,18 +118,18 @@ def measure(run, n, checkpoint="last"):
 
 
 def train_once(steps):
-    print("a classifier of this data is trained, once, and kept in ~/.cache/tinygan", file=sys.stderr)
-    return tqdm(steps, desc="training it", unit="step", leave=False, disable=None)
+    print("training a classifier of this data, once; it will be kept in ~/.cache/tinygan", file=sys.stderr)
+    return tqdm(steps, desc="classifier", unit="step", leave=False, disable=None)
 
 
 def table(results):
-    """Return the metrics of runs, {folder of the run: content of metrics.json}, as text."""
+    """Return the metrics of runs as text. results: {folder of the run: content of metrics.json}"""
     lines, columns = [], {}
     for name, r in results.items():
         name = name if len(results) > 1 else "samples"
         lines.append(
-            f"{name}: {r['n']} of {r['preset']} against {r['test_images']} test images of {r['data']}, by a classifier "
-            f"that is right on {r['classifier']['test_accuracy']:.2%} of them"
+            f"{name}: {r['n']} of {r['preset']} against {r['test_images']} test images of {r['data']}; the classifier "
+            f"is right on {r['classifier']['test_accuracy']:.2%} of the test images"
         )
         lines += [r["note"]] if r["note"] else []
         columns[name] = {**r["samples"], "multiple": r["multiple_of_floor"]}

@@ -1,21 +1,21 @@
-"""Draw images from a finished run.
+"""Generate images with the G of a run.
 
-    python sample.py runs/dcgan-20260101-1                                a grid of 64
+    python sample.py runs/dcgan-20260101-1                                a grid of 64 images
     python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png
-    python sample.py runs/cgan-20260101-2 --group 3                       of one group, if the data has no labels
-    python sample.py runs/dcgan-20260101-1 --interpolate                  from one image to another, six ways
-    python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   the same in motion, around and back
-    python sample.py runs/dcgan-20260101-1 --nearest                      each beside its nearest training image
-    python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz
+    python sample.py runs/cgan-20260101-2 --group 3                       one group, in a run without labels
+    python sample.py runs/dcgan-20260101-1 --interpolate                  six paths from one image to another
+    python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   closed paths, as an animation
+    python sample.py runs/dcgan-20260101-1 --nearest                      each image beside the nearest training image
+    python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz     arrays
     python sample.py runs/cgan-20260101-1 --out generator.onnx            G itself, for other programs
-    python sample.py runs/cgan-20260101-1 --out generator.npz             only its weights: this name means them
+    python sample.py runs/cgan-20260101-1 --out generator.npz             the weights of G; the name must be this
 
-Samples are drawn from the averaged weights of G (EMA) where the run has them: they give better images than the weights
-of the last step. --best takes the best checkpoint of --evaluate-every instead of the last.
+If the run has averaged weights of G (EMA), they are used, because they give better images. --best uses the best
+checkpoint of --evaluate-every instead of the last checkpoint.
 
-Arrays in an .npz: images, uint8 (N, H, W, and C if there are 3); labels, uint8 (N,), the classes or groups, if any;
-of --interpolate images (N, 10, H, W), of --nearest also nearest, the training images, and distance, (N,). Of a toy
-world: points, float32 (N, 2).
+Arrays in an .npz: images, uint8, (N, H, W) if they are grey, else (N, H, W, 3); labels, uint8 (N,), if there are
+classes or groups. With --interpolate, images are (N, 10, H, W). With --nearest, the training images `nearest` and the
+distances `distance`, (N,), are added. On toy data: points, float32 (N, 2).
 """
 
 import argparse
@@ -34,30 +34,28 @@ from tinygan.app.terminal import printable
 from tinygan.files import replace
 from tinygan.metrics.neighbours import nearest
 
-MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the most images in a file of this kind
-NETWORKS = {"generator.onnx": onnx_model.save, "generator.npz": export.save_npz}  # files that hold G, not images
+MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the largest number of images in a file
+NETWORKS = {"generator.onnx": onnx_model.save, "generator.npz": export.save_npz}  # files with G instead of images
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
-    parser.add_argument("--n", type=int, help="how many images, paths or pairs (default: enough for a picture)")
+    parser.add_argument("--n", type=int, help="number of images, paths or pairs (default: one picture)")
     one = parser.add_mutually_exclusive_group()
-    one.add_argument("--digit", help="of this class only, a number or the name of its folder (default: each in turn)")
-    one.add_argument("--group", type=int, help="of this group of similar images only, 0 is the largest (default: all)")
+    one.add_argument("--digit", help="only this class, a number or the name of its folder (default: each in turn)")
+    one.add_argument("--group", type=int, help="only this group of similar images; 0 is the largest (default: all)")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--interpolate", action="store_true", help="paths between latent vectors, on the sphere")
+    what.add_argument("--interpolate", action="store_true", help="images on paths between random latent vectors")
     what.add_argument("--nearest", action="store_true", help="each image beside its nearest training image")
-    parser.add_argument("--seed", type=int, default=0, help="of the latent vectors (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the latent vectors (default: 0)")
     parser.add_argument(
-        "--out", default="grid.png", help="a .png, .npz, .onnx or (--interpolate) .gif file (default: grid.png)"
+        "--out", default="grid.png", help="a .png, .npz or .onnx file; .gif with --interpolate (default: grid.png)"
     )
     best = parser.add_argument("--best", action="store_const", const="best", default="last", dest="checkpoint")
-    best.help = "the best checkpoint of --evaluate-every instead of the last"
-    parser.add_argument("--data", type=path, metavar="DIR", help="of --nearest: where the data is now, if it was moved")
-    parser.add_argument(
-        "--skip-broken", action="store_true", help="of --nearest: leave out image files that are damaged"
-    )
+    best.help = "use the best checkpoint of --evaluate-every instead of the last"
+    parser.add_argument("--data", type=path, metavar="DIR", help="with --nearest: the new path of moved training data")
+    parser.add_argument("--skip-broken", action="store_true", help="with --nearest: leave out damaged image files")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
@@ -65,18 +63,18 @@ def arguments():
     args.kind = args.out.suffix.lower()  # .PNG is a PNG too
     args.network = NETWORKS.get("generator.onnx" if args.kind == ".onnx" else args.out.name)
     if args.network and (args.interpolate or args.nearest or args.n or (args.digit, args.group) != (None, None)):
-        parser.error(f"--out {args.out} holds G itself, and no images to choose")
+        parser.error(f"--out {args.out} will contain G itself; leave out the options for images")
     kinds = [args.kind] if args.network else list(MOST) if args.interpolate else [".png", ".npz"]
     if args.kind not in kinds:
         gif = "; a .gif needs --interpolate" if args.kind == ".gif" else ""
-        parser.error(f"--out wants a name that ends in {' or '.join(kinds)}; got {args.out}{gif}")
+        parser.error(f"--out must end in {' or '.join(kinds)}; got {args.out}{gif}")
     if not args.out.parent.is_dir():
         parser.error(f"--out {args.out}: there is no folder {args.out.parent}")
     most = min(MOST.get(args.kind, 1), 1000 if args.nearest or args.interpolate else 100_000)
     if args.n is not None and not 1 <= args.n <= most:
-        parser.error(f"--n must be positive, and here at most {most}; got {args.n}")
+        parser.error(f"--n must be from 1 to {most} here; got {args.n}")
     if (args.data or args.skip_broken) and not args.nearest:
-        parser.error("--data and --skip-broken belong to --nearest: nothing else reads the training images")
+        parser.error("--data and --skip-broken need --nearest, because only --nearest reads the training images")
     if not 0 <= args.seed < 2**32:
         parser.error(f"--seed must be from 0 to {2**32 - 1}; got {args.seed}")
     return args
@@ -88,7 +86,7 @@ def main(args):
     run = Run.open(args.run)
     run.settings = run.settings.with_data(args.data, args.skip_broken)
     if run.settings.points and (args.interpolate or args.nearest):
-        raise ValueError(f"{args.run} is a run on a toy world: --interpolate and --nearest are for images")
+        raise ValueError(f"{args.run} is a run on toy data: --interpolate and --nearest are for images")
     kind, other = ("group", "digit") if run.settings.groups else ("digit", "group")
     if getattr(args, other) is not None:
         raise ValueError(f"--{other} does not fit {args.run}: it has {class_names.listed(run.settings)} (--{kind})")
@@ -107,7 +105,7 @@ def main(args):
 
 
 def draw_points(args, run, training):
-    """Write points, float32 (N, 2), of a toy world; in a picture they lie over as many real ones."""
+    """Write generated points of toy data, float32 (N, 2). A picture also shows the same number of real points."""
     latent = backend.RNG(args.seed).normal((args.n or 1000, training.gan.latent_size))
     points = backend.to_host(training.sample(latent))
     if args.kind == ".png":
@@ -118,10 +116,10 @@ def draw_points(args, run, training):
 
 
 def draw_images(args, run, training):
-    """Write images of a run."""
-    draw = ways if args.interpolate else pairs if args.nearest else grid
-    in_turn = training.gan.classes if args.label is None else 0  # classes that are drawn one after the other
-    if run.settings.groups and in_turn:  # a picture has the largest groups; a number of images has the shares of all
+    """Write generated images."""
+    draw = paths if args.interpolate else pairs if args.nearest else grid
+    in_turn = training.gan.classes if args.label is None else 0  # the images have classes 0, ..., in_turn - 1 in turn
+    if run.settings.groups and in_turn:  # with --n, groups are in proportion to their sizes instead
         in_turn = 0 if args.n or args.nearest else min(in_turn, pictures.GROUPS)
     drawn, columns, arrays = draw(args, run, training, in_turn)
     if args.kind == ".png":
@@ -134,7 +132,7 @@ def draw_images(args, run, training):
 
 
 def grid(args, run, training, in_turn):
-    """Draw images; with classes, a row of ten for each."""
+    """Generate images; with classes, ten images of each class in turn."""
     n = args.n or 10 * in_turn or 64
     labels = chosen(args, training, in_turn, np.arange(n) // 10)
     images = sample(args, training, n, labels)
@@ -142,23 +140,23 @@ def grid(args, run, training, in_turn):
 
 
 def pairs(args, run, training, in_turn):
-    """Draw images, each beside its nearest training image."""
+    """Generate images, each beside its nearest training image."""
     n = args.n or 20
     dataset = run.dataset()
     labels = chosen(args, training, in_turn, np.arange(n))
     images = sample(args, training, n, labels)
     where, distance = nearest_in_blocks(images, dataset.images)
     print(
-        f"to the nearest of {len(dataset.images)} training images: {distance.min():.2f} to {distance.max():.2f}, "
-        f"median {np.median(distance):.2f} (L2, pixels from 0 to 1; 0 is a copy)"
+        f"distances to the nearest of {len(dataset.images)} training images: {distance.min():.2f} to "
+        f"{distance.max():.2f}, median {np.median(distance):.2f} (L2, pixels from 0 to 1; 0 is a copy)"
     )
-    gap = np.zeros_like(images[:, :, :8])  # between one pair and the next
+    gap = np.zeros_like(images[:, :, :8])  # a gap between two pairs
     beside = np.concatenate([images, dataset.images[where], gap], 2)
     return beside, min(n, 5), named(images=images, nearest=dataset.images[where], distance=distance, labels=labels)
 
 
 def nearest_in_blocks(images, among, block=8192):
-    """Return the index of the nearest of `among` for each image, uint8, and its distance (L2, pixels from 0 to 1)."""
+    """Return the index of the nearest of `among` for each of images, uint8, and its L2 distance, pixels from 0 to 1."""
     found = []
     for start in tqdm(range(0, len(among), block), desc="nearest", leave=False, disable=None):
         where, distance = nearest(images, among[start : start + block])
@@ -168,14 +166,14 @@ def nearest_in_blocks(images, among, block=8192):
     return where[best], distance[best]
 
 
-def ways(args, run, training, in_turn):
-    """Draw paths between latent vectors: strips of images, or for a .gif the frames of closed paths."""
-    moving = args.kind == ".gif"
-    n = args.n or in_turn or (25 if moving else 6)
+def paths(args, run, training, in_turn):
+    """Generate images on paths between latent vectors: strips, or for a .gif the frames of closed paths."""
+    animated = args.kind == ".gif"
+    n = args.n or in_turn or (25 if animated else 6)
     labels = chosen(args, training, in_turn, np.arange(n))
     rng = backend.RNG(args.seed)
     classes = None if labels is None else backend.to_device(labels)
-    if moving:
+    if animated:
         return interpolation.loops(training, rng, n, classes), min(n, 10) if in_turn else None, {}
     strips = interpolation.strips(training, rng, n, classes)
     return strips.reshape(-1, *strips.shape[2:]), strips.shape[1], named(images=strips, labels=labels)
@@ -184,7 +182,8 @@ def ways(args, run, training, in_turn):
 def chosen(args, training, in_turn, numbers):
     """Return the class of each image, integers (N,), or None without classes.
 
-    It is the class asked for, or the first `in_turn` classes one after the other, or all by their shares of the data.
+    This is the class of --digit or --group if there is one, else numbers % in_turn. If in_turn is 0, the classes are in
+    proportion to their sizes in the data.
     """
     if args.label is not None:
         return np.full(len(numbers), args.label)
@@ -194,14 +193,14 @@ def chosen(args, training, in_turn, numbers):
 
 
 def sample(args, training, n, labels):
-    """Draw images: uint8 (N, H, W, C)"""
+    """Generate n images: uint8 (N, H, W, C)"""
     latent = backend.RNG(args.seed).normal((n, training.gan.latent_size))
     classes = None if labels is None else backend.to_device(labels)
     return data.to_pixels(backend.to_host(training.sample(latent, classes)))
 
 
 def named(labels, **arrays):
-    """Return the arrays of an .npz: grey images without an axis for channels, and labels, if any, as bytes."""
+    """Return the arrays for an .npz. Grey images lose the axis of channels, and labels become uint8."""
     arrays = {name: a[..., 0] if a.ndim > 1 and a.shape[-1] == 1 else a for name, a in arrays.items()}
     return arrays if labels is None else {**arrays, "labels": labels.astype(np.uint8)}
 

@@ -1,15 +1,16 @@
 """Train a GAN.
 
     python train.py                              cgan on MNIST
-    python train.py --preset r3gan --data ring   a toy world of points
+    python train.py --preset r3gan --data ring   toy data: points in the plane
     python train.py --data DIR                   your own images
-    python train.py --resume runs/...            go on with a run
-    python train.py --from runs/... --data DIR   begin with its weights
-    python train.py --watch                      follow it in a browser
-    mpiexec -n 4 python train.py                 four processes train as one
+    python train.py --resume runs/...            continue a run
+    python train.py --from runs/... --data DIR   begin with the weights of a run
+    python train.py --watch                      follow the run in a browser
+    mpiexec -n 4 python train.py                 train with four processes
 
 The folder runs/<preset>-<date>-<n> gets samples of up to 40 epochs, curves, a
-log, settings and checkpoints. Ctrl-C saves; a kill costs a minute of work.
+log, settings and checkpoints. Ctrl-C saves the run. If the program is killed,
+--resume repeats at most about a minute.
 """
 
 import functools
@@ -28,29 +29,33 @@ from tinygan.backend import distributed
 
 
 def train(args) -> int:
-    """Train as the arguments say. Returns the exit status of the program."""
-    distributed.start()  # if mpiexec started several processes, each takes a share of every batch
+    """Train with the options `args`. Returns the exit status of the program.
+
+    The training is divided into rounds. A round lasts until the next pause, but about a minute at most, and ends with a
+    checkpoint. In a pause the outputs are written. There is a pause after each epoch, or, in a long run, after some.
+    """
+    distributed.start()  # connects the processes of mpiexec; each computes a part of every batch
     backend.use(args.device)
     backend.tune(args.threads)
     backend.tf32(True)
     terminal = Terminal(args.quiet)
     run, dataset, training, batches, quality = resumed_run(args) if args.resume else new_run(args)
-    agreement.check(run, training=training, batches=batches)
-    one_step = functools.partial(training.step, batches)  # the game is in tinygan/gan/gan.py
+    agreement.check(run, training=training, batches=batches)  # do all processes have the same weights?
+    one_step = functools.partial(training.step, batches)  # calls GAN.step in tinygan/gan/gan.py
     if not args.no_graph:
-        one_step = backend.capture(one_step)
-    stop = stop_on_signals()
+        one_step = backend.capture(one_step)  # on CUDA, replay a step as one graph
+    stop = stop_on_signals()  # stop() is 0 until a signal such as Ctrl-C
 
     per_epoch, step, last = batches.steps_per_epoch, int(training.steps[0]), run.settings.last_step
-    pauses = schedule.pauses(run.settings, per_epoch)  # after each epoch, or after some if there are many
-    log = Log(run, training, terminal, per_epoch)
-    outputs = Outputs(run, training, batches, quality, log, terminal, pauses)
+    pauses = schedule.pauses(run.settings, per_epoch)  # steps
+    log = Log(run, training, terminal, per_epoch)  # metrics, for log.csv and the bar
+    outputs = Outputs(run, training, batches, quality, log, terminal, pauses)  # pictures, curves and report.html
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until step {last}, {per_epoch} per epoch")
     if args.watch:
         say(f"watch    {watch.serve(run, training)}")
 
     while True:
-        if step in pauses:  # this step was saved; a run that is killed while it draws draws again when it is resumed
+        if step in pauses:  # the checkpoint of this step is saved already
             outputs.update(step)
         if step >= last or stop():
             break
@@ -63,17 +68,14 @@ def train(args) -> int:
                 one_step()
                 step += 1
                 bar.update()
-                if step % training.HISTORY == 0:
-                    log.request(step)
-                    log.collect(bar)
-                    if distributed.largest(not log.finite or log.seconds() > schedule.SAVE_EVERY):
-                        break  # of all processes; after saving, training goes on to the same pause
+                if step % training.HISTORY == 0 and log.update(step, bar):
+                    break  # a minute has passed, or a number is not finite
             log.collect(bar, wait=True)
         if not (log.finite and training.is_finite()):
             raise not_finite(run, dataset, step)
         agreement.check(run, training=training, batches=batches)
         log.save(step)
-        run.save(training=training, batches=batches)
+        run.save(training=training, batches=batches)  # the checkpoint
         if args.watch and step not in pauses:
             outputs.save_page()
 
@@ -87,7 +89,7 @@ def train(args) -> int:
 
 
 def main() -> int | str:
-    """Run the program; an error becomes one sentence."""
+    """Run the program. An error becomes one sentence."""
     distributed.mute_others()
     return run_program("train.py", train, parse(__doc__))
 

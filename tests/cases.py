@@ -104,8 +104,8 @@ CASES = {
         *[(lambda x, a=a: ag.leaky_relu(x, slope=a), [away(2, 3)]) for a in (0.0, 0.2, 1.0)],
         *unary(lambda x: ag.leaky_relu(x, slope=0.1), away),
     ],
-    "bias_leaky_relu": [
-        (lambda x, b, a=a: ag.bias_leaky_relu(x, b, slope=a), [away(*shape), 0.1 * r(shape[-1])])
+    "add_bias": [
+        (lambda x, b, a=a: ag.add_bias(x, b, slope=a), [away(*shape), 0.1 * r(shape[-1])])
         for shape in ((2, 3), (2, 1, 3), (0, 2), (3, 1))
         for a in (0.0, 0.2, 1.0)
     ],

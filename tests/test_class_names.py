@@ -53,7 +53,7 @@ def test_a_class_is_found_by_its_name_or_number(names, found):
         ({"class_names": ("3", "7")}, "0", "r has no class 0: it has 3, 7"),
         ({"classes": 30, "class_names": tuple(map(chr, range(97, 127)))}, "A", "s, t and 10 more"),
         ({"groups": (3, 2, 1)}, 5, "r has no group 5: it has groups 0 to 2"),
-        ({"name": "dcgan", "class_names": PETS}, "cat", "r has no class cat: it has no classes to choose from"),
+        ({"name": "dcgan", "class_names": PETS}, "cat", "r has no class cat: it has no classes"),
     ],
 )
 def test_a_class_that_does_not_exist_is_answered_with_those_that_do(changes, wanted, said):

@@ -1,4 +1,4 @@
-"""What a captured step keeps (backend/cuda/kept.py), and the small kernels of backend/cuda/arrays.py.
+"""The cache of a captured step (backend/cuda/step_cache.py), and the small kernels of backend/cuda/arrays.py.
 
 pytest --device standin, or --device cuda
 """
@@ -10,7 +10,7 @@ from tinygan import backend
 
 if backend.device == "cpu":
     pytest.skip("needs --device standin or cuda", allow_module_level=True)
-from tinygan.backend.cuda import kept, random
+from tinygan.backend.cuda import random, step_cache
 
 GEOMETRY = (3, 3), (1, 1), (1, 1)  # kernel, stride, padding
 
@@ -45,14 +45,14 @@ def test_a_captured_step_makes_the_patches_of_living_images_once(monkeypatch):
         first = weight_grad(x)
         assert len(made) == 1 and (first == weight_grad(x)).all()
         backend.conv2d(x, filters(), (2, 2), (1, 1))  # patches of another geometry are others
-        assert len(made) == 2 and len(step.kept.patches) == 2
+        assert len(made) == 2 and len(step.cache.patches) == 2
         del x
-        assert not step.kept.patches
+        assert not step.cache.patches
 
-    step.kept = kept.Kept()
-    space = step.kept.space
-    step.kept.run(step)
-    assert step.kept.space == space
+    step.cache = step_cache.StepCache()
+    space = step.cache.space
+    step.cache.run(step)
+    assert step.cache.space == space
 
 
 def test_patches_that_are_too_large_are_not_kept():
@@ -61,13 +61,13 @@ def test_patches_that_are_too_large_are_not_kept():
         backend.conv2d(x, filters(), *GEOMETRY[1:])
         assert not few.patches
 
-    few = kept.Kept()
+    few = step_cache.StepCache()
     few.space = 100
     few.run(step)
 
 
 def test_constants_are_filled_by_the_first_call_of_a_captured_step():
-    arrays, step = [], kept.Kept()
+    arrays, step = [], step_cache.StepCache()
     for _ in range(2):
         step.run(lambda: arrays.append(backend.ones((2, 1), "float32")))
     assert arrays[0] is arrays[1] and backend.to_host(arrays[0]).tolist() == [[1], [1]]

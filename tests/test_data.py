@@ -60,29 +60,29 @@ def test_a_file_beside_its_gzipped_form_is_one_file(tmp_path):
 
 
 BROKEN = {  # name: (files, what the message says)
-    "nothing there": ({}, "no train images in it"),
-    "only a test set": ({"t10k_images": idx(pictures())}, "no train images in it"),
+    "nothing there": ({}, "has no train images"),
+    "only a test set": ({"t10k_images": idx(pictures())}, "has no train images"),
     "two sets": ({"a_train_images": idx(pictures()), "b_train_images": idx(pictures())}, "several files"),
     "empty": ({"train_images": b""}, "begins with nothing"),
     "not IDX": ({"train_images": b"\x89PNG\r\n"}, "begins with 89 50 4e 47"),
     "of floats": ({"train_images": b"\0\0\x0d\3" + b"\0\0\0\1" * 3 + bytes(4)}, "type 0x0d"),
-    "cut in the header": ({"train_images": idx(pictures())[:9]}, "cut short in its header"),
+    "cut in the header": ({"train_images": idx(pictures())[:9]}, "the header is incomplete"),
     "cut in the pixels": ({"train_images": idx(pictures())[:-1]}, "384 bytes"),
-    "longer than it says": ({"train_images": idx(pictures()) + b"x"}, "goes on after"),
+    "longer than it says": ({"train_images": idx(pictures()) + b"x"}, "it is longer than"),
     "labels for images": ({"train_images": idx(np.arange(6))}, "this file has 1"),
-    "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "nothing in it"),
+    "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "it is empty"),
     "no pixels in a claim that numpy cannot count": (
-        {"train_images": b"\0\0\x08\3" + b"\xff\xff\xff\xff" * 2 + bytes(4)}, "nothing in it"
+        {"train_images": b"\0\0\x08\3" + b"\xff\xff\xff\xff" * 2 + bytes(4)}, "it is empty"
     ),
-    "no labels": ({"train_images": idx(pictures()), "train_labels": idx(np.zeros(0))}, "nothing in it"),
+    "no labels": ({"train_images": idx(pictures()), "train_labels": idx(np.zeros(0))}, "it is empty"),
     "five channels": ({"train_images": idx(pictures(c=5))}, "1 or 3 channels"),
-    "labels missing some": ({"train_images": idx(pictures()), "train_labels": idx(np.arange(5))}, "as many labels"),
-    "labels in two dimensions": ({"train_images": idx(pictures()), "train_labels": idx(pictures()[:, 0])}, "one dim"),
+    "labels missing some": ({"train_images": idx(pictures()), "train_labels": idx(np.arange(5))}, "of shape (6,)"),
+    "labels in two dimensions": ({"train_images": idx(pictures()), "train_labels": idx(pictures()[:, 0])}, "of shape"),
     "gzip cut short": ({"train_images": gzip.compress(idx(pictures()))[:-20]}, "gzip stream is damaged"),
     "gzip damaged": ({"train_images": gzip.compress(idx(pictures()))[:40] + bytes(60)}, "gzip stream is damaged"),
-    "a huge claim": ({"train_images": b"\0\0\x08\3" + b"\x7f\xff\xff\xff" * 3 + bytes(99)}, "claims"),
+    "a huge claim": ({"train_images": b"\0\0\x08\3" + b"\x7f\xff\xff\xff" * 3 + bytes(99)}, "its header says"),
     "a gzip bomb": (
-        {"train_images": gzip.compress(b"\0\0\x08\3" + b"\0\x0f\xff\xff" * 3 + bytes(10**6))}, "claims"
+        {"train_images": gzip.compress(b"\0\0\x08\3" + b"\0\x0f\xff\xff" * 3 + bytes(10**6))}, "its header says"
     ),
 }  # fmt: skip
 
@@ -145,7 +145,7 @@ def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(idx(pictures(1, 4, 4)) + bytes(2**22)))
     tracemalloc.start()
-    with pytest.raises(DataError, match="goes on after"):
+    with pytest.raises(DataError, match="it is longer than"):
         read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -200,5 +200,5 @@ def test_labels_come_along_one_hot():
 
 @pytest.mark.parametrize("size", [0, -1, 11])
 def test_a_batch_that_cannot_be_made_is_refused(size):
-    with pytest.raises(DataError, match="has 10 images; a step cannot take"):
+    with pytest.raises(DataError, match="has 10 images; but a step needs"):
         Batches(small(), size, 0)

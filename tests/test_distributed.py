@@ -169,7 +169,8 @@ def test_what_cannot_be_divided_is_refused_in_one_sentence(tiny, tmp_path):
     status, _, err = train(3, "--data", tiny, "--batch-size", 4, "--out", tmp_path / "run")
     assert status != 0 and not (tmp_path / "run").exists()
     assert err.strip() == (
-        "train.py: a batch of 4 images cannot be divided among 3 processes: take a --batch-size that is a multiple of 3"
+        "train.py: a batch of 4 images cannot be divided among 3 processes: "
+        "choose a --batch-size that is a multiple of 3"
     )
 
 
@@ -213,7 +214,7 @@ def test_processes_on_different_devices_are_refused():
         "distributed.finish()\n"
     )
     out, err = start(2, "-c", code).communicate(timeout=60)
-    assert out.strip() == "process 0 computes on cpu, process 1 on cuda: choose a --device", out + err
+    assert out.strip() == "process 0 uses cpu, process 1 uses cuda: choose a --device", out + err
 
 
 def test_all_reduce_is_differentiated_to_third_order_through_batch_norm():
@@ -229,7 +230,7 @@ def test_a_launcher_of_another_mpi_is_noticed():
         env={**ENVIRONMENT, "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"},
         capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
-    assert "4 processes were started, and mpi4py finds 1" in done.stderr
+    assert "4 processes were started, but mpi4py finds 1" in done.stderr
 
 
 def test_each_process_takes_its_rows_of_the_same_random_numbers(monkeypatch):

@@ -69,7 +69,7 @@ def test_it_changes_nothing_else_in_the_run(measured):
 
 def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):
     folder, _, done = measured
-    assert "a classifier of this data is trained, once" in done.stderr
+    assert "training a classifier of this data, once" in done.stderr
     written = (folder / "r" / "metrics.json").read_bytes()
     again = evaluate(folder, folder / "r", "--n", 20)
     assert again.stdout == done.stdout and not again.stderr
@@ -110,9 +110,10 @@ def test_examples_are_the_extremes_and_the_most_frequent_mistake():
     )
     strange, missing, mistake = examples(evaluator, samples, np.array([0, 0, 0, 2]))
     assert (strange[1][0] == samples[2]).all() and (missing[1][0] == test[2]).all()
-    assert mistake[0].startswith("66.7% of those asked for as 0 are called 1") and (mistake[1] == samples[1:3]).all()
+    assert mistake[0].startswith("66.7% of the samples of class 0 are classified as 1")
+    assert (mistake[1] == samples[1:3]).all()
     train.class_names = ("cat", "dog", "horse")
-    assert "asked for as cat are called dog" in examples(evaluator, samples, np.array([0, 0, 0, 2]))[2][0]
+    assert "of class cat are classified as dog" in examples(evaluator, samples, np.array([0, 0, 0, 2]))[2][0]
     assert len(examples(evaluator, samples)) == 2
     assert len(examples(evaluator, samples, np.array([0, 1, 1, 2]))) == 2  # no mistake
 
@@ -127,8 +128,8 @@ def test_a_folder_that_is_no_run_is_one_sentence(measured):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"data": "ring", "shape": (2,)}, "is a run on a toy world"),
-        ({"data": "tiny"}, "of another shape, or with other classes, than tiny"),
+        ({"data": "ring", "shape": (2,)}, "is a run on toy data"),
+        ({"data": "tiny"}, "with another shape or other classes than tiny"),
     ],
 )
 def test_runs_that_cannot_be_measured_are_refused(changes, message, measured, tiny):

@@ -72,7 +72,7 @@ def test_data_without_labels_is_learned_by_groups(unlabelled):
     folder, done = unlabelled
     config = json.loads((folder / "r" / "config.json").read_text())
     assert (config["preset"], config["classes"], config["groups"]) == ("cgan", 3, list(SIZES))
-    assert "groups   3, of 20 to 60 similar images, in place of labels" in done.stdout
+    assert "groups   3, of 20 to 60 similar images, used as classes" in done.stdout
     with np.load(folder / "r" / "groups.npz") as file:
         assert (file["group"] == kinds()[1]).all()
 
@@ -103,7 +103,8 @@ def test_labels_can_be_left_unused(labelled, tmp_path):
         config = json.loads((tmp_path / name / "config.json").read_text())
         assert (config["preset"], config["classes"]) == (preset, classes)
     refused = train(*words, "--preset", "dcgan", "--groups", 2, "--out", tmp_path / "c")
-    assert "the preset dcgan takes no classes" in refused.stderr and not (tmp_path / "c").exists()
+    assert "needs a conditional preset, such as cgan; dcgan has no classes" in refused.stderr
+    assert not (tmp_path / "c").exists()
     refused = train("--data", "ring", "--groups", 3, "--out", tmp_path / "d")
-    assert "--groups are for images" in refused.stderr and not (tmp_path / "d").exists()
+    assert "--groups is for images" in refused.stderr and not (tmp_path / "d").exists()
     assert "0, or a whole number from 2 to 256; got 1" in train("--groups", 1).stderr

@@ -76,7 +76,7 @@ def test_train_beside_other_folders_is_a_class(tmp_path):
     for name in ("bus", "train"):
         save(tmp_path / name / "0.png", pixels())
     assert data.load(tmp_path).classes == 2
-    with pytest.raises(DataError, match="no test images in it; one folder called test is looked for"):
+    with pytest.raises(DataError, match="has no test images: it needs a folder with the name test"):
         data.load(tmp_path, "test")
 
 
@@ -172,14 +172,14 @@ def test_a_broken_image_is_one_sentence_that_names_it(tmp_path, kind):
 def test_a_folder_that_can_be_read_in_two_ways_is_refused(tmp_path):
     save(tmp_path / "a.png", pixels())
     save(tmp_path / "cats" / "b.png", pixels())
-    with pytest.raises(DataError, match="images lie in it and also in its folders"):
+    with pytest.raises(DataError, match="has images, and folders with images"):
         data.load(tmp_path)
 
 
 def test_a_folder_for_a_split_without_an_image_is_refused(tmp_path):
     save(tmp_path / "train" / "a.png", pixels())
     (tmp_path / "test").mkdir()
-    with pytest.raises(DataError, match=r"test: there is no image"):
+    with pytest.raises(DataError, match=r"test has no image"):
         data.load(tmp_path, "test")
 
 
@@ -235,7 +235,7 @@ def test_all_broken_files_are_named_or_left_out(tmp_path, capsys):
 
 def test_what_is_no_folder_gets_a_hint(tmp_path):
     path = save(tmp_path / "a.png", pixels())
-    with pytest.raises(DataError, match="it is a file; the folder is"):
+    with pytest.raises(DataError, match="because it is a file; its folder is"):
         data.load(path)
-    with pytest.raises(DataError, match="MNIST is the default, without --data"):
+    with pytest.raises(DataError, match="for MNIST, leave out --data"):
         data.load("mnist")

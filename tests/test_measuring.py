@@ -104,7 +104,7 @@ def test_what_cannot_be_measured_says_why(tmp_path):
     write(tmp_path, train_images=idx(np.zeros((30, 8, 8))))
     with pytest.raises(MetricsError, match="needs labels of at least two classes"):
         Evaluator(tmp_path)
-    with pytest.raises(MetricsError, match="too small: more than 5 test images"):
+    with pytest.raises(MetricsError, match="too small: it needs more than 5 test images"):
         Evaluator(write(tmp_path, train_labels=idx(np.arange(30) % 2)))
 
 

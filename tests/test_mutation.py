@@ -13,9 +13,9 @@ NOTICED = "test_an_update_makes_the_graphs_before_it_invalid"
 HANDFUL = {  # primitive: the arguments that receive a gradient
     "tanh": ["x"],
     "divide": ["a", "b"],
-    "leaky_relu_grad": ["g"],  # y is a constant
+    "leaky_relu_grad": ["u"],  # y is a constant
     "concatenate": ["xs[0]", "xs[1]", "xs[2]"],
-    "conv_transpose2d": ["g", "w"],
+    "conv_transpose2d": ["r", "w"],
     "batch_norm": ["x", "gamma", "beta"],  # mean and var are constants
 }
 

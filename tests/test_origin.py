@@ -53,7 +53,7 @@ def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
     words = ["--from", trained[0], "--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     done = train(*words, "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr
-    assert f"begins   with the weights of {trained[0]}; of other shapes, and so begun anew: generator 0.weight, " in (
+    assert f"begins   with the weights of {trained[0]}; new, because the shapes differ: generator 0.weight, " in (
         done.stdout
     )
     assert ", discriminator 0.weight, " in done.stdout
@@ -62,7 +62,7 @@ def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--data", "ring", "--preset", "vanilla"], "its generator has no array of the shape that this run needs"),
+        (["--data", "ring", "--preset", "vanilla"], "no array of its generator has the shape that this run needs"),
         (["--resume", "nowhere"], "--from cannot change"),
     ],
 )

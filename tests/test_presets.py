@@ -50,11 +50,11 @@ NONSENSE = [
     (dict(name="dcgan", penalty="gp", penalty_weight=10.0), "with BatchNorm the output of D for"),
     (dict(name="cgan", penalty="r1"), "with BatchNorm the output of D for"),
     (dict(name="dcgan", spectral_norm=True), "BatchNorm scales it up again"),
-    (dict(name="dcgan", wrong_labels=0.5), "for a preset that gets labels"),
-    (dict(name="cgan", loss="hinge"), "wrong_labels add to cross-entropy"),
+    (dict(name="dcgan", wrong_labels=0.5), "needs a preset with labels"),
+    (dict(name="cgan", loss="hinge"), "wrong_labels exists only for the loss bce"),
     (dict(name="wgan-gp", real_label=0.9), "loss wasserstein has no target"),
     (dict(name="r3gan", decay=True), "two schedules of the learning rate"),
-    (dict(name="lsgan", saturating=True), "not to loss lsgan"),
+    (dict(name="lsgan", saturating=True), "not for lsgan"),
 ]
 
 

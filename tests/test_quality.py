@@ -77,5 +77,5 @@ def test_a_resumed_run_measures_again_what_came_after_the_checkpoint(parts):
 def test_a_toy_world_has_no_distance(parts):
     run, _ = parts
     run.settings = dataclasses.replace(run.settings, shape=(2,))
-    with pytest.raises(ValueError, match="measured at its end"):
+    with pytest.raises(ValueError, match="rated at the end"):
         quality.Quality(run.settings, None)

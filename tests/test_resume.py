@@ -88,7 +88,7 @@ def test_sigterm_lets_the_step_end_and_saves_and_the_end_is_the_same(tiny, train
     done = hurried("SIGTERM", "step", 15, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 143, done.stderr
     assert (
-        f"stopped at step 15 and saved; go on with\n    {sys.executable} -m tinygan train --resume {tmp_path / 'r'}"
+        f"stopped at step 15 and saved; continue with\n    {sys.executable} -m tinygan train --resume {tmp_path / 'r'}"
         in done.stdout
     )
     assert train("--resume", tmp_path / "r").returncode == 0
@@ -154,7 +154,7 @@ def test_killed_when_only_the_previous_checkpoint_is_there_a_run_ends_with_the_s
     """Between the two renames of the checkpoint of step 20: four renames make the run, two the tables at its start,
     four the tables and the checkpoint of step 10, two the tables of step 20."""
     again = survives(killed_before("replace", 14), tiny, trained[0], tmp_path / "r")
-    assert "last.npz: there is no such checkpoint; using the one before it" in again.stderr
+    assert "last.npz: there is no such checkpoint; using the previous checkpoint" in again.stderr
     assert "34 to go" in again.stdout
 
 
@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(copy):
     assert full.returncode == 1
     assert full.stderr.endswith(  # NumPy 2.0 prints before it that it cannot close the archive
         f"train.py: {copy}/checkpoint/last.npz: File too large. "
-        "The last checkpoint is whole: make room, then use --resume\n"
+        "The last checkpoint is complete: free some space, then use --resume\n"
     )
     assert {path.name: path.read_bytes() for path in (copy / "checkpoint").iterdir()} == before
 
@@ -189,8 +189,8 @@ def test_where_the_last_checkpoint_is_damaged_the_previous_one_is_resumed(copy, 
     last = copy / "checkpoint" / "last.npz"
     last.write_bytes(last.read_bytes()[:100_000])
     again = train("--resume", copy)
-    assert again.stderr.count("\n") == 1 and "last.npz: not a whole checkpoint" in again.stderr
-    assert f"using the one before it, {copy}/checkpoint/last.previous.npz" in again.stderr
+    assert again.stderr.count("\n") == 1 and "last.npz is not a complete checkpoint" in again.stderr
+    assert f"using the previous checkpoint, {copy}/checkpoint/last.previous.npz" in again.stderr
     assert "22 to go until step 44" in again.stdout
     assert_same_end(trained[0], copy)
 
@@ -203,14 +203,14 @@ def test_what_cannot_go_on_is_one_sentence(copy, labelled):
 
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "data": str(labelled)}))
-    assert "was trained on data of another shape, or with other classes, than labelled" in says()
+    assert "was trained on data with another shape or other classes than labelled" in says()
     (copy / "config.json").write_text(json.dumps({**config, "preset": "lsgan"}))
-    assert "is of another kind of run" in says()
+    assert "belongs to another kind of run" in says()
     for name in ("last.npz", "last.previous.npz"):
         (copy / "checkpoint" / name).write_bytes(b"")
     assert "no checkpoint can be used" in says()
     (copy / "config.json").write_text("{}")
-    assert "is not what this version" in says()
+    assert "was not written by this version" in says()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
@@ -219,7 +219,7 @@ def test_a_run_that_is_being_trained_is_left_alone(copy):
     here.lock()
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     done = train("--resume", copy, "--quiet")
-    assert done.returncode == 1 and "is being trained by another process" in done.stderr
+    assert done.returncode == 1 and "another process is training" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert before == {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     del here

@@ -184,30 +184,30 @@ def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, scr
 def test_a_run_of_a_version_with_other_networks_is_refused_with_a_sentence(tmp_path):
     run = new_run(tmp_path / "r", latent_size=96)
     settings = dataclasses.replace(run.settings, preset=run.settings.preset._replace(latent_size=64))
-    sentence = r"last\.npz is of other networks, or of other data: .*\(64, 256\); float32 \(96, 256\) was saved"
+    sentence = r"last\.npz belongs to other networks, or to other data: .*\(64, 256\); float32 \(96, 256\) was saved"
     with pytest.raises(ValueError, match=sentence):
         run.load_generator(settings.training())
 
 
 REFUSED = [  # of which run, what file, further words, what the sentence says
-    ("grey", "a.jpg", [], "ends in .png or .npz; got"),
+    ("grey", "a.jpg", [], "must end in .png or .npz; got"),
     ("grey", "a.gif", [], "a .gif needs --interpolate"),
     ("grey", "a.gif", ["--nearest"], "a .gif needs --interpolate"),
-    ("grey", "a.onnx", ["--n", 3], "holds G itself, and no images to choose"),
+    ("grey", "a.onnx", ["--n", 3], "will contain G itself"),
     ("grey", "no/a.png", [], "there is no folder"),
     ("grey", "a.png", ["--n", 0], "--n must be positive"),
     ("grey", "a.png", ["--n", 10_001], "at most 10000; got 10001"),
     ("grey", "a.gif", ["--n", 101, "--interpolate"], "at most 100"),
     ("grey", "a.png", ["--nearest", "--interpolate"], "not allowed with"),
     ("grey", "a.png", ["--seed", -1], "--seed must be from 0"),
-    ("grey", "a.png", ["--digit", 1], "it has no classes to choose from"),
+    ("grey", "a.png", ["--digit", 1], "it has no classes"),
     ("grey", "a.png", ["--device", "tpu"], "no device is called 'tpu'"),
     ("classes", "a.png", ["--digit", 3], "has no class 3: it has classes 0 to 2"),
-    ("colour", "a.png", ["--nearest"], "was trained on data of another shape"),
-    ("ring", "a.png", ["--nearest"], "is a run on a toy world"),
-    ("ring", "a.gif", ["--interpolate"], "is a run on a toy world"),
+    ("colour", "a.png", ["--nearest"], "was trained on data with another shape"),
+    ("ring", "a.png", ["--nearest"], "is a run on toy data"),
+    ("ring", "a.gif", ["--interpolate"], "is a run on toy data"),
     ("grey", "a.png", ["--best"], "there is no such checkpoint"),
-    ("grey", "a.png", ["--data", "elsewhere"], "--data and --skip-broken belong to --nearest"),
+    ("grey", "a.png", ["--data", "elsewhere"], "--data and --skip-broken need --nearest"),
     ("nowhere", "a.png", [], "is not a run"),
 ]
 

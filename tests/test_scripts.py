@@ -105,7 +105,7 @@ def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
 
 WRONG = [  # arguments, part of the one line it says
     (("--data", "nowhere"), "nowhere: there is no such folder"),
-    (("--data", "tests"), "no train images in it"),
+    (("--data", "tests"), "has no train images"),
     (("--batch-size", "70000"), "has 60000 images"),
     (("--batch-size", "0"), "must be a whole number from 1 to 1000000; got 0"),
     (("--lr", "nan"), "must be a number above 0, up to 1e+38; got nan"),
@@ -119,19 +119,19 @@ WRONG = [  # arguments, part of the one line it says
     (("--seed", "-1"), "must be a whole number from 0 to 4294967295; got -1"),
     (("--penalty", "r3"), "there is no penalty 'r3': none, gp, r1, r1r2"),
     (("--penalty", "gp:-1"), "must be a number from 0 to"),
-    (("--penalty", "gp"), "depends on the others. Take a preset without BatchNorm in D"),
+    (("--penalty", "gp"), "depends on the others. Choose a preset without BatchNorm in D"),
     (("--loss", "hinge", "--real-label", "0.9"), "loss hinge has no target"),
     (("--preset", "cgan", "--data", "ring"), "this data has no labels"),
-    (("--n-critic", "5000"), "a step cannot take 160000"),
+    (("--n-critic", "5000"), "but a step needs 160000"),
     (("--resume", "nowhere"), "nowhere is not a run"),
     (("--resume", "nowhere", "--lr", "1", "--latent", "2"), "--lr, --latent cannot change"),
     (("--resume", "train.py"), "train.py is not a run that can be read (Not a directory)"),
-    (("--out", "train.py/r"), "no run can be written to train.py/r/samples (Not a directory)"),
-    (("--data", ""), "an empty path; is a variable not set?"),
-    (("--out", ""), "an empty path; is a variable not set?"),
-    (("--resume", ""), "an empty path; is a variable not set?"),
+    (("--out", "train.py/r"), "cannot write a run to train.py/r/samples (Not a directory)"),
+    (("--data", ""), "an empty path; is a shell variable not set?"),
+    (("--out", ""), "an empty path; is a shell variable not set?"),
+    (("--resume", ""), "an empty path; is a shell variable not set?"),
     (("--threads", "0"), "must be a whole number from 1 to 1024"),
-    (("--out", "tests"), "tests has files of something else (README.md): choose another --out"),
+    (("--out", "tests"), "tests contains other files (README.md): choose another --out"),
     (("--device", "tpu"), "no device is called 'tpu'"),
     (("--device", "cuda:9999"), "cuda"),
 ]
@@ -150,7 +150,7 @@ def test_a_run_is_not_overwritten(trained, tiny):
     folder, _ = trained
     before = (folder / "config.json").read_bytes()
     done = train("--data", tiny, "--batch-size", 4, "--out", folder)
-    assert "holds a run already" in done.stderr and "Traceback" not in done.stderr
+    assert "already has a run" in done.stderr and "Traceback" not in done.stderr
     assert (folder / "config.json").read_bytes() == before
 
 
@@ -195,7 +195,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_name_where_they_began(tiny
     done = train(*words)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
-    assert "no longer finite: at step" in last and "gave the first result that is not finite" in last
+    assert "a number is not finite: at step" in last and "gave the first result that is not finite" in last
     assert all(np.isfinite(a).all() for a in checkpoint(tmp_path / "r").values())
 
 

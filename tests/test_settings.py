@@ -55,9 +55,9 @@ WRONG = [  # field, value, what the sentence says
     ("penalty_weight", float("nan"), "'penalty_weight' must be a number"),
     ("lr", 10**400, "'lr' must be a number above 0"),
     ("data", "a\0b", "'data' must be text"),
-    ("class_sizes", [5, 5], "'class_sizes' must have the number of images of each of 3 classes"),
-    ("class_sizes", [0, 0, 0], "'class_sizes' must have the number of images of each of 3 classes"),
-    ("groups", [5, 5], "'groups' must have the number of images of each of 3 classes"),
+    ("class_sizes", [5, 5], "'class_sizes' must contain the number of images of each of 3 classes"),
+    ("class_sizes", [0, 0, 0], "'class_sizes' must contain the number of images of each of 3 classes"),
+    ("groups", [5, 5], "'groups' must contain the number of images of each of 3 classes"),
     ("data_sha256", "abc", "'data_sha256' must be a SHA-256, or null"),
     ("device", "\x1b[31m", "'device' must be cpu, cuda or cuda:N"),
     ("arguments", "--seed 3", "'arguments' must be a list of words"),
@@ -91,7 +91,7 @@ def test_a_missing_field_is_named(key):
 
 @pytest.mark.parametrize("values", [[], None, "vanilla"])
 def test_settings_are_an_object(values):
-    with pytest.raises(SettingsError, match="settings are a JSON object; got"):
+    with pytest.raises(SettingsError, match="settings must be a JSON object; got"):
         Settings.from_json(values)
 
 

@@ -1,4 +1,4 @@
-"""tinygan: a reverse-mode autograd engine on NumPy or CuPy, and the GANs it trains."""
+"""tinygan: a reverse-mode autograd engine on NumPy or CuPy, and GANs that are built with it."""
 
 from . import autograd, backend, data, layers
 from .app.interface import load, train

@@ -1,7 +1,7 @@
 """The command of the installed package: tinygan train, tinygan sample, tinygan evaluate; or python -m tinygan train ...
 
-The scripts are train.py, sample.py and evaluate.py. In a clone they are beside the package; in an installed package
-they are in tinygan/scripts.
+The command runs train.py, sample.py or evaluate.py. In a clone these scripts are beside the package; in an installed
+package they are in tinygan/scripts.
 """
 
 import shutil
@@ -14,22 +14,22 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
-    """Run the script that the first argument names, with the other arguments. It ends the program itself."""
+    """Run the script whose name is the first argument, with the other arguments. The script ends the program."""
     words = sys.argv[1:]
     if not words or words[0] not in SCRIPTS:
         known = ["--version"], ["-h"], ["--help"]
         print(f"tinygan {sys.modules['tinygan'].__version__}")
-        print(f"usage: {launcher()} {'|'.join(SCRIPTS)} [options]    (--help says more of each)")
+        print(f"usage: {launcher()} {'|'.join(SCRIPTS)} [options]    (each has --help)")
         return 0 if words in known else 2
     script = f"{words[0]}.py"
     path = next(path for path in (HERE / "scripts" / script, HERE.parent / script) if path.exists())
-    sys.argv = [f"{launcher()} {words[0]}", *words[1:]]  # the name of the program, in its messages
+    sys.argv = [f"{launcher()} {words[0]}", *words[1:]]  # the name of the program in messages of argparse
     exec(compile(path.read_text("utf-8"), path, "exec"), {"__name__": "__main__", "__file__": str(path)})
     return 0
 
 
 def launcher() -> str:
-    """Return how this program was started: tinygan, its path, or python -m tinygan."""
+    """Return the command that started this program: "tinygan", its path, or "python -m tinygan"."""
     started = sys.argv[0]
     if Path(started).name == "__main__.py":
         return f"{sys.orig_argv[0]} -m tinygan"

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files completely or not at all."""
 
 import contextlib
 import os
@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 def write_text(path, text):
-    """Write a small file whole or not at all."""
+    """Write a text file completely or not at all."""
     replace(path, lambda file: file.write(text.encode()))
 
 
 def replace(path, write, keep_as=None):
-    """Call write(file) for the new content of `path`, and replace the old file once all of it is on the disk.
+    """Replace the file `path` by the bytes that write(file) writes. The old file stays until all bytes are on the disk.
 
-    keep_as: a new name for the old file. Raises OSError with the name if writing fails; the old file then stays. Links
-    are replaced and never followed: a folder from a stranger cannot make this write outside of it.
+    keep_as: a new name for the old file. If writing fails, the old file stays, and OSError with the path is raised.
+    Links are replaced, never followed. So a folder that contains links cannot cause a write to another folder.
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.tmp")
@@ -26,7 +26,7 @@ def replace(path, write, keep_as=None):
         if keep_as:
             os.replace(path, keep_as)
         os.replace(temporary, path)
-        if os.name == "posix":  # a name is on the disk when its folder is
+        if os.name == "posix":  # write the new name of the file to the disk too
             folder = os.open(path.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
@@ -37,7 +37,7 @@ def replace(path, write, keep_as=None):
 
 
 def new_file(path):
-    """Open a file that did not exist, for writing bytes; what had its name, a link perhaps, is removed first."""
+    """Open a new file for writing bytes. An old file or link of this name is removed first."""
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

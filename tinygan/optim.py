@@ -12,16 +12,16 @@ from .layers import Module
 class Adam:
     """Adaptive moment estimation (Kingma & Ba 2015, algorithm 1).
 
-        m <- b1 m + (1 - b1) g          the mean of recent gradients: the direction
-        v <- b2 v + (1 - b2) g^2        the mean of their squares: the scale
+        m <- b1 m + (1 - b1) g          the mean of recent gradients g: the direction of the step
+        v <- b2 v + (1 - b2) g^2        the mean of recent g^2: the scale
         p <- p - lr m̂ / (sqrt(v̂) + eps)        m̂ = m / (1 - b1^t), v̂ = v / (1 - b2^t)
 
-    Dividing by sqrt(v̂) gives every parameter steps of about lr, whatever the scale of its gradient. m and v start at
-    zero; m̂ and v̂ correct this bias. b1 is 0.5 in most GANs (Radford et al. 2016, section 4), because the opponent moves
-    and old gradients mislead.
+    Division by sqrt(v̂) gives every parameter steps of about lr, whatever the scale of its gradient. m and v start at
+    zero; m̂ and v̂ correct this bias. b1 is 0.5 in most GANs (Radford et al. 2016, section 4): the other network
+    changes too, so old gradients mislead.
 
-    All state is arrays updated in place: a captured step can replay the update, and a schedule can set lr and b2.
-    b2 is stored as 1 - b2, because float32 has few digits near 1. Raises ValueError unless lr is a positive number.
+    All state is in arrays that are updated in place. So a CUDA graph can replay the update, and a schedule can change
+    lr and b2. 1 - b2 is stored, because float32 has few digits near 1. Raises ValueError unless lr is positive.
     """
 
     def __init__(
@@ -39,23 +39,23 @@ class Adam:
         self.t = xp.zeros(1, data.dtype)
         self.lr = xp.full(1, lr, data.dtype)
         self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], data.dtype)
-        self.gradient_norm = xp.zeros(1, data.dtype)  # of the last step; logged
-        self.m_scale, self.v_scale = xp.zeros(1, data.dtype), xp.zeros(1, data.dtype)  # 1 / (1 - b^t), of the last step
+        self.gradient_norm = xp.zeros(1, data.dtype)  # |g| of the last step, for the log
+        self.m_scale, self.v_scale = xp.zeros(1, data.dtype), xp.zeros(1, data.dtype)  # 1 / (1 - b1^t), 1 / (1 - b2^t)
         self.gradient_views = list(self.flat.views(self.gradient).values())
 
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
         backend.copy_into(self.gradient_views, [g.data for g in gradients])
-        distributed.average(self.gradient)  # of several processes, each has the gradients of its share of the batch
-        out = self.t, self.gradient_norm, self.m_scale, self.v_scale  # t + 1, |g|, 1 / (1 - b1^t), 1 / (1 - b2^t)
+        distributed.average(self.gradient)  # over the processes: each has the gradient for a part of the batch
+        out = self.t, self.gradient_norm, self.m_scale, self.v_scale
         formulas.adam_scalars(self.gradient, self.t, self.log_beta1, self.one_minus_beta2, out=out)
         rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps
         formulas.adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
         for parameter in self.parameters:
-            parameter.version += 1  # graphs built before this are out of date, and grad refuses them
+            parameter.version += 1  # so grad refuses graphs that were built before this update
 
     def state_dict(self) -> dict[str, Array]:
-        """Return the live arrays; m and v by the names of the parameters."""
+        """Return {name: array} of the state, not copies. m and v are split by parameter: "m.3.weight"."""
         moments = {"m": self.m, "v": self.v}
         named = {f"{k}.{name}": view for k, array in moments.items() for name, view in self.flat.views(array).items()}
         return {"t": self.t, "lr": self.lr, "one_minus_beta2": self.one_minus_beta2, **named}

@@ -1,1 +1,1 @@
-"""The application: options, run folders, pictures and pages around the game."""
+"""The application: command-line options, run folders, checkpoints, plots and the page of a run."""

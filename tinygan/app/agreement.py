@@ -1,4 +1,4 @@
-"""Several processes must stay one: the same settings, data, and weights to the bit."""
+"""Check that all processes of a run agree: the same settings and data, and the same weights to the bit."""
 
 import hashlib
 import json
@@ -9,9 +9,9 @@ from .errors import TrainingError
 
 
 def check(run, **parts) -> None:
-    """Compare the settings of a run, and the state of its parts, with those of the other processes, by their hashes.
+    """Compare settings and state between the processes of a run, by hashes. parts: {name: object with state_dict()}.
 
-    Raises TrainingError, which names a process that differs from process 0 and the arrays in which it does.
+    Raises TrainingError if a process differs from process 0. The error names the process and a differing array.
     """
     if distributed.size == 1:
         return
@@ -25,8 +25,8 @@ def check(run, **parts) -> None:
         if names := [name for name in first if other.get(name) != first[name]]:
             more = f" and {len(names) - 1} more" if names[1:] else ""
             raise TrainingError(
-                f"process {number} differs from process 0 in {names[0]}{more}: have both the same data, program and "
-                "libraries? The last checkpoint is whole"
+                f"process {number} differs from process 0 in {names[0]}{more}: do both use the same data, program and "
+                "libraries? The last checkpoint is not affected"
             )
 
 

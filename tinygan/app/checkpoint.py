@@ -1,9 +1,9 @@
-"""Checkpoints: arrays in one .npz without pickle, written whole or not at all, and checked by a hash.
+"""Checkpoints: .npz files without pickle. A checkpoint is written completely or not at all, and checked by a hash.
 
-The archive has uncompressed members: the arrays, "about" (JSON), and "sha256" over all others. np.load can open it.
-The reader here trusts nothing: it reads at most the size of the file, and matches the header of an array with a
-pattern. (numpy.lib.format parses the header as Python, and allocates whatever shape it claims.) last.previous.npz is
-the checkpoint before last.npz, and is used if last.npz is damaged.
+A checkpoint is an uncompressed archive of arrays, "about" (JSON), and "sha256", the hash of all others. np.load can
+read checkpoints. The function `read` is safe for files from strangers: it reads at most the size of the file, and
+matches array headers with a pattern. (numpy.lib.format would parse a header as Python, and allocate any shape in it.)
+last.previous.npz is the checkpoint before last.npz, and is used if last.npz is damaged.
 """
 
 import hashlib
@@ -21,24 +21,24 @@ from .. import backend
 from ..files import replace
 
 FORMAT = 1
-HEADER = re.compile(  # what np.save writes before an array of numbers: dtype and shape
+HEADER = re.compile(  # the header that np.save writes before an array: dtype and shape
     rb"\x93NUMPY\x01\0..\{'descr': '([<>|][bfiu][1248])', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n",
     re.DOTALL,
 )
-DAMAGE = (  # what zipfile, json and numpy raise for damaged bytes
+DAMAGE = (  # the errors of zipfile, json and numpy for damaged files
     OSError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, struct.error,
     zipfile.BadZipFile,
 )  # fmt: skip
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and what is wrong."""
+    """A checkpoint that cannot be used. The message names the file and the problem."""
 
 
 def save(path, parts, about=None):
-    """Write {name: an object with state_dict()} to `path`, and beside it `about`, a dict that survives JSON.
+    """Write parts, {name: object with state_dict()}, and about, a dict of JSON values, to `path`.
 
-    The old file stays until the new one is on the disk, and then becomes the previous one.
+    When the new file is on the disk, the old file becomes the previous checkpoint.
     """
     arrays = {
         f"{name}.{key}": np.asarray(backend.to_host(array), order="C")
@@ -51,10 +51,10 @@ def save(path, parts, about=None):
 
 
 def load(path, parts, about=None):
-    """Load what `save` wrote into the same parts; other names in the file are ignored. Returns all arrays by name.
+    """Load the parts of a checkpoint that `save` wrote. Other names in the file are ignored. Returns {name: array}.
 
-    If the file is damaged, the previous one is used, with a message to stderr. Raises CheckpointError if neither is
-    whole, and for a checkpoint of another kind of run or of other networks.
+    If the file is damaged, the previous checkpoint is used, with a message to stderr. Raises CheckpointError if both
+    are damaged, and for a checkpoint of another kind of run or of other networks.
     """
     try:
         found, arrays = read(path)
@@ -63,27 +63,27 @@ def load(path, parts, about=None):
             found, arrays = read(path := previous(path))
         except CheckpointError as other:
             raise CheckpointError(f"no checkpoint can be used: {error}; {other}") from None
-        print(f"{error}; using the one before it, {path}", file=sys.stderr)
+        print(f"{error}; using the previous checkpoint, {path}", file=sys.stderr)
     if found != (wanted := {"format": FORMAT, **(about or {})}):
-        raise CheckpointError(f"{path} is of another kind of run, or of another version: {found}, not {wanted}")
+        raise CheckpointError(f"{path} belongs to another kind of run, or to another version: {found}, not {wanted}")
     for name, part in parts.items():
         prefix = f"{name}."
         try:
             part.load_state_dict({k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)})
         except (ValueError, KeyError) as error:
-            raise CheckpointError(f"{path} is of other networks, or of other data: {error}") from None
+            raise CheckpointError(f"{path} belongs to other networks, or to other data: {error}") from None
     return arrays
 
 
 def read(path):
-    """Return ("about", {name: numpy.ndarray}). Raises CheckpointError unless every byte is as it was saved."""
+    """Return (about, {name: numpy.ndarray}). Raises CheckpointError if any byte differs from what was saved."""
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if any(m.compress_type != zipfile.ZIP_STORED or m.compress_size != m.file_size for m in members):
                 raise ValueError("it is compressed")
             if sum(m.file_size for m in members) > os.fstat(file.fileno()).st_size:
-                raise ValueError("it claims more than a file of its size can hold")
+                raise ValueError("its members are larger than the file")
             arrays = {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
         if arrays.pop("sha256").tobytes() != _sha256(arrays).tobytes():
             raise ValueError("its SHA-256 does not match: its content was changed")
@@ -91,11 +91,11 @@ def read(path):
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except DAMAGE as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint ({error})") from None
+        raise CheckpointError(f"{path} is not a complete checkpoint ({error})") from None
 
 
 def previous(path):
-    """Return the path of the checkpoint that `path` replaced."""
+    """Return the path of the checkpoint before `path`."""
     return Path(path).with_suffix(".previous.npz")
 
 
@@ -109,16 +109,16 @@ def _sha256(arrays):
 
 
 def _array(content):
-    """Return the array of a member, which has the format .npy."""
+    """Return the array of a member of the archive. content: the bytes of a file .npy."""
     header = HEADER.match(content)
     if not header:
-        raise ValueError("there is something in it that no checkpoint holds")
+        raise ValueError("it contains something else than arrays of numbers")
     shape = [int(size) for size in header[2].split(b",") if size.strip()]
     return np.frombuffer(content, header[1].decode(), offset=header.end()).reshape(shape)
 
 
 def _is_whole(path):
-    """Whether the file is whole. A damaged file must not replace the previous checkpoint."""
+    """Return whether the file is a complete checkpoint. A damaged file must not replace the previous checkpoint."""
     try:
         return bool(read(path))
     except CheckpointError:

@@ -1,15 +1,15 @@
-"""Names of the classes of a run: of the folders of its images, or their numbers, or groups with their shares."""
+"""Names of the classes of a run: the names of their folders, their numbers, or the numbers of groups."""
 
 from __future__ import annotations
 
 from .runs import Run, RunError
 from .settings import Settings
 
-LISTED = 20  # names in an error message
+LISTED = 20  # names in an error message, at most
 
 
 def of(settings: Settings) -> list[str]:
-    """Return a name for each class that G takes; none if it takes no classes."""
+    """Return a name for each class of G; an empty list if G is not conditional."""
     if not settings.preset.conditional:
         return []
     if settings.groups:
@@ -19,14 +19,15 @@ def of(settings: Settings) -> list[str]:
 
 
 def captions(settings: Settings) -> list[str]:
-    """Return the names to write beside the rows of a picture; none if they are only the numbers of the rows."""
+    """Return the names beside the rows of a picture; an empty list if classes have only numbers."""
     return of(settings) if settings.groups or settings.class_names else []
 
 
 def number(run: Run, wanted: int | str) -> int:
-    """Return the number of the class `wanted`, the name of its folder or its number.
+    """Return the number of a class. wanted: the name of its folder, or its number.
 
-    If folders have numbers as names, only these count. Raises RunError, which lists what there is.
+    If the names of some folders are numbers, `wanted` must be a name. Raises RunError, with a list of the classes, if
+    there is no such class.
     """
     known = range(len(of(run.settings)))
     choices = dict(zip(run.settings.class_names, known))
@@ -39,10 +40,10 @@ def number(run: Run, wanted: int | str) -> int:
 
 
 def listed(settings: Settings) -> str:
-    """Return in words what classes there are."""
+    """Return a text that lists the classes."""
     known = of(settings)
     if not known:
-        return "no classes to choose from"
+        return "no classes"
     if not settings.class_names:
         return f"{'groups' if settings.groups else 'classes'} 0 to {len(known) - 1}"
     return ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")

@@ -1,7 +1,8 @@
-"""Directions of the latent space in the order in which they change the image, as in GANSpace (Härkönen et al. 2020).
+"""Directions of the latent space, ordered by how much they change the image, as in GANSpace (Härkönen et al. 2020).
 
-For z ~ N(0, I), the slopes of the best linear fit x = z B are the mean derivatives of G: B = E[dG/dz] (Stein 1981). Its
-singular vectors, B = U S V^T, are orthogonal directions of z. The first one changes the image most, on average.
+Let x = z B be the best linear fit of images x to latent vectors z ~ N(0, I). Then B is the mean derivative of G:
+B = E[dG/dz] (Stein 1981). The singular value decomposition B = U S V^T gives orthogonal directions of z, the columns of
+U. The first direction changes the image most, on average.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from .. import backend
 from ..gan.training import Training
 from .export import Generator
 
-SAMPLES = 1024
-CERTAIN = 0.5  # the least correlation of a direction with what it is named after
+SAMPLES = 1024  # images for the linear fit
+CERTAIN = 0.5  # the least correlation between a direction and the property that is its name
 
 
 def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[str]]:
-    """Return U (latent_size, latent_size), a direction in each column, and a name for each, "" without a clear one."""
+    """Return U (latent_size, latent_size), with a direction in each column, and a name for each direction, or ""."""
     latent = backend.RNG(0).normal((SAMPLES, network.latent_size))
     classes = np.arange(SAMPLES) % max(1, network.classes)
     images = backend.to_host(training.sample(latent, backend.to_device(classes) if network.classes else None))
     z, x = backend.to_host(latent), without_class_means(images.reshape(SAMPLES, -1), classes)
-    slopes = np.linalg.solve(z.T @ z, z.T @ x)  # of least squares
-    directions = np.linalg.svd(slopes @ slopes.T)[0]  # the U of `slopes`, without a V of pixels x pixels
-    if len(network.shape) == 1 or network.shape[2] != 1:  # points have no strokes; of images, grey ones
+    slopes = np.linalg.solve(z.T @ z, z.T @ x)  # B, by least squares
+    directions = np.linalg.svd(slopes @ slopes.T)[0]  # B B^T has the same U as B, and is smaller
+    if len(network.shape) == 1 or network.shape[2] != 1:  # only grey images have the properties below
         return directions, [""] * network.latent_size
     found = properties((images[..., 0] + 1) / 2)
     measured = without_class_means(np.stack(list(found.values()), 1), classes)
     correlation = (z @ directions).T @ (measured / (measured.std(0) + 1e-9)) / SAMPLES
-    best = np.abs(correlation).argmax(0)  # of each property: the direction that shows it most
+    best = np.abs(correlation).argmax(0)  # for each property, the direction with the largest correlation
     names = [""] * network.latent_size
     for column, name in enumerate(found):
         row = best[column]
@@ -40,7 +41,7 @@ def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[
 
 
 def properties(ink: np.ndarray) -> dict[str, np.ndarray]:
-    """Return {name: (N,)} of strokes, bright on dark (N, H, W), by the moments of their ink. Slant is to the right."""
+    """Return {name: (N,)}: slant to the right, thickness and width of bright strokes in images (N, H, W)."""
     height, width = ink.shape[1:]
     y, x = np.mgrid[:height, :width]
     total = ink.sum((1, 2)) + 1e-9
@@ -53,15 +54,15 @@ def properties(ink: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def without_class_means(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Subtract from each row of `values` (N, ...) the mean of its class, so that only differences within it remain."""
+    """Subtract from each row of `values` (N, ...) the mean of the rows of the same class. classes: integers (N,)"""
     means = np.stack([values[classes == each].mean(0) for each in range(classes.max() + 1)])
     return values - means[classes]
 
 
 def rotated(network: Generator, directions: np.ndarray) -> Generator:
-    """Return the network as a function of coordinates c along `directions`: z = U c, so z W = c (U^T W).
+    """Return the network as a function of the coordinates c along `directions` U, with z = U c.
 
-    U is orthogonal, so c ~ N(0, I) as z is.
+    Only the first weight matrix W changes, to U^T W. U is orthogonal, so c ~ N(0, I) like z.
     """
     first, *others = network.operations
     weight = first.arrays["weight"].copy()

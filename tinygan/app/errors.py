@@ -1,4 +1,4 @@
-"""Errors as sentences."""
+"""Convert errors to sentences for the user."""
 
 import errno
 import sys
@@ -15,19 +15,19 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on; the message says why."""
+    """Training cannot continue. The message says why."""
 
 
 def in_words(error: BaseException) -> str:
     """Return an error as a sentence."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        advice = ". The last checkpoint is whole: make room, then use --resume" if error.errno in FULL else ""
+        advice = ". The last checkpoint is complete: free some space, then use --resume" if error.errno in FULL else ""
         return f"{where}{error.strerror}{advice}"
     if isinstance(error, MemoryError):
         what = f" ({error})" if str(error) else ""
         return f"there is not enough memory{what}: try a smaller --batch-size or --latent, or fewer samples"
-    if isinstance(error, ValueError | RuntimeError):  # those of this project are sentences already
+    if isinstance(error, ValueError | RuntimeError):  # in tinygan their messages are sentences
         return str(error)
     return f"{type(error).__name__}: {error} (--debug shows where)"
 
@@ -35,14 +35,14 @@ def in_words(error: BaseException) -> str:
 def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
     """Return main(args), the exit status of a program. An error becomes one sentence, or with --debug a traceback.
 
-    The error of one of several processes ends all.
+    If several processes train together, an error in one process ends all processes.
     """
     try:
         status = main(args)
         distributed.finish()
         return status
     except KeyboardInterrupt:
-        sentence = f"{name}: interrupted; what it has written is whole"
+        sentence = f"{name}: interrupted; the files that it has written are complete"
         distributed.end(sentence)
         print(sentence, file=sys.stderr)
         return 130
@@ -56,7 +56,7 @@ def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
 
 @contextmanager
 def only_warn(terminal, what: str):
-    """Within the block, an error is a warning: a picture that cannot be drawn must not end hours of training."""
+    """with only_warn(...): turn an error into a warning. An error in a picture must not end the training."""
     try:
         yield
     except Exception as error:
@@ -64,22 +64,22 @@ def only_warn(terminal, what: str):
 
 
 def not_finite(run, dataset, step: int) -> TrainingError:
-    """Return the error for numbers that are no longer finite at `step`.
+    """Return the TrainingError for a number that is not finite at `step`.
 
-    Repeats the steps since the last checkpoint to find the operation where it began. Of several processes, process 0
-    repeats them alone.
+    To find its origin, the steps since the last checkpoint are repeated. If several processes train together, only
+    process 0 does this.
     """
     if distributed.rank:
-        distributed.finish()  # waits for process 0, which ends all
+        distributed.finish()  # waits until process 0 ends all processes
     with distributed.alone():
         where = _repeat(run, dataset, step)
     return TrainingError(
-        f"the numbers are no longer finite: {where}. The last checkpoint in {run.folder} is whole; try a smaller --lr"
+        f"a number is not finite: {where}. The last checkpoint in {run.folder} is complete; try a smaller --lr"
     )
 
 
 def _repeat(run, dataset, step: int) -> str:
-    """Repeat the steps since the last checkpoint until `step`; return in words where a number is not finite."""
+    """Repeat the steps from the last checkpoint to `step`. Return a text that says where a number is not finite."""
     training, batches = run.settings.training(), run.settings.batches(dataset)
     run.load(training=training, batches=batches)
     try:
@@ -92,4 +92,4 @@ def _repeat(run, dataset, step: int) -> str:
             return f"at step {step} in a gradient, or in the update of the weights"
     except NotFinite as error:
         return f"at step {i + 1} {error}"
-    return "it did not happen again when the steps since the last checkpoint were repeated"
+    return "this did not occur again when the steps since the last checkpoint were repeated"

@@ -1,7 +1,7 @@
-"""A network as a plain list of operations: what report.html, generator.onnx and generator.npz are made from.
+"""A network as a list of operations, for export to report.html, generator.onnx and generator.npz.
 
-In evaluation mode BatchNorm multiplies each channel by a number and adds another, so it is folded into the weights of
-the layer before it:  scale (W x + b) + shift = (scale W) x + (scale b + shift).
+In evaluation mode BatchNorm multiplies each channel by a constant and adds another constant. So it is folded into the
+weights of the layer before it:  scale (W x + b) + shift = (scale W) x + (scale b + shift).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..layers import BatchNorm, ConvTranspose2d, Dropout, LeakyReLU, Linear, Mod
 
 
 class ExportError(ValueError):
-    """A network that cannot be exported; the message names the layer."""
+    """The network cannot be exported. The message names the reason, such as a layer."""
 
 
 class Operation(NamedTuple):
-    """One step of a network, for inputs x of one shape. kind: one of
+    """An operation of a network on x. kind: one of
 
     linear              y = x W + b; weight (n_in, n_out), bias (n_out,)
     reshape             y = x with the shape `shape`, channels last
@@ -32,7 +32,7 @@ class Operation(NamedTuple):
     leaky_relu          y = max(x, slope x); slope 0 is ReLU
     tanh                y = tanh x
 
-    arrays: weight and bias, float32. options: the rest, JSON values.
+    arrays: weight and bias, float32. options: all other parameters, as JSON values.
     """
 
     kind: str
@@ -41,9 +41,9 @@ class Operation(NamedTuple):
 
 
 class Generator(NamedTuple):
-    """G as operations on (N, latent_size + classes): latent vectors, followed by one-hot labels if there are classes.
+    """G as operations. The input is (N, latent_size + classes): latent vectors, with one-hot labels appended if any.
 
-    shape: of an image (H, W, C) with values in [-1, 1], or of a point (2,). class_names: of the classes.
+    shape: (H, W, C) of an image with values in [-1, 1], or (2,) of a point. class_names: a name for each class.
     """
 
     operations: list[Operation]
@@ -53,14 +53,14 @@ class Generator(NamedTuple):
     class_names: Sequence[str] = ()
 
     def about(self) -> dict[str, Any]:
-        """Return everything but the weights, as JSON values."""
+        """Return a description without the weights, as JSON values."""
         steps = [{"kind": step.kind, **step.options} for step in self.operations]
         sizes = {"latent_size": self.latent_size, "classes": self.classes, "shape": list(self.shape)}
         return {**sizes, "class_names": list(self.class_names), "operations": steps}
 
 
 def generator(training: Training, shape: tuple[int, ...], class_names: Sequence[str] = ()) -> Generator:
-    """Return the network that samples are drawn from. Raises ExportError for a layer that has no operation."""
+    """Return the network for samples as a Generator. Raises ExportError for a layer that cannot be exported."""
     try:
         steps = operations(training.sampler())
     finally:
@@ -69,14 +69,14 @@ def generator(training: Training, shape: tuple[int, ...], class_names: Sequence[
 
 
 def operations(network: Module) -> list[Operation]:
-    """Return the operations of a Sequential, or of the Conditional of one, in evaluation mode."""
+    """Return the operations of a Sequential, or of a Conditional around it, in evaluation mode."""
     inner = network.network if isinstance(network, Conditional) else network
     assert isinstance(inner, Sequential)
     steps: list[Operation] = []
     for layer in inner.layers:
         if isinstance(layer, BatchNorm):
             fold(layer, steps)
-        elif not isinstance(layer, Dropout):  # which does nothing in evaluation mode
+        elif not isinstance(layer, Dropout):  # Dropout does nothing in evaluation mode
             steps.append(operation(layer))
     return steps
 
@@ -104,21 +104,21 @@ def operation(layer: Module) -> Operation:
 
 
 def weights(weight, bias, n_out) -> dict[str, np.ndarray]:
-    """Return both arrays on the host; a layer without bias gets zeros."""
+    """Return weight and bias as NumPy arrays. If a layer has no bias, the bias is zero."""
     bias = np.zeros(n_out, np.float32) if bias is None else backend.to_host(bias.data)
     return {"weight": np.array(backend.to_host(weight), np.float32), "bias": np.array(bias, np.float32)}
 
 
 def fold(norm: BatchNorm, steps: list[Operation]) -> None:
-    """Fold a BatchNorm into the last operation with weights, in place. Only a reshape may stand between them."""
+    """Fold a BatchNorm into the last operation with weights, in place. Only a reshape may be between the two."""
     step = next((step for step in reversed(steps) if step.kind != "reshape"), Operation("nothing"))
     if not step.arrays:
-        raise ExportError(f"BatchNorm can be exported after a layer with weights; here it follows {step.kind}")
+        raise ExportError(f"BatchNorm can be exported only after a layer with weights; here it follows {step.kind}")
     numbers = (norm.gamma.data, norm.beta.data, norm.running_mean, norm.running_var)
     gamma, beta, mean, var = (backend.to_host(array).astype(np.float64) for array in numbers)
     scale = gamma / np.sqrt(var + norm.eps)
     shift = beta - scale * mean
-    pixels = step.arrays["bias"].size // scale.size  # of the image that a linear layer makes, channels last
+    pixels = step.arrays["bias"].size // scale.size  # of the image that a linear layer outputs, with channels last
     scale, shift = np.tile(scale, pixels), np.tile(shift, pixels)
     step.arrays["weight"] = (step.arrays["weight"] * scale).astype(np.float32)
     step.arrays["bias"] = (step.arrays["bias"] * scale + shift).astype(np.float32)
@@ -127,7 +127,7 @@ def fold(norm: BatchNorm, steps: list[Operation]) -> None:
 def in_half_precision(steps: list[Operation]) -> list[dict[str, Any]]:
     """Return operations as JSON values, with each array as base64 of little-endian 16-bit floats.
 
-    Raises ExportError for a weight beyond their range of +-65504.
+    Raises ExportError for a weight that is larger than 65504, the largest 16-bit float.
     """
 
     def packed(array):
@@ -144,7 +144,7 @@ def in_half_precision(steps: list[Operation]) -> list[dict[str, Any]]:
 
 
 def save_npz(path, network: Generator) -> None:
-    """Write the weights, float32, as "<position>.weight" and "<position>.bias", and "about": the operations as JSON."""
+    """Write an .npz of "<position>.weight" and "<position>.bias", float32, and "about": the operations as JSON."""
     arrays: dict[str, Any] = {
         f"{i}.{name}": a for i, step in enumerate(network.operations) for name, a in step.arrays.items()
     }

@@ -1,7 +1,8 @@
-"""What a run shows of itself: at each pause, and at its end.
+"""The outputs of a run: pictures, curves and report.html.
 
-An error in here becomes a warning, because the checkpoint is saved and training can go on.
-Of several processes, process 0 does it, and the others wait.
+The outputs are written at each pause of the training (schedule.py), and at the end. An error here becomes a warning,
+because the training can continue. If several processes train together, process 0 writes the outputs, and the others
+wait.
 """
 
 import json
@@ -16,16 +17,16 @@ from .terminal import summary
 
 
 class Outputs:
-    """Writes the pictures, the curves and the page of a run, and prints a line at each pause."""
+    """Writes the outputs of a run, and prints a line at each pause. pauses: the steps after which there is one."""
 
     def __init__(self, run, training, batches, quality, log, terminal, pauses) -> None:
         self.run, self.training, self.batches, self.quality = run, training, batches, quality
         self.log, self.terminal, self.pauses = log, terminal, pauses
-        self.page_at = -PAGE_EVERY  # when the page was last written
+        self.page_at = -PAGE_EVERY  # the time at which report.html was written
 
     @distributed.by_process_0
     def update(self, step: int) -> None:
-        """Measure the quality if that is due, draw, and print how the steps since the last pause went."""
+        """Write the outputs after `step`, measure the quality if --evaluate-every says so, and print a line."""
         epoch, epochs = self.log.epoch(step), self.log.epoch(self.run.settings.preset.steps)
         measured = ""
         with only_warn(self.terminal, "measuring the quality"):
@@ -48,7 +49,7 @@ class Outputs:
 
     @distributed.by_process_0
     def finish(self) -> None:
-        """Draw what shows the whole run, and print where it is; for a toy world, also how good the samples are."""
+        """Write the animation and the last pictures, and print where they are. On toy data, also rate the samples."""
         score = ""
         with only_warn(self.terminal, "drawing the animation"):
             pictures.save_animation(self.run)
@@ -58,12 +59,12 @@ class Outputs:
             else:
                 interpolation.save(self.run, self.training)
         self.save_page()
-        self.terminal.say(f"{score}everything is on one page: {self.run.folder / 'report.html'}")
+        self.terminal.say(f"{score}the page of the run is {self.run.folder / 'report.html'}")
         self.terminal.done(self.run)
 
 
 def toy_score(run, training) -> str:
-    """Write metrics.json of a toy world: the modes covered, and the share of good samples. Returns them in words."""
+    """Write metrics.json for toy data: covered modes, and the fraction of good samples. Return them as text."""
     world, n = run.settings.data, 2500
     latent = backend.RNG((run.settings.seed, 2)).normal((n, training.gan.latent_size))
     samples, real = backend.to_host(training.sample(latent)), data.toy.load(world).images[:n]

@@ -1,4 +1,4 @@
-"""Groups of similar images that take the place of classes: found when a run begins, and kept in its folder."""
+"""Groups of similar images as classes of a run. Groups are found when the run begins, and stored in its folder."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..gan.presets import PRESETS
 from .options import DEFAULT, GROUPS
 from .runs import Run, RunError
 
-LEAST = 100  # images in a group, on average, by default
+LEAST = 100  # images per group; the default number of groups is smaller for small data
 
 
 def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
-    """Return the Dataset to learn from, and the sizes of the groups that are its classes; none if labels are used.
+    """Return the Dataset for training, and the sizes of its groups; an empty tuple if its classes are not groups.
 
-    args: of train.py. Groups are found if there are no labels to use and the preset takes classes.
+    args: the arguments of train.py. Groups are found if labels are missing or not used, and the preset is conditional.
     """
     if dataset.classes > 1 and not (args.no_labels or args.groups):
         return dataset, ()
     conditional = PRESETS[args.preset or DEFAULT].conditional
     if args.groups and not conditional:
-        raise ValueError(f"--groups are classes for both networks, and the preset {args.preset} takes no classes")
+        raise ValueError(f"--groups needs a conditional preset, such as cgan; {args.preset} has no classes")
     images, k = dataset.images, args.groups
     if k and images.ndim != 4:
-        raise ValueError("--groups are for images, not for toy worlds")
+        raise ValueError("--groups is for images, not for toy data")
     if k is None:
         k = min(GROUPS, len(images) // LEAST) if conditional and images.ndim == 4 else 0
     if k < 2:
@@ -37,20 +37,20 @@ def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
 
 
 def save(run: Run, dataset: Dataset) -> None:
-    """Write the group of each image into the folder of a run."""
+    """Write the group of each image to groups.npz in the folder of a run."""
     if run.settings.groups:
         files.replace(path(run), lambda file: np.savez_compressed(file, group=np.asarray(dataset.labels)))
 
 
 def load(run: Run, dataset: Dataset) -> Dataset:
-    """Return the Dataset that a run learns from: with its groups as labels, or without labels that it does not use."""
+    """Return the Dataset for the training of a run: with groups as labels, or without labels if the run uses none."""
     if not run.settings.groups:
         return dataset._replace(labels=None) if run.settings.no_labels else dataset
     try:
         with np.load(path(run), allow_pickle=False) as file:
             labels = file["group"]
             if labels.shape != (len(labels),) or set(labels.tolist()) != set(range(run.settings.classes)):
-                raise ValueError(f"they are not the {run.settings.classes} groups of config.json")
+                raise ValueError(f"config.json has {run.settings.classes} other groups")
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise RunError(f"{path(run)}: the groups of the images cannot be read ({error})") from None
     if len(labels) != len(dataset.images):

@@ -1,4 +1,4 @@
-"""tinygan from Python: load a run and draw from it, or train one."""
+"""The Python interface: tinygan.load opens a run to generate images, and tinygan.train makes a new run."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .options import parse
 from .runs import Run, new_folder
 
 PACKAGE = Path(__file__).parent.parent
-TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # in an installed package, and in a clone
+TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # installed, or in a clone
 
 
 def load(run: str | Path, checkpoint: str = "last") -> Model:
-    """Return the generator of the run in a folder. checkpoint: "last" or "best".
+    """Return the generator of a run. run: its folder. checkpoint: "last" or "best".
 
-    Raises ValueError, in a sentence, for a folder that is no run.
+    Raises ValueError if the folder is not a run.
     """
     return Model(Run.open(run), checkpoint)
 
 
 class Model:
-    """The generator of a run; a notebook shows a grid of its images.
+    """The generator of a run. A notebook displays it as a grid of images.
 
-    Images are uint8, (N, H, W) if they are grey, else (N, H, W, 3). Of a toy world they are points, float32 (N, 2).
+    Images are uint8, (N, H, W) if they are grey, else (N, H, W, 3). On toy data a sample is a point: float32 (N, 2).
     """
 
     def __init__(self, run: Run, checkpoint: str = "last") -> None:
@@ -43,8 +43,10 @@ class Model:
         self.class_names = class_names.of(run.settings)
 
     def sample(self, n: int = 1, digit: int | str | None = None, seed: int | None = None) -> np.ndarray:
-        """Draw n images from a seed, of the class `digit`, a number or a name; by default of each class in turn, or of
-        groups by their shares."""
+        """Generate n images. digit: their class, a number or a name. seed: of the latent vectors.
+
+        By default the images have classes 0, 1, 2, ... in turn. Larger groups get more images.
+        """
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
         labels = None
         if digit is not None:
@@ -60,7 +62,8 @@ class Model:
         if latent.ndim != 2 or latent.shape[1] != self.latent_size or not len(latent):
             raise ValueError(f"latent must have the shape (N, {self.latent_size}), N at least 1; got {latent.shape}")
         if (labels is None) == bool(self.classes):
-            raise ValueError(f"{self.run.folder} has {self.classes or 'no'} classes: labels are N integers, or None")
+            expected = "integers (N,)" if self.classes else "None"
+            raise ValueError(f"{self.run.folder} has {self.classes or 'no'} classes: labels must be {expected}")
         if labels is not None:
             labels = np.asarray(labels)
             known = labels.dtype.kind in "iu" and np.isin(labels, range(self.classes)).all()
@@ -74,9 +77,9 @@ class Model:
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def grid(self) -> np.ndarray:
-        """Return the picture of the last samples: uint8 (H, W, C), a row of ten for each class, beside its name."""
+        """Return a picture of 64 images, or of ten images of each class in a row beside its name: uint8 (H, W, C)."""
         if self.run.settings.points:
-            raise ValueError(f"{self.run.folder} is a run on a toy world: points have no grid")
+            raise ValueError(f"{self.run.folder} is a run on toy data: points have no grid")
         latent, labels = pictures.fixed_inputs(self.run.settings)
         images = data.to_pixels(backend.to_host(self.training.sample(latent, labels)))
         picture, names = plots.grid(images, 10 if self.classes else None), class_names.captions(self.run.settings)
@@ -97,9 +100,10 @@ class Model:
 
 
 def train(**options) -> Model:
-    """Train as train.py does, and return the generator. options: those of train.py, as epochs=2 for --epochs 2.
+    """Train as train.py does, and return the generator. options: options of train.py; epochs=2 means --epochs 2.
 
-    A notebook shows a bar, if it has ipywidgets. If it is interrupted, the run is saved, and its G so far is returned.
+    A notebook with ipywidgets shows a progress bar. If the notebook is interrupted, the run is saved, and the present
+    generator is returned.
     """
     args = arguments(options)
     folder = args.resume or args.out or new_folder(f"runs/{args.preset or 'notebook'}-{time.strftime('%Y%m%d')}")
@@ -108,19 +112,19 @@ def train(**options) -> Model:
     before = [signal.getsignal(number) for number in numbers]
     try:
         loop()(args)
-    except BaseException as error:  # a notebook keeps the traceback, and with it the run and its lock
+    except BaseException as error:  # a notebook keeps the traceback, which would keep the run locked
         traceback.clear_frames(error.__traceback__)
         raise
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
-        with suppress(OSError):  # a folder without a run is empty
+        with suppress(OSError):  # remove the folder if it is empty, because no run was made
             Path(folder).rmdir()
     return load(folder)
 
 
 def arguments(options: dict):
-    """Return the options as train.py parses them. Raises ValueError with its sentence for a wrong one."""
+    """Parse the options as train.py does. Raises ValueError, with the message of train.py, for a wrong option."""
     words = [word for name, value in options.items() for word in as_words(name, value)]
     errors = io.StringIO()
     try:
@@ -131,7 +135,7 @@ def arguments(options: dict):
 
 
 def as_words(name: str, value) -> list[str]:
-    """Return an option as words of a command line: epochs=2 is --epochs 2, watch=True is --watch."""
+    """Return an option as words of a command line: epochs=2 gives --epochs 2, watch=True gives --watch."""
     flag = "--" + name.strip("_").replace("_", "-")
     if isinstance(value, bool):
         return [flag] if value else [flag.replace("--", "--no-", 1)] if name in Preset._fields else []
@@ -139,7 +143,7 @@ def as_words(name: str, value) -> list[str]:
 
 
 def loop():
-    """Return the function `train` of train.py."""
+    """Return the function `train` of train.py, which contains the training loop."""
     spec = importlib.util.spec_from_file_location("tinygan_train", next(filter(Path.exists, TRAIN)))
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)

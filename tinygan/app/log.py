@@ -1,43 +1,54 @@
-"""The log of a run: its metrics every few steps, and how long the steps took."""
+"""The log of a run: the metrics of every few steps, and the time of the steps."""
 
 import time
 
 from .. import backend
+from ..backend import distributed
 from ..gan.health import METRICS, FailureMonitor
 from ..gan.training import Training
+from . import schedule
 from .errors import only_warn
 from .terminal import outputs_of_D
 
 
 class Log:
-    """The rows of log.csv and timings.csv. Rows after the checkpoint are dropped: their steps are done again.
+    """The rows of log.csv and timings.csv. Rows after the checkpoint are deleted, because their steps are repeated.
 
-    Metrics are copied from the device asynchronously, so training does not wait for them: `request` starts a copy, and
-    `collect` takes the copies that have arrived. finite: whether all numbers so far were finite.
+    Metrics are copied from the device asynchronously, so the training does not wait for them: `update` starts a copy,
+    and `collect` adds the copies that are finished. finite: whether all metrics and weights so far were finite.
     """
 
     def __init__(self, run, training: Training, terminal, steps_per_epoch: int) -> None:
         self.run, self.training, self.terminal, self.per_epoch = run, training, terminal, steps_per_epoch
         self.rows, self.timings = [], []
-        with only_warn(terminal, "reading the log, which begins anew,"):
+        with only_warn(terminal, "reading the old log"):
             self.rows, self.timings = run.read_rows(until=int(training.steps[0]))
         self.write()
         self.requested: list[tuple] = []  # (step, AsyncCopy)
         self.finite, self.started = True, time.perf_counter()
         self.monitor = FailureMonitor(training.gan.loss)
         for row in self.rows:
-            self.monitor.update(row[2:])  # a resumed run does not repeat its warnings
+            self.monitor.update(row[2:])  # so a resumed run does not repeat its warnings
 
     def epoch(self, step: int) -> int:
-        """Return the epoch of a step; both are counted from 1."""
+        """Return the epoch of a step. Steps and epochs are counted from 1."""
         return -(-step // self.per_epoch)
 
-    def request(self, step: int) -> None:
-        """Start to copy the metrics of a step."""
+    def update(self, step: int, bar) -> bool:
+        """Log the metrics up to this step. Return whether the run should be saved now.
+
+        The answer is True if SAVE_EVERY seconds have passed since `start_timer`, or if a number is not finite. All
+        processes get the same answer.
+        """
         self.requested.append((step, backend.AsyncCopy(self.training.report())))
+        self.collect(bar)
+        return bool(distributed.largest(not self.finite or self.seconds() > schedule.SAVE_EVERY))
 
     def collect(self, bar, wait: bool = False) -> None:
-        """Add the rows that have arrived (wait: all requested rows), show the last, and warn of failures."""
+        """Add the rows whose copies are finished, show the last row in the bar, and warn of failures.
+
+        wait: wait until all copies are finished.
+        """
         while self.requested and (wait or self.requested[0][1].ready()):
             step, copy = self.requested.pop(0)
             *metrics, finite = copy.get().tolist()
@@ -55,11 +66,11 @@ class Log:
         return time.perf_counter() - self.started
 
     def save(self, step: int) -> None:
-        """Write both files; the steps since `start_timer` are one row of timings.csv."""
+        """Write both files. timings.csv gets a row with the seconds since `start_timer`."""
         self.timings.append((step, self.epoch(step), round(self.seconds(), 3)))
         self.write()
 
     def write(self) -> None:
-        """Write both files. A log that cannot be written is lost, but not the run."""
+        """Write both files. If this fails, print a warning; the training continues."""
         with only_warn(self.terminal, "writing the log"):
             self.run.write_rows(self.rows, self.timings)

@@ -1,9 +1,9 @@
-"""generator.onnx: G as a model that other programs run, by ONNX Runtime for example.
+"""generator.onnx: G as a model for other programs, for example with ONNX Runtime.
 
-Inputs: latent, float32 (N, latent_size) from N(0, 1), and for a conditional G labels, int64 (N,). Output: images,
-float32 (N, H, W, C) in [-1, 1], channels last as everywhere in tinygan; of a toy world points (N, 2). N is any number.
-The metadata class_names is a JSON list of a name for each label.
-ONNX convolves images with channels first, so the model transposes once before its first convolution, and at its end.
+Inputs: latent, float32 (N, latent_size) from N(0, 1), and labels, int64 (N,), if G is conditional. Output: images,
+float32 (N, H, W, C) in [-1, 1], with channels last, or points (N, 2) on toy data. N is any number. The metadata
+class_names is a JSON list with a name for each label. Convolutions of ONNX need channels first, so the model transposes
+before the first convolution and after the last.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from .. import files
 from ..extras import pip_install
 from .export import ExportError, Generator, Operation
 
-OPSET, IR_VERSION = 17, 8  # of 2022: older readers understand them too
+OPSET, IR_VERSION = 17, 8  # from 2022, so that older programs can read the model
 
 
 def save(path, network: Generator) -> None:
-    """Write the model. Raises ExportError without the package onnx."""
+    """Write the model to `path`. Raises ExportError if the package onnx is missing."""
     content = model(network).SerializeToString()
     files.replace(path, lambda file: file.write(content))
 
 
 def model(network: Generator):
-    """Return the onnx.ModelProto, which passed onnx.checker."""
+    """Return the onnx.ModelProto of a network, checked by onnx.checker."""
     try:
         import onnx
         from onnx import TensorProto, helper
@@ -54,7 +54,7 @@ def model(network: Generator):
 
 
 class Graph:
-    """Nodes in a row. last: the name of the newest result. channels_first: whether that is an image (N, C, H, W)."""
+    """A chain of nodes. last: the name of the last result. channels_first: whether this is an image (N, C, H, W)."""
 
     def __init__(self) -> None:
         self.nodes: list = []
@@ -75,21 +75,21 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [self.last], **attributes))
 
     def channels(self, first: bool) -> None:
-        """Transpose the last result, if its channels are not where they should be."""
+        """Transpose the last result if its channels are last and should be first, or the other way round."""
         if first != self.channels_first:
             self.add("Transpose", self.last, perm=[0, 3, 1, 2] if first else [0, 2, 3, 1])
             self.channels_first = first
 
     def append(self, step: Operation) -> None:
-        """Add an operation of export.py."""
+        """Add the nodes for an Operation of export.py."""
         numbers, options = step.arrays, step.options
         match step.kind:
             case "linear":
                 weight, bias = self.constant(numbers["weight"]), self.constant(numbers["bias"])
                 self.add("Gemm", self.last, weight, bias)
-            case "reshape":  # 0 keeps the size of the batch
+            case "reshape":  # 0: the size of the batch does not change
                 self.add("Reshape", self.last, self.constant(np.array([0, *options["shape"]], np.int64)))
-            case "conv_transpose":  # weight (kh, kw, n_in, n_out), and ONNX wants (n_in, n_out, kh, kw)
+            case "conv_transpose":  # ONNX needs weights (n_in, n_out, kh, kw)
                 self.channels(first=True)
                 weight, bias = self.constant(numbers["weight"].transpose(2, 3, 0, 1)), self.constant(numbers["bias"])
                 self.add(
@@ -101,4 +101,4 @@ class Graph:
             case "tanh":
                 self.add("Tanh", self.last)
             case kind:
-                raise ExportError(f"the operation {kind} has no form in ONNX")
+                raise ExportError(f"the operation {kind} cannot be exported to ONNX")

@@ -1,4 +1,4 @@
-"""The pictures of a run: what the same latent vectors become as it learns, and the curves so far."""
+"""The pictures of a run: samples from the same latent vectors after each epoch, and curves."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from .runs import LOG_COLUMNS, Run
 from .schedule import spread
 from .settings import Settings
 
-SAMPLES = 64  # images in a grid; ten of each class where classes can be chosen
-GROUPS = 10  # the number of groups in a grid, the largest
-POINTS = 1000  # points of a toy world
-FRAMES = 60  # of an animation at most
+SAMPLES = 64  # images in a grid without classes; with classes it has ten of each
+GROUPS = 10  # groups in a grid, at most: the largest ones
+POINTS = 1000  # points in a picture of toy data
+FRAMES = 60  # frames of an animation, at most
 
 
 def fixed_inputs(settings: Settings):
-    """Return the latent vectors (N, latent_size) and classes (N,), or None, of the pictures: the same at each call."""
+    """Return latent vectors (N, latent_size) and classes (N,), or None, for pictures, always the same."""
     p = settings.preset
     rows = min(settings.classes, GROUPS) if settings.groups else settings.classes
     n = rows * 10 if p.conditional else POINTS if settings.points else SAMPLES
@@ -36,13 +36,13 @@ def save(run: Run, training, epoch: int) -> None:
 
 
 def save_curves(run: Run, log, quality) -> None:
-    """Write curves.png, once there is something to draw. log, quality: the rows of log.csv and of quality.csv."""
+    """Write curves.png, if the log is not empty. log, quality: the rows of log.csv and of quality.csv."""
     if log:
         measured = [(step, multiple) for step, _, _, multiple in quality]
         plots.save_curves(run.folder / "curves.png", dict(zip(LOG_COLUMNS, np.array(log).T)), measured)
 
 
 def save_animation(run: Run) -> None:
-    """Write progress.gif: the pictures of the epochs, one after the other."""
+    """Write progress.gif, an animation of the pictures of the epochs."""
     if found := list(run.pictures().values()):
         plots.save_gif(run.folder / "progress.gif", spread(found, FRAMES))

@@ -1,6 +1,7 @@
-"""Pictures of a run, written whole or not at all. matplotlib and Pillow are imported where they are used: that is slow.
+"""Draw pictures and plots. A file is written completely or not at all.
 
-Figures are drawn by a canvas of their own. So they need no display, and no backend that the environment names.
+matplotlib and Pillow are imported only when they are needed, because their import is slow. Figures use the canvas Agg,
+so they need no display.
 """
 
 import itertools
@@ -13,21 +14,21 @@ from ..files import replace
 from .terminal import printable
 
 GAP = 2  # pixels between the images of a grid
-CAPTION, LONGEST = 14, 24  # pixels of a name beside a row of it, and letters at most
-PANELS = (  # plots of a run: title, and the name of each metric of health.py in it
+CAPTION, LONGEST = 14, 24  # names beside the rows of a grid: their height in pixels, and the largest number of letters
+PANELS = (  # the plots of a run: a title, and {metric of gan/health.py: label of its curve}
     ("loss", {"d_loss": "discriminator", "g_loss": "generator"}),
     ("output of D", {"d_real": "D(x)", "d_fake": "D(G(z))", "d_fake_after": "D(G(z)) after D's step"}),
     ("accuracy of D", {"accuracy_real": "on real", "accuracy_fake": "on generated"}),
     ("norm of the gradient", {"d_gradient": "discriminator", "g_gradient": "generator"}),
     ("distance within a batch", {"pairwise_distance": "between two generated images"}),
-    ("penalty", {"penalty": "before its weight"}),
+    ("penalty", {"penalty": "without its weight"}),
 )
-DISTANCE = ("distance from real images", {"multiple": "times the floor"})  # where --evaluate-every measures it
+DISTANCE = ("distance from real images", {"multiple": "times the floor"})  # only with --evaluate-every
 LOGARITHMIC = ("norm of the gradient", "distance from real images")
 
 
 def grid(images, columns=None, scale=2):
-    """Return one picture, uint8 (H', W', C), of images, uint8 (N, H, W, C), in rows on black, enlarged by `scale`."""
+    """Return a grid of images, uint8 (N, H, W, C), as one picture, uint8 (H', W', C). scale: an integer enlargement."""
     n, h, w, c = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
     rows = -(-n // columns)
@@ -39,7 +40,7 @@ def grid(images, columns=None, scale=2):
 
 
 def captioned(picture, rows, names):
-    """Return a grid of so many rows, uint8 (H, W, C), with a name at the left of each; the names are repeated."""
+    """Return a picture with `rows` rows, uint8 (H, W, C), with names at the left of the rows, repeated if needed."""
     from PIL import Image, ImageDraw, ImageFont
 
     font, height = ImageFont.load_default(CAPTION), picture.shape[0] / rows
@@ -60,7 +61,7 @@ def save_grid(path, images, columns=None, names=()):
 
 
 def as_image(array):
-    """Return an array, uint8 (H, W, C), as an image of Pillow."""
+    """Return an array, uint8 (H, W, C), as a Pillow image."""
     from PIL import Image
 
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
@@ -68,14 +69,14 @@ def as_image(array):
 
 def new_figure(width, height):
     """Return a matplotlib Figure of this size in inches, with Agg as its canvas."""
-    kept = {}
-    if "ipykernel" not in sys.modules:  # MPLBACKEND may name the backend of a notebook, which is not installed here
-        kept = {name: os.environ.pop(name) for name in ("MPLBACKEND",) if name in os.environ}
+    removed = {}
+    if "ipykernel" not in sys.modules:  # MPLBACKEND can name a backend for notebooks that is not installed
+        removed = {name: os.environ.pop(name) for name in ("MPLBACKEND",) if name in os.environ}
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     finally:
-        os.environ.update(kept)
+        os.environ.update(removed)
     return FigureCanvasAgg(Figure(figsize=(width, height), layout="constrained")).figure
 
 
@@ -97,8 +98,11 @@ def save_strips(path, strips):
 
 
 def save_curves(path, log, quality=()):
-    """Write the curves of a run as PNG. log: {column: array}, with "step" and the metrics of health.py; quality:
-    (step, multiple of the floor) of each measurement."""
+    """Write the curves of a run as PNG.
+
+    log: {"step": array, metric of gan/health.py: array, ...}. quality: (step, distance in multiples of the floor) of
+    each measurement.
+    """
     panels = [
         (label, [(name, log["step"], log[column]) for column, name in curves.items()]) for label, curves in PANELS
     ]
@@ -106,10 +110,10 @@ def save_curves(path, log, quality=()):
     if quality:
         panels.append((DISTANCE[0], [(DISTANCE[1]["multiple"], *np.array(quality).T)]))
     figure = new_figure(12, 2.7 * -(-len(panels) // 2))
-    places = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flatten()
-    for axes in places[len(panels) :]:
+    subplots = figure.subplots(-(-len(panels) // 2), 2, sharex=True).flatten()
+    for axes in subplots[len(panels) :]:
         axes.set_visible(False)
-    for axes, (label, curves) in zip(places, panels):
+    for axes, (label, curves) in zip(subplots, panels):
         for name, steps, values in curves:
             axes.plot(steps, values, ".-" if len(steps) < 50 else "-", label=name, linewidth=1)
         axes.set_ylabel(label)
@@ -122,31 +126,34 @@ def save_curves(path, log, quality=()):
 
 
 def save_world(path, real, generated, surface, arrows, pull, edge, title):
-    """Write a toy world as PNG: points (N, 2) over D's surface, (rows, columns) within [-edge, edge]^2, and at the
-    points `arrows` the directions `pull`, drawn at one length (their sizes differ by orders of magnitude)."""
+    """Write a plot of toy data as PNG: points (N, 2) over D's output in [-edge, edge]^2, and arrows.
+
+    surface: D's output, (rows, columns). arrows: points (M, 2) at which arrows begin. pull: their directions (M, 2).
+    All arrows have the same length, because the lengths of `pull` differ by orders of magnitude.
+    """
     figure, axes = point_axes(real, generated, edge)
     extent = (-edge, edge, -edge, edge)
     shown = axes.imshow(surface, origin="lower", extent=extent, cmap="RdBu_r", alpha=0.5, interpolation="bilinear")
     key = figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.8, pad=0.02, aspect=40)
-    key.set_label("D's output: red more real, blue more fake", fontsize="small")
+    key.set_label("D's output: red is more real, blue is more fake", fontsize="small")
     key.ax.tick_params(labelsize="small")
     length = np.sqrt((pull**2).sum(1, keepdims=True)) + 1e-12
     axes.quiver(*arrows.T, *(pull / length).T, color="tab:purple", scale=25, width=0.003)
-    axes.plot([], [], color="tab:purple", label="where G's loss falls")
+    axes.plot([], [], color="tab:purple", label="G's loss decreases")
     axes.set_title(title)
     axes.legend(loc="upper right", fontsize="small", markerscale=4)
     save_figure(path, figure)
 
 
 def save_points(path, real, generated, edge):
-    """Write points (N, 2) as PNG, generated over real ones."""
+    """Write a plot of real and generated points (N, 2) as PNG."""
     figure, axes = point_axes(real, generated, edge)
     axes.legend(loc="upper right", fontsize="small", markerscale=4)
     save_figure(path, figure)
 
 
 def point_axes(real, generated, edge):
-    """Return (figure, axes) with real and generated points (N, 2)."""
+    """Return (figure, axes) of a plot of real and generated points (N, 2)."""
     figure = new_figure(5, 5)
     axes = figure.subplots()
     axes.scatter(*real.T, s=3, c="tab:green", label="real", linewidths=0, zorder=2)
@@ -156,7 +163,10 @@ def point_axes(real, generated, edge):
 
 
 def save_gif(path, pictures, seconds=0.15, last=2.0):
-    """Write an animation of pictures of one size, PNG files or arrays, uint8 (H, W, C); the last one stays longer."""
+    """Write an animated GIF of pictures of one size: PNG files or arrays, uint8 (H, W, C).
+
+    seconds: the time of each picture. last: the time of the last picture.
+    """
     frames = [gif_frame(picture) for picture in pictures]
     durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(1000 * last)]
     options = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
@@ -164,10 +174,10 @@ def save_gif(path, pictures, seconds=0.15, last=2.0):
 
 
 def gif_frame(picture):
-    """Return a picture, a PNG file or an array, as an image with at most 256 colours: a GIF holds no more.
+    """Return a picture, a PNG file or an array, as an image with at most 256 colours, the limit of GIF.
 
-    The colours are those that make the largest regions of the colour cube, not the most frequent ones. So a few green
-    points on a large surface stay green.
+    Colours are chosen by their distances from each other, not by their frequency. So a few green points on a large
+    surface remain green.
     """
     from PIL import Image
 

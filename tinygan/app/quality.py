@@ -1,4 +1,4 @@
-"""Quality during training: the distance of samples from real images every few epochs, and the best checkpoint."""
+"""Measure the quality every few epochs of a training, and save the checkpoint with the best quality."""
 
 import math
 import sys
@@ -10,30 +10,30 @@ from ..backend import distributed
 from ..metrics import Evaluator
 from .runs import RunError, read_table, write_table
 
-COLUMNS = ("step", "epoch", "distance", "multiple")  # multiple: the distance / that of real images
-SAMPLES = 5_000  # half as many as evaluate.py: enough to compare epochs
+COLUMNS = ("step", "epoch", "distance", "multiple")  # distance: Frechet distance; multiple: distance / floor
+SAMPLES = 5_000  # samples of a measurement; evaluate.py uses 10,000
 
 
 def read(run, until=math.inf):
-    """Return the rows of quality.csv up to step `until`; none if nothing was measured."""
-    return read_table(place(run), COLUMNS, until) if place(run).exists() else []
+    """Return the rows of quality.csv up to step `until`; an empty list if there is no such file."""
+    return read_table(csv_path(run), COLUMNS, until) if csv_path(run).exists() else []
 
 
-def place(run):
+def csv_path(run):
     return run.folder / "quality.csv"
 
 
 class Quality:
-    """Measures a run with these settings every few epochs. It writes quality.csv and the checkpoint "best".
+    """Measures the quality of a run every settings.evaluate_every epochs. Writes quality.csv and the checkpoint "best".
 
-    train: the Dataset. quiet: show no bar. Raises ValueError (DataError, MetricsError) for data on which nothing can be
-    measured.
+    train: the training Dataset. quiet: show no progress bar. Raises ValueError (DataError, MetricsError) if the quality
+    cannot be measured on this data.
     """
 
     def __init__(self, settings, train, quiet=False):
         self.every = settings.evaluate_every
         if self.every and settings.points:
-            raise ValueError("a toy world is measured at its end: --evaluate-every is for images")
+            raise ValueError("--evaluate-every is for images; on toy data the samples are rated at the end")
         if self.every:
             progress = partial(tqdm, desc="classifier", leave=False, disable=True if quiet else None)
             self.prepare(settings, train, progress)
@@ -47,23 +47,24 @@ class Quality:
 
     @distributed.by_process_0
     def start(self, run, step):
-        """Read the rows up to this step. Later ones, after the checkpoint, are dropped and measured again."""
+        """Read the rows up to this step, the step of the checkpoint. Later rows are deleted and measured again."""
         self.run, self.rows = run, []
         try:
             self.rows = read(run, until=step)
         except RunError as error:
-            print(f"{error}: the quality is recorded anew", file=sys.stderr)
+            print(f"{error}: quality.csv begins anew", file=sys.stderr)
         if self.rows or self.every:
-            write_table(place(run), COLUMNS, self.rows)
+            write_table(csv_path(run), COLUMNS, self.rows)
 
     @cached_property
     def floor(self):
         return self.evaluator.distance(self.evaluator.real.images)
 
     def update(self, step, epoch, **parts):
-        """If due, measure, save the best checkpoint, and return a status line. parts: of the checkpoint.
+        """If a measurement is due, measure, save the best checkpoint, and return a text for the terminal; else "".
 
-        What was measured at this step before a kill is not measured again.
+        parts: the content of the checkpoint, {name: object with state_dict()}. If quality.csv already has this step, it
+        is not measured again.
         """
         if not self.every or epoch % self.every:
             return ""
@@ -72,10 +73,10 @@ class Quality:
         return f", distance {self.rows[-1][3]:.1f} times the floor"
 
     def measure(self, step, epoch, parts):
-        """Add a row to quality.csv. If it is the best so far, save the checkpoint "best" first."""
+        """Add a row to quality.csv. If it has the smallest distance so far, save the checkpoint "best" first."""
         images, _ = self.evaluator.draw(parts["training"], bool(self.run.settings.groups))
         distance = round(self.evaluator.distance(images), 6)
         if all(distance < row[2] for row in self.rows):
             self.run.save("best", **parts)
         self.rows.append((step, epoch, distance, round(distance / self.floor, 3)))
-        write_table(place(self.run), COLUMNS, self.rows)
+        write_table(csv_path(self.run), COLUMNS, self.rows)

@@ -1,8 +1,8 @@
-"""report.html: a run on one page, which any browser opens from disk, without a network.
+"""report.html: all results of a run on one page. A browser can open it from disk, and it needs no network.
 
-The page is made of the files in page/. The content of a run is inserted as JSON, and the scripts of the page show it as
-text. So no text of a run, such as the name of a folder, is read as HTML. The page also gets the weights of G, in half
-precision, and computes images itself.
+The page is built from the files in the folder page. The content of the run is inserted as JSON, and the scripts of the
+page display it as text. So text of a run, such as the name of a folder, is never interpreted as HTML. The page also
+contains the weights of G, in half precision, and generates images itself.
 """
 
 import base64
@@ -22,15 +22,15 @@ from .schedule import spread
 from .terminal import command
 
 PAGE = Path(__file__).with_name("page")
-SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # report shows the run
-FRAMES = 60  # pictures at most, evenly over those of the run
-BYTES = 1_350_000  # of G and the pictures at most, for a page below 1.5 MB
-REAL = 400  # points of a toy world that are shown
-POINTS = 300  # of a curve at most, each the mean of the rows of the log that it stands for
+SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # in this order
+FRAMES = 60  # pictures of epochs, at most
+BYTES = 1_350_000  # bytes of G and the pictures, at most, so the page is smaller than 1.5 MB
+REAL = 400  # points of toy data that are shown
+POINTS = 300  # points of a curve, at most; a point is the mean of several rows of the log
 
 
 def save(run, training: Training | None = None):
-    """Write report.html into the folder of a run, from its files. With `training`, the page can play with its G."""
+    """Write report.html into the folder of a run, from its files. With `training`, the page contains G."""
     G = networks(run.settings, training) if training else {}
     content = {**shown(run, BYTES - len(json.dumps(G))), **G}
     text = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
@@ -38,16 +38,17 @@ def save(run, training: Training | None = None):
 
 
 def template():
-    """Return the page of no run: one file, with its style and its scripts."""
+    """Return the page without the content of a run, with its style and its scripts in one file."""
     page, style = ((PAGE / name).read_text("ascii") for name in ("report.html", "style.css"))
     scripts = "\n".join((PAGE / f"{name}.js").read_text("ascii") for name in SCRIPTS)
     return page.replace("THE STYLE GOES HERE", style).replace("THE SCRIPT GOES HERE", '"use strict";\n' + scripts)
 
 
 def networks(settings, training):
-    """Return G for the page, along its principal directions; for a toy world, also D and some of the real points.
+    """Return the content of the page for its section "Play with it": G, and on toy data also D and some real points.
 
-    A network that cannot be exported is left out, and the page has no section to play with it.
+    The inputs of G are coordinates along its principal directions (directions.py). If G cannot be exported, the result
+    is empty, and the page does not have this section.
     """
     try:
         G = export.generator(training, settings.shape, class_names.of(settings))
@@ -63,7 +64,7 @@ def networks(settings, training):
 
 
 def shown(run, room):
-    """Return the content of the page but for G: a dict of JSON values, with pictures of at most `room` bytes."""
+    """Return all other content of the page, as JSON values. room: the number of bytes for pictures, at most."""
     config = {**run.settings.to_json(), **run.about}
     (log, timings), measured = run.read_rows(), quality.read(run)
     done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
@@ -88,7 +89,7 @@ def shown(run, room):
 
 
 def some(frames, room):
-    """Return [{"epoch", "picture"}] for at most FRAMES of the pictures {epoch: path}, and for fewer without `room`."""
+    """Return [{"epoch": ..., "picture": ...}] for at most FRAMES pictures {epoch: path}, of about `room` bytes."""
     pictures = {epoch: embedded(frames[epoch]) for epoch in spread(list(frames), FRAMES)}
     found = [{"epoch": epoch, "picture": picture} for epoch, picture in pictures.items() if picture]
     size = sum(len(each["picture"]) for each in found)
@@ -96,16 +97,16 @@ def some(frames, room):
 
 
 def embedded(path):
-    """Return a picture file as a data URL; None if there is no such file, or no picture in it."""
+    """Return a picture file as a data URL; None if the file does not exist or is not a picture."""
     try:
         return as_webp(path, path.stat().st_mtime_ns)
     except OSError:
         return None
 
 
-@functools.lru_cache(2 * FRAMES)  # a page is written often, and most of its pictures are as they were
+@functools.lru_cache(2 * FRAMES)  # the page is written often, and most pictures do not change
 def as_webp(path, changed):
-    """Return a picture as the data URL of a WebP, which has a tenth to two thirds of the size of its PNG."""
+    """Return a picture as the data URL of a WebP, which is smaller than PNG. changed: the time of its last change."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -115,9 +116,9 @@ def as_webp(path, changed):
 
 
 def curves(log, measured=()):
-    """Return {column: numbers} of the rows of a log, at most POINTS each.
+    """Return {column: at most POINTS numbers} for the rows of a log.
 
-    "multiple", from the rows of quality.csv, is the latest value at each point.
+    measured: the rows of quality.csv, for the column "multiple": at each point, the latest measured value.
     """
     size = max(1, math.ceil(len(log) / POINTS))
     rows = []
@@ -125,47 +126,51 @@ def curves(log, measured=()):
         step, epoch = part[-1][:2]
         rows.append((step, epoch, *(mean(column) for column in list(zip(*part))[2:])))
     found = dict(zip(LOG_COLUMNS, zip(*rows)))
-    if measured and rows:  # an epoch can end after its last row
+    if measured and rows:  # a measurement can be a few steps after the last row of its epoch
         until = [*found["step"][1:], math.inf]
-        seen = ([multiple for at, _, _, multiple in measured if at < end] for end in until)
-        found["multiple"] = [multiples[-1] if multiples else None for multiples in seen]
+        earlier = ([multiple for at, _, _, multiple in measured if at < end] for end in until)
+        found["multiple"] = [multiples[-1] if multiples else None for multiples in earlier]
     return found
 
 
 def mean(numbers):
-    """Round to five digits; None, a gap in the curve, if the number is not finite."""
+    """Return the mean, rounded to five digits; None, a gap in the curve, if it is not finite."""
     x = sum(numbers) / len(numbers)
     return float(f"{x:.5g}") if math.isfinite(x) else None
 
 
 def panel(title, lines, config):
-    """Return the settings of one plot of the page. share: whether the values are probabilities or shares of 1."""
+    """Return the settings of a plot of the page. fraction: values are from 0 to 1; log: the axis is logarithmic."""
     meanings = {
-        "loss": "What each side minimises. They play against each other: neither needs to fall.",
-        "output of D": "Probability of being real. Both near 0.5: D cannot tell. 1 against 0 for long: D has won.",
-        "accuracy of D": "Share of images that D classifies correctly. 1 for long: G learns little.",
-        "norm of the gradient": "All parameters together. When G's gradient vanishes, G has stopped learning.",
-        "distance within a batch": "If it falls to a fraction, G is collapsing: its images become alike.",
-        "penalty": "On the gradient of D.",
-        "distance from real images": "Of 5,000 samples, measured every few epochs: 1 would be as good as real ones.",
+        "loss": "The losses that G and D minimise. G and D are opponents, so no loss needs to fall.",
+        "output of D": "The probability that an image is real. Near 0.5 for both: D cannot tell real from fake. "
+        "1 for real and 0 for fake for a long time: D has won.",
+        "accuracy of D": "The fraction of images that D classifies correctly. Near 1 for a long time: G learns little.",
+        "norm of the gradient": "For all parameters of a network. If G's gradient vanishes, G no longer learns.",
+        "distance within a batch": "If it falls to a small fraction, G is collapsing: its images become alike.",
+        "penalty": "The penalty on the gradient of D.",
+        "distance from real images": "Measured with 5,000 samples every few epochs. Real images have the value 1.",
     }
     if config["loss"] != "bce":
         meanings["output of D"] = "Higher is more real. If the curves are far apart, D tells real from fake easily."
-    share = title == "accuracy of D" or (title == "output of D" and config["loss"] == "bce")
+    fraction = title == "accuracy of D" or (title == "output of D" and config["loss"] == "bce")
     return {
-        "title": title, "lines": lines, "meaning": meanings[title], "share": share, "log": title in plots.LOGARITHMIC,
+        "title": title, "lines": lines, "meaning": meanings[title], "fraction": fraction,
+        "log": title in plots.LOGARITHMIC,
     }  # fmt: skip
 
 
 def metrics(path, step):
-    """Return what evaluate.py measured at this step: "compared", [[name, of samples, of real images]], and "rest",
-    [[name, value]]. None if it measured nothing, or at an earlier step."""
+    """Return the metrics of evaluate.py from metrics.json; None if the file is missing, or has an earlier step.
+
+    "compared": [[name, value for samples, value for real images], ...]. "rest": [[name, value], ...] of all others.
+    """
     try:
         found = json.loads(path.read_text())
         if found["step"] != step:
             return None
         generated, real = dict(found.pop("samples")), dict(found.pop("real"))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing, or not in evaluate.py's format
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing, or in another format
         return None
     pairs = {name: (value, real.get(name)) for name, value in generated.items()}
     compared = [[spaced(name), *map(text, pair)] for name, pair in pairs.items() if pair != (None, None)]
@@ -173,7 +178,7 @@ def metrics(path, step):
 
 
 def flat(values, before=""):
-    """Return [[name, text]] of a dict and of the dicts in it."""
+    """Return [[name, text], ...] for the values of a dict. A value in an inner dict has the names of both."""
     rows = []
     for name, value in values.items():
         inner = isinstance(value, dict)
@@ -195,18 +200,18 @@ def text(value):
 
 
 def commands(run, config):
-    """Return [[what it does, the command]] for this run."""
+    """Return [[title, command], ...]: commands that the user can run next."""
     folder = shlex.quote(str(run.folder))
     if len(config["shape"]) == 1:
         return [
-            ["go on", f"{command('train')} --resume {folder} --epochs N"],
-            ["draw more", f"{command('sample')} {folder} --n 1000 --out points.png"],
+            ["continue the training", f"{command('train')} --resume {folder} --epochs N"],
+            ["generate more", f"{command('sample')} {folder} --n 1000 --out points.png"],
         ]
     kind, name = ("digit", "one class") if not config.get("groups") else ("group", "one group")
     one = [[name, f"{command('sample')} {folder} --{kind} {min(7, config['classes'] - 1)}"]]
     return [
-        ["go on", f"{command('train')} --resume {folder} --epochs N"],
-        ["draw more", f"{command('sample')} {folder} --n 100 --out grid.png"],
+        ["continue the training", f"{command('train')} --resume {folder} --epochs N"],
+        ["generate more", f"{command('sample')} {folder} --n 100 --out grid.png"],
         *(one if config["conditional"] else []),
         ["between latent vectors", f"{command('sample')} {folder} --interpolate --out walk.gif"],
         ["nearest training images", f"{command('sample')} {folder} --nearest --out nearest.png"],

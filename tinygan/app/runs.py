@@ -1,6 +1,6 @@
-"""The folder of a run: settings (config.json), log, samples, and checkpoints to go on from.
+"""The folder of a run: settings (config.json), logs, samples and checkpoints.
 
-log.csv has nothing that depends on the clock, so logs can be compared; timings.csv says how long the steps took.
+Times are only in timings.csv. So two runs with the same results have the same log.csv.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOG_COLUMNS = ("step", "epoch", *METRICS)
-TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # seconds: of the steps since the row before
-BEGUN = {  # what is in a folder if its run was killed before config.json was there
+TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # seconds: the time of the steps since the previous row
+BEGUN = {  # the possible files in the folder of a run that was killed before it wrote config.json
     "samples", "checkpoint", "log.csv", "timings.csv", "log.csv.tmp", "timings.csv.tmp", "config.json.tmp",
     "groups.npz", "groups.npz.tmp",
 }  # fmt: skip
@@ -46,31 +46,32 @@ WORD = re.compile(r"[\w.+-]{1,80}", re.ASCII)
 
 
 class RunError(ValueError):
-    """A run folder that cannot be used; the message names it and what is wrong."""
+    """A run folder that cannot be used. The message names the folder and the problem."""
 
 
 class Run:
-    """A run folder, with the settings in it. about: what computed the run so far; see `computed_by`."""
+    """The folder of a run, and its settings. about: the versions that computed the run so far; see `computed_by`."""
 
     def __init__(self, folder: str | Path, settings: Settings, about: dict[str, Any] | None = None) -> None:
         self.folder, self.settings, self.about = Path(folder), settings, about or {}
 
     @classmethod
     def create(cls, settings: Settings, out: str | Path | None = None, prepare=None, **parts) -> Run:
-        """Create a run in the folder `out`, or in runs/<preset>-<date>-<n>, with `parts` as its first checkpoint.
+        """Create a run in the folder `out`, by default runs/<preset>-<date>-<n>.
 
-        Of several processes, process 0 writes the folder, here and in all other methods.
-        prepare: a function of the run that writes further files. config.json is written last: with it, the folder is a
-        run. Raises RunError if the folder has a run already, and if it cannot be written.
+        parts: the content of its first checkpoint, {name: object with state_dict()}. prepare: a function of the run
+        that writes further files. config.json is written last, and makes the folder a run. Raises RunError if the
+        folder already contains a run, and if it cannot be written. If several processes train together, only process 0
+        writes the folder, here and in all other methods.
         """
         if distributed.rank:
             return cls(out or "", settings)
         try:
             run = cls(out or new_folder(f"runs/{settings.name}-{time.strftime('%Y%m%d')}"), settings)
             if run.config.exists():
-                raise RunError(f"{run.folder} holds a run already: --resume {run.folder}, or choose another --out")
+                raise RunError(f"{run.folder} already has a run: use --resume {run.folder}, or choose another --out")
             if run.folder.is_dir() and (foreign := sorted({path.name for path in run.folder.iterdir()} - BEGUN)):
-                raise RunError(f"{run.folder} has files of something else ({foreign[0]}): choose another --out")
+                raise RunError(f"{run.folder} contains other files ({foreign[0]}): choose another --out")
             for folder in (run.samples, run.checkpoint):
                 folder.mkdir(parents=True, exist_ok=True)
             run.lock()
@@ -80,49 +81,47 @@ class Run:
                 prepare(run)
             run.write_config()
         except OSError as error:
-            raise RunError(f"no run can be written to {error.filename or out} ({error.strerror})") from None
+            raise RunError(f"cannot write a run to {error.filename or out} ({error.strerror})") from None
         return run
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
-        """Return the run in a folder. Raises RunError if there is none."""
+        """Return the run in a folder. Raises RunError if the folder is not a run."""
         path = Path(folder) / "config.json"
         try:
             values = json.loads(path.read_text("utf-8"))
             return cls(folder, Settings.from_json(values), known_about(values))
         except FileNotFoundError:
-            raise RunError(f"{folder} is not a run: there is no config.json in it") from None
+            raise RunError(f"{folder} is not a run: it has no config.json") from None
         except OSError as error:
             raise RunError(f"{folder} is not a run that can be read ({error.strerror})") from None
         except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deep
-            raise RunError(f"{path} is not what this version of train.py writes: {error}") from None
+            raise RunError(f"{path} was not written by this version of train.py: {error}") from None
 
     def dataset(self) -> Dataset:
-        """Read the data of this run; tell on stderr if it has changed since.
+        """Read the data of this run. Prints a warning to stderr if the data has changed since the run began.
 
-        Raises DataError if it cannot be read, and RunError if it is missing, or has another shape or other classes.
+        Raises DataError if the data cannot be read. Raises RunError if the data is missing, or has another shape or
+        other classes.
         """
         s = self.settings
         try:
             dataset = s.dataset()
         except NotThere as error:
-            raise RunError(f"{error}. If the data was moved, --data says where it is now") from None
+            raise RunError(f"{error}. If the data was moved, give its new path with --data") from None
         classes = s.classes if s.groups or s.no_labels else dataset.classes
         if (dataset.images.shape[1:], classes) != (s.shape, s.classes):
-            raise RunError(
-                f"{self.folder} was trained on data of another shape, or with other classes, than {dataset.name}"
-            )
+            raise RunError(f"{self.folder} was trained on data with another shape or other classes than {dataset.name}")
         if s.data_sha256 not in (None, dataset.sha256):
-            print(f"the data in {s.data} is not what this run began with", file=sys.stderr)
+            print(f"the data in {s.data} has changed since this run began", file=sys.stderr)
         return dataset
 
     @distributed.by_process_0
     def lock(self) -> None:
-        """Keep other processes from training this run. Raises RunError if another one is training it already, or a
-        folder in it is a link.
+        """Lock the run: no other process can train it then. Raises RunError if another process has a lock on the run.
 
-        The system holds the lock and drops it with this process, however that ends. Systems and disks without such
-        locks have none.
+        The operating system releases the lock when this process ends for any reason. Some systems and
+        disks do not support locks. Raises RunError if a folder in the run is a link.
         """
         for name in ("samples", "checkpoint"):
             self.inner_folder(name)
@@ -132,13 +131,13 @@ class Run:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RunError(f"{self.folder} is being trained by another process: wait for it, or stop it") from None
+                raise RunError(f"another process is training {self.folder}: wait for it, or stop it") from None
             except OSError:
                 pass
 
     @distributed.by_process_0
     def write_config(self) -> None:
-        """Write config.json: the settings, and the versions of what runs them."""
+        """Write config.json: the settings, and the versions of the software."""
         self.about = computed_by()
         files.write_text(self.config, json.dumps({**self.settings.to_json(), **self.about}, indent=2) + "\n")
 
@@ -149,14 +148,14 @@ class Run:
     checkpoint = property(lambda self: self.inner_folder("checkpoint"))
 
     def inner_folder(self, name: str) -> Path:
-        """Return the path of a folder in the run. Raises RunError for a link: what it leads to is not of this run."""
+        """Return the path of a folder in the run. Raises RunError for a link, which could lead to another folder."""
         path = self.folder / name
         if path.is_symlink():
-            raise RunError(f"{path} is a link; a run writes only into its own folder. Put the folder itself there")
+            raise RunError(f"{path} is a link, but a run writes only into its own folder: replace it by the folder")
         return path
 
     def pictures(self) -> dict[int, Path]:
-        """Return {epoch: path} of the pictures in samples, in order; other files there are left alone."""
+        """Return {epoch: path} of the pictures in the folder samples, ordered by epoch. Other files are ignored."""
         found = ((PICTURE.fullmatch(path.name), path) for path in self.samples.glob("epoch_*.png"))
         return dict(sorted((int(match[1]), path) for match, path in found if match))
 
@@ -166,23 +165,23 @@ class Run:
 
     @distributed.by_process_0
     def write_rows(self, log, timings):
-        """Write log.csv and timings.csv from all their rows."""
+        """Write log.csv and timings.csv. log, timings: all rows."""
         write_table(self.log, LOG_COLUMNS, log)
         write_table(self.timings, TIMINGS_COLUMNS, timings)
 
     @distributed.by_process_0
     def save(self, name="last", **parts):
-        """Write checkpoint/<name>.npz; the one before it is kept."""
+        """Write checkpoint/<name>.npz. The previous checkpoint is kept as checkpoint/<name>.previous.npz."""
         checkpoint.save(self.checkpoint / f"{name}.npz", parts, self._about())
 
     def load(self, name="last", **parts):
-        """Load the parts of checkpoint/<name>.npz. Returns its training step."""
+        """Load the parts of checkpoint/<name>.npz. Returns the training step of the checkpoint."""
         return int(checkpoint.load(self.checkpoint / f"{name}.npz", parts, self._about())["training.steps"][0])
 
     def load_generator(self, training, name="last"):
-        """Load only what samples are drawn from: G, or the average of its weights where the preset has one (EMA).
+        """Load only G, and the averaged weights of G (EMA) if the preset has them.
 
-        So a run can be sampled on another device than it was trained on. Returns the training step.
+        So a run can be sampled on another device. Returns the training step of the checkpoint.
         """
         return self.load(name, **{f"training.{key}": part for key, part in training.sampling_parts().items()})
 
@@ -191,14 +190,14 @@ class Run:
 
 
 def computed_by() -> dict[str, Any]:
-    """Return what computes a run here: {"kernels": "numpy" or another, "versions": {name: text}, "commit": text}."""
+    """Return {"kernels": backend.kernels(), "versions": {name: version}, "commit": git commit} of this process."""
     versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
-    versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # numpy again, or cupy
+    versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # of cupy on CUDA
     return {"kernels": backend.kernels(), "versions": versions, "commit": commit()}
 
 
 def known_about(values: dict) -> dict[str, Any]:
-    """Return what `computed_by` wrote into config.json. Other keys, and values of another form, are dropped."""
+    """Return the values of config.json that `computed_by` wrote. Values of another form are ignored."""
     short = lambda x: isinstance(x, str) and WORD.fullmatch(x)
     versions = values.get("versions")
     versions = versions.items() if isinstance(versions, dict) else ()
@@ -207,7 +206,7 @@ def known_about(values: dict) -> dict[str, Any]:
 
 
 def new_folder(stem):
-    """Make and return the first of <stem>-1, <stem>-2, ... that does not exist."""
+    """Make the first folder of <stem>-1, <stem>-2, ... that does not exist, and return its path."""
     for n in itertools.count(1):
         try:
             (folder := Path(f"{stem}-{n}")).mkdir(parents=True)
@@ -217,13 +216,13 @@ def new_folder(stem):
 
 
 def read_table(path, columns, until):
-    """Return the complete rows of a .csv up to step `until`, as tuples of numbers: step, epoch, and the rest."""
+    """Return the complete rows of a .csv up to step `until`, as tuples of numbers (step, epoch, ...)."""
     try:
         with open(path, newline="") as file:
             cells = [row for row in list(csv.reader(file))[1:] if len(row) == len(columns)]
         rows = [(int(step), int(epoch), *map(float, rest)) for step, epoch, *rest in cells]
     except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"{path} is not as it was written ({error})") from None
+        raise RunError(f"{path} is damaged ({error})") from None
     return [row for row in rows if row[0] <= until]
 
 

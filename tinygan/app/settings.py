@@ -1,4 +1,4 @@
-"""The settings of a run: everything that repeats it. They are the content of config.json, and are checked when read."""
+"""The settings of a run: the content of config.json, with which the run can be repeated."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from ..gan.penalties import PENALTIES
 from ..gan.presets import PRESETS, Preset
 from ..gan.training import Training
 
-ADDED: dict[str, Any] = {  # fields that older runs lack, with what they had
+ADDED: dict[str, Any] = {  # fields that are missing in the config.json of older runs, with their values
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
     "no_labels": False, "augment": 0.0, "data_sha256": None, "skip_broken": False, "class_names": [],
     "class_sizes": [], "wrong_labels": 0.0,
 }  # fmt: skip
-Field = tuple[Callable[[Any], bool], str]  # whether a value is valid; what it must be
-OPTIONS = Preset._fields[2:]  # all fields of a preset but the two networks, which are functions
+Field = tuple[Callable[[Any], bool], str]  # (a test of a value, a text that describes valid values)
+OPTIONS = Preset._fields[2:]  # all fields of a preset except the two networks, which are functions
 
 
 class SettingsError(ValueError):
-    """Settings that no run can have; the message names the field, what it must be, and what was found."""
+    """Settings that are not valid. The message names the field, the valid values, and the value found."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """name: of the preset. preset: its record, with the options of this run in place of its own.
+    """The settings of a run. name: the name of the preset. preset: the preset with the options of this run.
 
-    shape: of one image (H, W, C), or of a point (2,). classes: of the data, 0 without labels. data: a folder, a toy
-    world, or None for MNIST. data_sha256: of its images and labels, None if unknown. max_steps: where to stop before
-    the budget, or None. evaluate_every: epochs between two measurements of quality, or None. arguments: the words after
-    train.py. groups: the number of images in each group, if groups take the place of classes (app/groups.py).
-    no_labels: the labels of the data are not used. skip_broken: leave out image files that cannot be read. class_names:
-    of the folders that are classes. class_sizes: the number of images of each class, if labels are used.
+    shape: (H, W, C) of an image, or (2,) of a point. classes: the number of classes, 0 without labels. data: a folder,
+    the name of toy data, or None for MNIST. data_sha256: the hash of images and labels, None if unknown. max_steps: the
+    step at which to stop, or None for the end. evaluate_every: epochs between two measurements of quality, or None.
+    arguments: the words after train.py. groups: the number of images in each group, if groups are the classes
+    (app/groups.py). no_labels: do not use the labels of the data. skip_broken: leave out image files that cannot be
+    read. class_names: the names of the class folders. class_sizes: the number of images of each class, if labels are
+    used.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Settings:
 
     @property
     def points(self) -> bool:
-        """Whether the data are points in the plane, and not images."""
+        """Whether the data are points in the plane instead of images."""
         return len(self.shape) == 1
 
     @property
@@ -69,20 +70,20 @@ class Settings:
         return min(self.preset.steps, self.max_steps or self.preset.steps)
 
     def training(self) -> Training:
-        """Build the training as it is before the first step. Raises ValueError for parts that do not fit together."""
+        """Build the Training before the first step. Raises ValueError if the settings do not fit together."""
         return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups or self.class_sizes)
 
     def with_data(self, source: str | None, skip_broken: bool | None) -> Settings:
-        """Return the settings with the options --data and --skip-broken: where the data is now, if it was moved."""
+        """Return the settings with the values of --data, the new path of moved data, and --skip-broken."""
         source = absolute(source) or self.data
         return replace(self, data=source, skip_broken=self.skip_broken or bool(skip_broken))
 
     def dataset(self, split: str = "train") -> Dataset:
-        """Read the data of this run, image files at the size of its networks."""
+        """Read the data of this run. Image files are resized to the size of its networks."""
         return load(self.data, split, self.shape[0], self.skip_broken)
 
     def batches(self, dataset: Dataset) -> Batches:
-        """Build the source of batches of this run."""
+        """Build the Batches of this run."""
         p = self.preset
         return Batches(dataset, p.batch_size, self.seed, p.n_critic, p.conditional)
 
@@ -93,30 +94,31 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Any) -> Settings:
-        """Read what `to_json` wrote; other keys are ignored. Raises SettingsError for the first field that is wrong.
+        """Return the settings from the result of `to_json`. Other keys are ignored.
 
-        Runs before version 0.1 lacked the fields of ADDED, and called real_label label_smoothing.
+        Runs before version 0.1 lack the fields of ADDED, and have the name label_smoothing for real_label. Raises
+        SettingsError for the first field that is missing or not valid.
         """
         if not isinstance(values, dict):
-            raise SettingsError(f"settings are a JSON object; got {type(values).__name__}")
+            raise SettingsError(f"settings must be a JSON object; got {type(values).__name__}")
         values = {**ADDED, **values}
         if "label_smoothing" in values:
             values.setdefault("real_label", values["label_smoothing"])
         own, options = _checked(values, FIELDS), _checked(values, OPTION_FIELDS)
         for key in ("groups", "class_sizes"):
             if own[key] and (len(own[key]) != own["classes"] or not any(own[key])):
-                raise SettingsError(f"{key!r} must have the number of images of each of {own['classes']} classes")
+                raise SettingsError(f"{key!r} must contain the number of images of each of {own['classes']} classes")
         name = own.pop("preset")
         return cls(name, PRESETS[name]._replace(**options), **own)
 
 
 def absolute(source: str | None) -> str | None:
-    """Return the absolute path of a folder, so that the run can be used from anywhere; other sources as they are."""
+    """Return the absolute path of a folder, so the run can be used from any folder. Other sources do not change."""
     return source if source is None or source in toy.WORLDS else os.path.abspath(source)
 
 
 def _checked(values: Mapping, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """Return the fields of `values`, lists as tuples. Raises SettingsError for one that is missing or wrong."""
+    """Return the fields of `values`, with tuples for lists. Raises SettingsError for a missing or invalid field."""
     for key, (is_valid, expected) in fields.items():
         if key not in values:
             raise SettingsError(f"{key!r} is missing: {expected}")
@@ -130,7 +132,7 @@ def whole(least: int, most: int) -> Field:
 
 
 def _number(least: float, most: float, above: bool = False) -> Field:
-    """A number from `least` (above: not that number itself) to `most`. NaN is in no range."""
+    """Return the Field of a number from `least` to `most`. above: exclude `least`. NaN is never valid."""
     valid = lambda x: type(x) in (int, float) and least <= x <= most and not (above and x == least)
     return valid, f"a number above {least:g}, up to {most:g}" if above else f"a number from {least:g} to {most:g}"
 
@@ -161,7 +163,7 @@ def _is_shape(x: Any) -> bool:
     return sizes and ((len(x) == 3 and x[2] in (1, 3)) or list(x) == [2])
 
 
-FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
+FIELDS = {  # name: Field
     "preset": _one_of(PRESETS),
     "arguments": _list_of(_text, None, "a list of words"),
     "device": _device,
@@ -178,7 +180,7 @@ FIELDS = {  # name: (whether a value of JSON is valid, what it must be)
     "class_names": _list_of(_text, range(257), "a list of at most 256 names"),
     "class_sizes": _list_of(whole(0, 10**12), range(257), "a list of at most 256 whole numbers"),
 }
-OPTION_FIELDS = {  # the same for the options of a preset; the ranges of train.py's options are these
+OPTION_FIELDS = {  # name: Field, for the fields of a preset; the options of train.py have the same valid values
     "loss": _one_of(LOSSES),
     "penalty": _one_of(("none", *PENALTIES)),
     "penalty_weight": _number(0, 1e12),

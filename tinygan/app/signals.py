@@ -1,4 +1,4 @@
-"""Signals that ask a program to stop."""
+"""Stop the training after a signal, such as Ctrl-C."""
 
 import signal
 from collections.abc import Callable
@@ -9,10 +9,10 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, a closed terminal (not 
 
 
 def stop_on_signals() -> Callable[[], int]:
-    """Return a function that gives 0 until the first signal asks the program to stop, and then its number.
+    """Return a function stop(). stop() is 0 until the program receives a signal, and then the number of the signal.
 
-    The program finishes its step and saves. A second signal stops it at once. A signal to one of several processes
-    stops all: they call the function at the same steps, and get the same number.
+    So the program can finish its step and save. A second signal ends the program at once. If several processes train
+    together, all must call stop() at the same steps, and a signal to one process stops all processes.
     """
     received: list[int] = []
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
@@ -23,6 +23,6 @@ def stop_on_signals() -> Callable[[], int]:
             signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
 
     for number in numbers:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and that must hold
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup SIGHUP must remain ignored
             signal.signal(number, receive)
     return lambda: distributed.largest(received[0] if received else 0)

@@ -1,4 +1,4 @@
-"""Begin a run, or go on with one."""
+"""Begin a new run, or continue a run."""
 
 import sys
 from dataclasses import replace
@@ -17,7 +17,7 @@ from .terminal import Terminal
 
 
 class Start(NamedTuple):
-    """What a training loop needs."""
+    """The parts of a run that the training loop needs."""
 
     run: Run
     dataset: data.Dataset
@@ -27,16 +27,16 @@ class Start(NamedTuple):
 
 
 def new_run(args) -> Start:
-    """Create a run for the arguments of train.py. All its parts are built before a folder is made."""
+    """Create a run for the arguments of train.py. The folder is made last, when errors are no longer likely."""
     source = absolute(args.data)
     origin = Run.open(args.from_run) if args.from_run else None
     size = args.size
     if origin:
         args.preset = args.preset or origin.settings.name
-        size = size or (None if origin.settings.points else origin.settings.shape[0])  # so that its weights fit
+        size = size or (None if origin.settings.points else origin.settings.shape[0])  # the size of its networks
     loaded = data.load(args.data, size=size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
-        raise ValueError(f"--size is for folders of image files; those of {loaded.name} have a size of their own")
+        raise ValueError(f"--size is only for folders of image files; the images of {loaded.name} have a fixed size")
     dataset, sizes = groups.learned(args, loaded)
     name, preset = chosen_preset(args, dataset, origin and origin.settings, grouped=bool(sizes))
     settings = Settings(
@@ -60,7 +60,7 @@ def new_run(args) -> Start:
 def resumed_run(args) -> Start:
     """Open the run of --resume and load its last checkpoint. Changed settings are written to config.json.
 
-    --data names where the data is now, if it was moved. Raises RunError if it does not fit this run.
+    If the data was moved, --data is its new path. Raises RunError if the data does not fit this run.
     """
     run = Run.open(args.resume)
     run.settings = run.settings.with_data(args.data, args.skip_broken)
@@ -76,7 +76,7 @@ def resumed_run(args) -> Start:
     run.load(training=training, batches=batches)
     if run.about.get("kernels") not in (None, backend.kernels()):
         print(
-            f"{run.about['kernels']} computed this run so far; with {backend.kernels()} the last bits will differ",
+            f"{run.about['kernels']} has computed this run so far; with {backend.kernels()} the last bits will differ",
             file=sys.stderr,
         )
     quality.start(run, int(training.steps[0]))
@@ -85,7 +85,7 @@ def resumed_run(args) -> Start:
 
 
 def with_epochs(settings: Settings, epochs: int | None, batches: data.Batches) -> Settings:
-    """Return the settings with a budget of `epochs` passes over the data; None keeps the budget."""
+    """Return the settings for `epochs` passes over the data; with None, the settings do not change."""
     if not epochs:
         return settings
     return replace(settings, preset=settings.preset._replace(steps=epochs * batches.steps_per_epoch))

@@ -1,6 +1,6 @@
-"""What a run prints: a header, a bar for the current epoch, a line for each finished epoch, and what to do next.
+"""The output of a run in the terminal: a header, a progress bar, a line for each pause, and commands for the next step.
 
-If stderr is not a terminal there is no bar.
+There is a progress bar only if stderr is a terminal.
 """
 
 import os
@@ -23,7 +23,7 @@ BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
 class Terminal:
-    """Prints to stdout; warnings and the bar go to stderr. quiet: only the folder of the run, and warnings."""
+    """Prints to stdout; warnings and the bar go to stderr. quiet: print only the folder of the run and warnings."""
 
     def __init__(self, quiet=False):
         self.quiet, self.warned = quiet, set()
@@ -33,25 +33,25 @@ class Terminal:
             say(text)
 
     def warn(self, text):
-        """Print a warning to stderr, once: the pictures of each epoch may fail for the same reason."""
+        """Print a warning to stderr. The same text is printed only once."""
         if text not in self.warned:
             self.warned.add(text)
             with suppress(OSError):
                 tqdm.write(printable(text), file=sys.stderr)
 
     def bar(self, step, end, per_epoch):
-        """Return a bar for the epochs from `step` until `end`, which are one, or several short ones."""
-        from tqdm.auto import tqdm  # in a notebook, its own bar
+        """Return a progress bar for the steps from `step` to `end`, in one epoch or several short ones."""
+        from tqdm.auto import tqdm  # the bar of a notebook, or of a terminal
 
         first, last = step // per_epoch + 1, -(-end // per_epoch)
         title = f"epoch {first}" if first == last else f"epochs {first}-{last}"
         before = (first - 1) * per_epoch
-        hide = True if self.quiet else None  # None: unless it is a terminal or a notebook
+        hide = True if self.quiet else None  # None: hide it unless stderr is a terminal
         options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
         return tqdm(desc=title, initial=step - before, total=end - before, disable=hide, **options)
 
     def start(self, run, training, dataset, steps):
-        """Print what is trained, on what, and where the run is written."""
+        """Print the preset, the data, the device and the folder of the run. steps: a text about the number of steps."""
         if self.quiet:
             say(run.folder)
         s, p, gan = run.settings, run.settings.preset, training.gan
@@ -60,27 +60,28 @@ class Terminal:
         self.say(f"preset   {s.name}: loss {p.loss}, parameters G {G:.2f} M, D {D:.2f} M")
         self.say(f"data     {dataset.name}: {images}, {p.batch_size} a batch, seed {s.seed}")
         if s.groups:
-            self.say(f"groups   {len(s.groups)}, of {s.groups[-1]} to {s.groups[0]} similar images, in place of labels")
+            self.say(f"groups   {len(s.groups)}, of {s.groups[-1]} to {s.groups[0]} similar images, used as classes")
         self.say(f"device   {backend.device}, computed by {KERNELS[backend.kernels()]}; CPU threads: {threads.THREADS}")
         if distributed.size > 1:
-            share = distributed.share(p.batch_size)
-            self.say(f"parallel {distributed.size} processes, each with {share} images of a batch")
+            images = distributed.local_batch_size(p.batch_size)
+            self.say(f"parallel {distributed.size} processes, each with {images} images of a batch")
         self.say(f"steps    {steps}")
-        self.say(f"run      {run.folder} (Ctrl-C saves; --resume goes on)")
+        self.say(f"run      {run.folder} (Ctrl-C saves; --resume continues)")
 
     def stopped(self, run, step):
-        self.say(f"stopped at step {step} and saved; go on with\n    {command('train')} --resume {quoted(run.folder)}")
+        again = f"{command('train')} --resume {quoted(run.folder)}"
+        self.say(f"stopped at step {step} and saved; continue with\n    {again}")
 
     def done(self, run):
         folder = quoted(run.folder)
         self.say(
-            f"samples are in {run.samples}; draw more with\n    {command('sample')} {folder} --n 100 --out grid.png"
+            f"samples are in {run.samples}; generate more with\n    {command('sample')} {folder} --n 100 --out grid.png"
         )
         self.say(f"or train it for longer with\n    {command('train')} --resume {folder} --epochs N")
 
 
 def say(text):
-    """Print to stdout. If its reader has gone (a closed pipe), that is no reason to stop: later lines go nowhere."""
+    """Print to stdout. If stdout is a closed pipe, later lines are discarded, and the program continues."""
     try:
         print(printable(text), flush=True)
     except OSError:
@@ -88,17 +89,17 @@ def say(text):
 
 
 def printable(text):
-    """Return text with control characters escaped: a file name must not be able to command the terminal."""
+    """Return text with escaped control characters. A file name could otherwise control the terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
 
 
 def outputs_of_D(metrics):
-    """Return the mean outputs of D in words, for the bar: it must fit into 80 columns. metrics: {name: value}"""
+    """Return the mean outputs of D as a short text for the bar. metrics: {name: value}"""
     return f"D(x) {metrics['d_real']:.2f}, D(G(z)) {metrics['d_fake']:.2f}"
 
 
 def summary(log, timings, before, until):
-    """Return the means over the steps after `before`, up to `until`, in words; all metrics are in log.csv.
+    """Return a text with the most important metrics, averaged over the steps after `before` up to `until`.
 
     log: rows (step, epoch, *METRICS). timings: rows (step, epoch, seconds).
     """
@@ -113,12 +114,12 @@ def summary(log, timings, before, until):
 
 
 def command(script):
-    """Return how to start a script ("train", "sample", "evaluate"), in the words that started this program.
+    """Return the command that starts a script ("train", "sample" or "evaluate"), for messages.
 
-    So a hint can be pasted: it has the same Python, or the installed command.
+    The command uses the Python, or the installed command, that started this program. So the user can paste it.
     """
     started, name = Path(sys.argv[0]), sys.argv[0].rpartition(" ")[2]
-    if name in SCRIPTS:  # tinygan train; see tinygan/__main__.py
+    if name in SCRIPTS:  # "tinygan train"; see tinygan/__main__.py
         return f"{sys.argv[0].rpartition(' ')[0]} {script}"
     if started.suffix == ".py" and started.stem in SCRIPTS:
         return f"{quoted(sys.orig_argv[0])} {quoted(started.with_name(f'{script}.py'))}"

@@ -1,4 +1,4 @@
-"""Serve the folder of a run on this machine, so that a browser can follow the training: `train.py --watch`."""
+"""A web server for the folder of a run, for `train.py --watch`: a browser can follow the training."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from ..backend import distributed
 from . import report
 
-ADDRESS = "127.0.0.1"  # other machines cannot reach it
-LINGER = 3.0  # seconds; an open page asks every 2 (page/watch.js)
+ADDRESS = "127.0.0.1"  # only this machine can reach it
+LINGER = 3.0  # seconds; an open page sends a request every 2 seconds (page/watch.js)
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Answers GET and HEAD with the files of one folder, and nothing outside it, not even through a link in it."""
+    """Answers GET and HEAD with files of one folder. Files outside the folder are not found, not even through links."""
 
     def send_head(self):
         if urlsplit(self.path).path == "/":
@@ -29,22 +29,22 @@ class Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def is_ours(self) -> bool:
-        """Whether the request names this address. A site whose name leads to 127.0.0.1 must not read the run."""
+        """Return whether the request has this address as its host. Another site could have a name for 127.0.0.1."""
         return self.headers.get("Host", "").rpartition(":")[0] in (ADDRESS, "localhost")
 
     def end_headers(self):
-        self.send_header("Cache-Control", "no-store")  # dates have whole seconds, and two pages may share one
+        self.send_header("Cache-Control", "no-store")  # the page can change twice within a second
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, *words):
-        """Print nothing: the terminal belongs to the run."""
+        """Print nothing, because the terminal is used by the run."""
 
 
 @distributed.by_process_0
 def serve(run, training) -> str:
-    """Serve the folder of a run until the process ends, on a free port, and return the address of its page."""
-    with suppress(Exception):  # the page is written again at the first pause, which reports an error
+    """Start a server for the folder of a run on a free port, in a daemon thread, and return its address."""
+    with suppress(Exception):  # the page is written again at the first pause, with a warning if that fails
         report.save(run, training)
     handler = functools.partial(Handler, directory=str(run.folder.resolve()))
     server = ThreadingHTTPServer((ADDRESS, 0), handler)
@@ -53,5 +53,5 @@ def serve(run, training) -> str:
 
 
 def linger() -> None:
-    """Wait, so that an open page gets the end of the run before the process ends."""
+    """Wait until an open page has loaded the end of the run."""
     time.sleep(LINGER)

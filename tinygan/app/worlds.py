@@ -1,4 +1,4 @@
-"""Pictures of a toy world: D's output everywhere, and the direction in which it pulls each generated point."""
+"""Pictures of a GAN on toy data: D's output in the plane, and the gradient of G's loss at generated points."""
 
 import numpy as np
 
@@ -7,18 +7,18 @@ from ..autograd import Tensor, grad, no_grad
 from ..data import toy
 from . import plots
 
-EDGE, SIDE = 3, 80  # half the width of the picture; points along each side at which D is computed
+EDGE, SIDE = 3, 80  # the picture shows [-EDGE, EDGE]^2; D is computed at SIDE x SIDE points
 
 
 def save_snapshot(path, gan, world, generated, title):
-    """Write a picture of real and generated points, host arrays (N, 2), over D's output; arrows show `pull`."""
+    """Write a picture of real points, generated points (a NumPy array (N, 2)), D's output, and arrows for `pull`."""
     real = toy.load(world).images[: len(generated)]
     arrows = generated[:: max(1, len(generated) // 150)]
     plots.save_world(path, real, generated, surface(gan), arrows, pull(gan, real, arrows), EDGE, title)
 
 
 def surface(gan):
-    """Return D's output on a grid over the picture: a host array (SIDE, SIDE), rows from below."""
+    """Return D's output at SIDE x SIDE points as a NumPy array. The first row is the lowest."""
     side = np.linspace(-EDGE, EDGE, SIDE, dtype=np.float32)
     points = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
     with evaluating(gan), no_grad():
@@ -26,7 +26,7 @@ def surface(gan):
 
 
 def pull(gan, real, points):
-    """Return -dL_G/dx at generated points (N, 2): the direction in which G's loss falls for each point."""
+    """Return -dL_G/dx at generated points x, (N, 2): the direction in which G's loss decreases."""
     x = Tensor(backend.to_device(points), requires_grad=True)
     with evaluating(gan):
         real_logits = gan.D(Tensor(backend.to_device(real[: len(points)])))
@@ -35,7 +35,7 @@ def pull(gan, real, points):
 
 
 class evaluating:
-    """with evaluating(gan): D is in eval mode."""
+    """with evaluating(gan): D is in evaluation mode."""
 
     def __init__(self, gan):
         self.D = gan.D

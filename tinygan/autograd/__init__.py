@@ -1,7 +1,7 @@
-"""Reverse-mode differentiation: tensors, primitives with their derivatives, the backward pass, and its check."""
+"""Reverse-mode differentiation: tensors, primitives with their derivatives, the backward pass, a gradient checker."""
 
 from .activations import (  # noqa: I001
-    bias_leaky_relu, leaky_relu, leaky_relu_grad, mean_softplus, relu, sigmoid, softplus, tanh,
+    add_bias, leaky_relu, leaky_relu_grad, mean_softplus, relu, sigmoid, softplus, tanh,
 )  # fmt: skip
 from .arithmetic import add, divide, exp, log, matmul, mean_square, multiply, negative, power, sqrt, subtract
 from .backward import grad

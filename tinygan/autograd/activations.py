@@ -1,4 +1,4 @@
-"""Activation functions."""
+"""Activation functions. In the formulas g = dL/dy: the gradient of the loss L with respect to the result y."""
 
 from .. import backend
 from ..backend import formulas
@@ -6,7 +6,7 @@ from .arithmetic import unbroadcast
 from .tensor import primitive
 
 # fmt: off
-# An operation and its derivative stand together.
+# The line below each operation defines its derivative.
 
 
 @primitive
@@ -19,7 +19,7 @@ tanh.def_fused_vjp(formulas.tanh_gradients)
 
 @primitive
 def sigmoid(x):
-    """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        computed without overflow for large |x|"""
+    """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)"""
     return formulas.sigmoid(x)
 sigmoid.defvjp(lambda g, y, x: g * y * (1.0 - y))
 
@@ -33,7 +33,7 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 @primitive
 def mean_softplus(x, sign):
-    """y = mean of ln(1 + e^(s x)), s = 1 or -1        dL/dx = g s sigmoid(s x) / n"""
+    """y = mean of ln(1 + e^(s x)) over the n elements of x        dL/dx = g s sigmoid(s x) / n        s: 1 or -1"""
     return formulas.mean_softplus(x, sign)
 mean_softplus.defvjp(lambda g, y, x, sign: g * (sign / x.size) * sigmoid(sign * x))
 mean_softplus.def_fused_vjp(formulas.mean_softplus_gradients)
@@ -41,7 +41,7 @@ mean_softplus.def_fused_vjp(formulas.mean_softplus_gradients)
 
 @primitive
 def leaky_relu(x, slope):
-    """y = max(x, a x), 0 <= a <= 1; a = 0 is ReLU        dL/dx = g where y > 0, else a g"""
+    """y = max(x, a x)        dL/dx = g where y > 0, else a g        slope a, from 0 (ReLU) to 1"""
     if not 0 <= slope <= 1:
         raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
     return formulas.leaky_relu(x, slope)
@@ -54,21 +54,24 @@ def relu(x):
 
 
 @primitive
-def leaky_relu_grad(g, y, slope):
-    """z = g where y > 0, else a g; y is a constant array        dL/dg = u where y > 0, else a u, with u = dL/dz"""
-    return formulas.leaky_relu_grad(g, y, slope)
-leaky_relu_grad.defvjp(lambda u, z, g, y, slope: leaky_relu_grad(u, y, slope=slope))
+def leaky_relu_grad(u, y, slope):
+    """z = u where y > 0, else a u        dL/du = g where y > 0, else a g, with g = dL/dz        y: a constant array"""
+    return formulas.leaky_relu_grad(u, y, slope)
+leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slope))
 
 
 @primitive
-def bias_leaky_relu(x, bias, slope):
-    """y = max(z, a z), z = x + b        x: (..., C), b: (C,)        dL/dx = g where y > 0, else a g; dL/db = its sum"""
-    return formulas.bias_leaky_relu(x, bias, slope)
-bias_leaky_relu.defvjp(
+def add_bias(x, bias, slope):
+    """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx down to the shape of b
+
+    x: (..., C), bias b: (C,). slope a: of the leaky ReLU after the bias; 1 for no leaky ReLU.
+    """
+    return formulas.add_bias(x, bias, slope)
+add_bias.defvjp(
     lambda g, y, x, bias, slope: times_slope(g, y, slope),
     lambda g, y, x, bias, slope: unbroadcast(times_slope(g, y, slope), bias),
 )
-bias_leaky_relu.def_fused_vjp(formulas.bias_leaky_relu_gradients)
+add_bias.def_fused_vjp(formulas.add_bias_gradients)
 
 
 def times_slope(g, y, slope):

@@ -1,4 +1,4 @@
-"""Elementwise arithmetic with broadcasting, the mean square, and the matrix product."""
+"""Elementwise arithmetic with broadcasting, the mean square, and the matrix product. In the formulas g = dL/dy."""
 
 from .. import backend
 from ..backend import formulas
@@ -6,11 +6,11 @@ from .shapes import broadcast_to, sum_to
 from .tensor import Tensor, primitive
 
 # fmt: off
-# An operation and its derivative stand together.
+# The line below each operation defines its derivative.
 
 
 def unbroadcast(g: Tensor, x: Tensor) -> Tensor:
-    """Sum g to the shape of x: a broadcast element was used several times, so its gradient is the sum of its uses."""
+    """Sum g to the shape of x. A broadcast element was used several times; its gradient is the sum over these uses."""
     return g if g.shape == x.shape else sum_to(g, shape=x.shape)
 
 
@@ -52,9 +52,9 @@ negative.defvjp(lambda g, y, x: -g)
 
 @primitive
 def power(x, exponent):
-    """y = x^p, p a number        dL/dx = g p x^(p - 1)"""
+    """y = x^p        dL/dx = g p x^(p - 1)        exponent p: a number"""
     return x**exponent
-# For p = 0, x^(p - 1) is infinite at 0; for p = 1 it is not needed.
+# For p = 0 the factor x^(p - 1) would be infinite at x = 0. For p = 1 it is 1. So both cases leave it out.
 power.defvjp(lambda g, y, x, exponent: g * float(exponent) * (1.0 if exponent in (0, 1) else x ** (exponent - 1)))
 
 
@@ -74,7 +74,7 @@ log.defvjp(lambda g, y, x: g / x)
 
 @primitive
 def sqrt(x, eps=0.0):
-    """y = sqrt(x + eps)        dL/dx = g / (2 y)        infinite at x = 0 without an eps"""
+    """y = sqrt(x + eps)        dL/dx = g / (2 y), which is infinite at x = 0 without an eps"""
     return formulas.root(x, eps)
 sqrt.defvjp(lambda g, y, x, eps=0.0: g / (2.0 * y))
 sqrt.def_fused_vjp(formulas.sqrt_gradients)
@@ -89,7 +89,7 @@ mean.defvjp(lambda g, y, x: broadcast_to(g / x.size, shape=x.shape))
 
 @primitive
 def mean_square(x, target):
-    """y = mean of (x - t)^2, t a number        dL/dx = 2 g (x - t) / n"""
+    """y = mean of (x - t)^2 over the n elements of x        dL/dx = 2 g (x - t) / n        target t: a number"""
     return formulas.mean_square(x, target)
 mean_square.defvjp(lambda g, y, x, target: g * (2.0 / x.size) * (x - target))
 mean_square.def_fused_vjp(formulas.mean_square_gradients)
@@ -99,6 +99,6 @@ mean_square.def_fused_vjp(formulas.mean_square_gradients)
 def matmul(a, b):
     """y = a b        a: (m, k), b: (k, n), y: (m, n)        dL/da = g b^T, dL/db = a^T g"""
     if a.ndim != 2 or b.ndim != 2:
-        raise ValueError(f"matmul multiplies two matrices; got shapes {a.shape} and {b.shape}")
+        raise ValueError(f"matmul needs two matrices; got arrays of shapes {a.shape} and {b.shape}")
     return backend.matmul(a, b)
 matmul.defvjp(lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g)

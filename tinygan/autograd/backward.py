@@ -1,4 +1,4 @@
-"""The backward pass: the chain rule, from an output back to the inputs asked for, and nowhere else."""
+"""The backward pass: the chain rule from an output back to some inputs, along the paths between them only."""
 
 import functools
 import operator
@@ -9,7 +9,7 @@ from .. import backend
 from ..backend import Array
 from .tensor import Node, Tensor, is_recording, record
 
-FREED = Node(None, (), {}, ())  # type: ignore[arg-type]  # replaces a node that a backward pass has used
+FREED = Node(None, (), {}, ())  # type: ignore[arg-type]  # stands in place of a node that a backward pass has used
 
 
 def grad(
@@ -22,46 +22,46 @@ def grad(
 ) -> list[Tensor]:
     """Return d output / d input for each of the inputs, as Tensors of their shapes.
 
-    create_graph: make nodes during the pass, so that the gradients can be differentiated, and keep the graph between
-    inputs and output; otherwise it is freed. grad_output: dL/d output, needed if the output has more than one element;
-    the result is then dL/d input. allow_unused: an input that the output does not depend on gets zeros, not an error.
+    create_graph: make the gradients differentiable, and keep the graph. If False, the graph is freed. grad_output:
+    dL/d output, needed if the output has more than one element; the result is then dL/d input. allow_unused:
+    return zeros for an input that the output does not depend on. If False, such an input is an error.
 
-    Raises ValueError for a missing or misshapen grad_output and for an unused input, RuntimeError for a graph that an
-    earlier grad freed, or that is out of date because one of its tensors was updated in place.
+    Raises ValueError for an unused input, and for a grad_output that is missing or has another shape than the output.
+    Raises RuntimeError if an earlier grad freed the graph, or if a tensor of the graph was updated in place.
     """
     order = _path(output, inputs)
     wanted = {id(x) for x in inputs}
     on_path = wanted | {id(x) for x in order}
-    parts = defaultdict(list, {id(output): [_grad_output(output, grad_output)]})  # of the gradient of each tensor
+    terms = defaultdict(list, {id(output): [_grad_output(output, grad_output)]})  # their sum is a tensor's gradient
     with record(create_graph):
         while order:
-            tensor = order.pop()  # results before their arguments: all parts of its gradient are there
-            (g,) = _sums([parts.pop(id(tensor))])
-            if id(tensor) in wanted:  # an input may lie inside the graph
-                parts[id(tensor)] = [g]
+            tensor = order.pop()  # results come before their arguments, so all terms of the gradient are known
+            (g,) = _sums([terms.pop(id(tensor))])
+            if id(tensor) in wanted:  # one of the inputs, between the output and other inputs
+                terms[id(tensor)] = [g]
             tensor.node.check_versions(tensor)
             for x, dx in tensor.node.gradients(g, tensor, on_path):
-                parts[id(x)].append(dx)
+                terms[id(x)].append(dx)
             if not create_graph:
-                tensor.node = FREED  # releases the arguments, so that memory falls during the pass
-        return _sums([parts[id(x)] or _zeros(i, x, allow_unused) for i, x in enumerate(inputs)])
+                tensor.node = FREED  # drops the references to the arguments, so memory is freed during the pass
+        return _sums([terms[id(x)] or _zeros(i, x, allow_unused) for i, x in enumerate(inputs)])
 
 
-def _sums(parts: list[list[Tensor]]) -> list[Tensor]:
-    """Return the sum of each list: the gradient of a tensor has one part for each time that the tensor was used."""
+def _sums(terms: list[list[Tensor]]) -> list[Tensor]:
+    """Return the sum of each list. A gradient has one term for each use of its tensor (the chain rule)."""
     if is_recording():
-        return [functools.reduce(operator.add, tensors) for tensors in parts]
-    return [Tensor(array) for array in backend.sums([[x.data for x in tensors] for tensors in parts])]
+        return [functools.reduce(operator.add, tensors) for tensors in terms]
+    return [Tensor(array) for array in backend.sums([[x.data for x in tensors] for tensors in terms])]
 
 
 def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -> list[Tensor]:
-    """Return the vector-Jacobian product for each argument of a function of Tensors, by differentiating its operations.
+    """Return dL/d argument for each argument of y = function(*args), with g = dL/dy. Calls the function again.
 
-    A primitive that computes a formula in one pass gets its derivatives in this way from the formula.
+    For a primitive whose forward pass is one fast kernel: `function` is the same formula in Tensor operations.
     """
     create_graph = is_recording()
     with record(True):
-        # New tensors, at which `grad` stops. For a further derivative they are copies with a node, made by reshape.
+        # New tensors, at which the grad below stops. reshape links them to the arguments, for higher derivatives.
         args = [x.reshape(x.shape) if create_graph else x.detach() for x in args]
         for x in args:
             x.requires_grad = True
@@ -70,17 +70,17 @@ def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -
 
 
 def _path(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the tensors with a node that lie between `inputs` and `output`, arguments before results.
+    """Return the tensors between `inputs` and `output` that have a node, arguments before results.
 
-    A topological order, depth first, with a stack of its own: a graph may be deeper than Python's recursion limit.
+    This is a topological sort, depth first. There is no recursion: a graph may be deeper than Python's recursion limit.
     """
     path, on_path, visited, stack = [], {id(x) for x in inputs}, set(), [(output, False)]
     while stack:
         tensor, args_done = stack.pop()
         if tensor.node is FREED:
             raise RuntimeError(
-                "this graph was freed by an earlier grad: take all gradients in one call, "
-                "or pass create_graph=True to the earlier one"
+                "this graph was freed by an earlier grad: compute all gradients in one call, "
+                "or pass create_graph=True to the earlier call"
             )
         args = [x for x in tensor.node.args if isinstance(x, Tensor) and x.requires_grad] if tensor.node else []
         if args_done and any(id(x) in on_path for x in args):
@@ -104,7 +104,7 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
 
 
 def _zeros(i: int, x: Tensor, allow_unused: bool) -> list[Tensor]:
-    """Return the only part of the gradient of input number i, which has no part in the output."""
+    """Return zeros as the gradient of an unused input, number i, if this is allowed; else raise ValueError."""
     if allow_unused:
         return [Tensor(backend.xp.zeros_like(x.data))]
-    raise ValueError(f"input {i} (shape {x.shape}) has no part in the output: was it detached, or made in no_grad?")
+    raise ValueError(f"the output does not depend on input {i} (shape {x.shape}): was it detached, or made in no_grad?")

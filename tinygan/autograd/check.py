@@ -1,9 +1,9 @@
 """Compare derivatives with finite differences.
 
-Take random weights u and the number S(x) = sum(u f(x)). Its derivative with respect to each input element, as the
-engine computes it, must be the central difference (S(x + h) - S(x - h)) / 2h. It is computed twice: with create_graph,
-by the vjps, and without, by the fused ones where there are any. The derivative is then itself a function, of the inputs
-and of u, and is checked in the same way: orders 2, 3, ...
+For a function f and random weights u, let S(x) = sum(u f(x)). The derivative of S with respect to each element of x
+must equal the central difference (S(x + h) - S(x - h)) / 2h. The derivative is computed twice. With create_graph=True
+grad uses the vjps of the primitives; with False it uses fused vjps, which some primitives have (tensor.py).
+The derivative is a function of x and u. Checking this function in the same way checks order 2, and so on.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from .tensor import Tensor, is_recording, record
 
 
 class GradientError(AssertionError):
-    """A derivative differs from the finite difference; the message says which one, where, and how to repeat it."""
+    """A derivative differs from the finite difference. The message names the order, argument, element and seed."""
 
 
 def check_grads(
@@ -25,10 +25,10 @@ def check_grads(
 ) -> None:  # fmt: skip
     """Check the derivatives of `function` at `inputs`, up to `order`, element by element, in float64.
 
-    function: Tensors -> one Tensor, made of primitives, the same result at each call. inputs: arrays or numbers x,
-    more than step * max(1, |x|) away from kinks. A derivative d passes if it is within tolerance * (1 + |d|) of the
-    finite difference. Raises GradientError, which names order, argument, seed, and a wrong element's values; ValueError
-    for a function that is random or not finite.
+    function: Tensors -> one Tensor, made of primitives; not random. inputs: arrays or numbers x, at a distance of more
+    than step * max(1, |x|) from kinks, such as 0 for ReLU. A derivative d passes if it differs from the finite
+    difference by at most tolerance * (1 + |d|). Raises GradientError for a derivative that does not pass. Raises
+    ValueError for a function that is random or not finite.
     """
     rng = np.random.default_rng(seed)
     name = name or getattr(function, "__name__", repr(function))
@@ -39,19 +39,19 @@ def check_grads(
 def _check(function, arrays, level, order, rng, step, tolerance, name):
     y = function(*(Tensor(a) for a in arrays))
     if not bool(backend.xp.isfinite(y.data).all()):
-        raise ValueError(f"{name} is not finite at these inputs, so there are no finite differences to compare with")
+        raise ValueError(f"{name} is not finite at these inputs: choose others")
     if bool((y.data != function(*(Tensor(a) for a in arrays)).data).any()):
-        raise ValueError(f"{name} gives another result at each call: fix its random numbers first")
+        raise ValueError(f"{name} returns different results for the same inputs: fix its random numbers first")
     u = backend.to_device(rng.standard_normal(y.shape))
 
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
     y, options = function(*tensors), dict(grad_output=u, allow_unused=True)
-    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # fused last: it frees y
+    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # this frees y
     for i, (x, *ds) in enumerate(zip(arrays, *computed)):
         where = f"{name}: derivative of order {level}, argument {i}"
         for d in ds:
             if (d.shape, d.dtype) != (x.shape, x.dtype):
-                raise GradientError(f"{where}: {d.dtype} of shape {d.shape}; the argument: {x.dtype} of {x.shape}")
+                raise GradientError(f"{where}: {d.dtype} {d.shape}; the argument is {x.dtype} {x.shape}")
         values = [d.numpy() for d in ds]
         _compare(lambda: (function(*(Tensor(a) for a in arrays)).data * u).sum(), x, values, step, tolerance, where)
 
@@ -62,7 +62,7 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
 
 
 def _compare(weighted_sum, x, computed, step, tolerance, where):
-    """Move each element of x, in place, one step up and one step down; compare the difference with each derivative."""
+    """Compare the finite difference at each element of x with the computed derivatives. x is changed and restored."""
     for index in np.ndindex(*x.shape):
         before = float(x[index])
         h = step * max(1.0, abs(before))
@@ -78,7 +78,7 @@ def _compare(weighted_sum, x, computed, step, tolerance, where):
 
 
 def _derivative(function, count, directions):
-    """Return the function (x1, ..., xn, u) -> sum over i of <direction_i, d sum(u function) / d xi>."""
+    """Return the function (x1, ..., xn, u) -> sum over i of direction_i . dS/dxi, with S = sum(u function(x1, ...))."""
 
     def derivative(*args):
         again = is_recording()

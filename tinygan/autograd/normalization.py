@@ -2,8 +2,8 @@
 
     y = max(z, a z),   z = gamma x̂ + beta,   x̂ = (x - mean) r,   r = 1 / sqrt(var + eps)
 
-The mean and the variance of each channel are computed once, before, by `batch_norm_statistics`. Both depend on x, and
-the gradients take this into account. With h = dL/dz, that is g where y > 0, else a g, they are (paper, section 3):
+The mean and the variance of each channel are computed before, by `batch_norm_statistics`. Both depend on x, which the
+gradients take into account. With h = dL/dz (g where y > 0, else a g) the gradients are (paper, section 3):
 
     dL/dgamma = sum(h x̂),   dL/dbeta = sum(h),   dL/dx = gamma r (h - mean(h) - x̂ mean(h x̂))
 """
@@ -35,7 +35,7 @@ def batch_norm_formula(x, gamma, beta, eps, slope, parts):
 
 
 def batch_mean(x):
-    """Return the mean over the rows, of all processes: (parts, rows, C) -> (parts, 1, C)."""
+    """Return the mean over the rows, and over all processes that train together: (parts, rows, C) -> (parts, 1, C)"""
     mean = x.mean(1, keepdims=True)
     return mean if distributed.size == 1 else all_reduce(mean) / distributed.size
 

@@ -1,7 +1,7 @@
-"""Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting, sums, sums of squares.
+"""Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting and sums.
 
-All but the last are linear, so each derivative is the adjoint: copied elements are summed, summed elements are copied,
-and the gradient of a slice is placed among zeros.
+These operations are linear, except squared_norms, so each derivative is the adjoint operation: where elements were
+copied, their gradients are summed; where elements were summed, the gradient is copied. In the formulas g = dL/dy.
 """
 
 from .. import backend
@@ -9,14 +9,14 @@ from ..backend import distributed, formulas
 from .tensor import primitive
 
 # fmt: off
-# An operation and its derivative stand together.
+# The line below each operation defines its derivative.
 
 
 @primitive
 def sum_to(x, shape):
     """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
-        return backend.column_sums(formulas.identity, x)  # such as the gradient of a bias
+        return backend.column_sums(formulas.identity, x)  # one fast pass; the usual case, a bias
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)
@@ -45,7 +45,7 @@ def kept_shape(x, axis) -> tuple[int, ...]:
 
 @primitive
 def squared_norms(x):
-    """y = |x|^2 of each image: (N, ...) -> (N,)        dL/dx = 2 g x"""
+    """y[n] = |x[n]|^2: (N, ...) -> (N,)        dL/dx[n] = 2 g[n] x[n]"""
     return backend.squared_norms(x)
 squared_norms.defvjp(lambda g, y, x: x * (2.0 * g).reshape(-1, *[1] * (x.ndim - 1)))
 
@@ -80,7 +80,7 @@ scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
 @primitive
 def concatenate(*xs, axis):
-    """y = x1, x2, ... joined along `axis`        dL/dxi = the part of g at xi's place"""
+    """y = x1, x2, ... joined along `axis`        dL/dxi = the slice of g at the position of xi"""
     return backend.xp.concatenate(xs, axis)
 
 
@@ -94,6 +94,6 @@ concatenate.def_joint_vjp(_concatenate_vjp)
 
 @primitive
 def all_reduce(x):
-    """y = the sum of x over the processes (backend/distributed)        dL/dx = the sum of g over the processes"""
+    """y = the sum of the x of all processes that train together        dL/dx = the sum of their g"""
     return distributed.all_reduce(x)
 all_reduce.defvjp(lambda g, y, x: all_reduce(g))

@@ -1,12 +1,12 @@
-"""Tensors, and what an operation must know to be differentiated.
+"""Tensors, and the primitives that operate on them.
 
 A Primitive computes y = f(x1, x2, ...) on arrays. For each argument it also has the vector-Jacobian product
 
     dL/dx = vjp(dL/dy, y, x1, x2, ...)
 
-written in Tensor operations, so that a derivative can be differentiated too. A Tensor made by a primitive has a Node:
-the primitive and its arguments. `grad` (backward.py) follows the nodes from an output back to the inputs. A node does
-not refer to the tensor it made, so there are no reference cycles, and memory is freed as soon as it is unused.
+The vjp is written in Tensor operations, so a derivative can be differentiated too. A Tensor made by a primitive has a
+Node: the primitive and its arguments. `grad` (backward.py) follows the nodes from an output back to the inputs. A node
+has no reference to the tensor that it belongs to. So there are no reference cycles, and unused memory is freed at once.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 from .. import backend
 from ..backend import Array
 
-PRIMITIVES: dict[str, Primitive] = {}  # every operation by name; the tests check each one
+PRIMITIVES: dict[str, Primitive] = {}  # all operations by name
 _recording = ContextVar("recording", default=True)
 is_recording = _recording.get  # is_recording(): whether operations make nodes; see no_grad
 
 
 @contextmanager
 def record(on: bool) -> Iterator[None]:
-    """Within the block, operations make nodes (on=True) or not."""
+    """with record(on): operations make nodes if `on` is True, and none if it is False."""
     before = _recording.set(on)
     try:
         yield
@@ -35,39 +35,39 @@ def record(on: bool) -> Iterator[None]:
 
 
 def no_grad():
-    """with no_grad(): operations make no nodes, so nothing can be differentiated and no memory is held for it."""
+    """with no_grad(): operations make no nodes. Results cannot be differentiated, and memory is freed earlier."""
     return record(False)
 
 
 class Node(NamedTuple):
-    """How a tensor was made: the primitive, its arguments (tensors, arrays, Python numbers) and its options."""
+    """The origin of a tensor: a primitive, its arguments (tensors, arrays, Python numbers) and its options."""
 
     primitive: Primitive
     args: tuple
     kwargs: dict
-    versions: tuple  # the version of each tensor argument when it was used
+    versions: tuple  # the version of each tensor argument when the primitive was called
 
     def check_versions(self, y: Tensor) -> None:
-        """Raise RuntimeError if an argument was updated in place after this use, or the result y since it was made."""
+        """Raise RuntimeError if an argument or the result y was updated in place after the call of the primitive."""
         if y.version or self.versions != versions(self.args):
             raise RuntimeError(
-                f"an argument or the result of {self.primitive.__name__} was updated in place after it was used: "
-                "compute the output again, then take its gradient"
+                f"an argument or the result of {self.primitive.__name__} was updated in place after the call: "
+                "compute the output again, then its gradient"
             )
 
     def gradients(self, g: Tensor, y: Tensor, on_path: set[int]) -> list[tuple[Tensor, Any]]:
-        """Return (argument, its part of dL/d argument) for each argument whose id is in `on_path`. g: dL/dy."""
+        """Return pairs (argument, term of dL/d argument) for the arguments whose id is in `on_path`. g: dL/dy."""
         needs_grad = [id(x) in on_path for x in self.args]
-        parts = self.primitive.gradients(g, needs_grad, y, *self.args, **self.kwargs)
-        return [(x, dx) for x, dx, needed in zip(self.args, parts, needs_grad) if needed]
+        gradients = self.primitive.gradients(g, needs_grad, y, *self.args, **self.kwargs)
+        return [(x, dx) for x, dx, needed in zip(self.args, gradients, needs_grad) if needed]
 
 
 class Tensor:
-    """An array, and how it was made.
+    """An array that can be differentiated: `node` says how it was computed, and is None for an input.
 
     data: an array of the device in use; Python numbers and lists become float32. requires_grad: whether operations on
-    the tensor make nodes. version: a counter that code raises after it changes `data` in place; a graph made before
-    the change is then refused. Raises TypeError for an array of another kind (a NumPy array while the device is CUDA).
+    the tensor make nodes. version: the number of changes of `data` in place. Code that makes such a change adds 1 to
+    it; grad then refuses older graphs. Raises TypeError for an array of another kind, such as a NumPy array on CUDA.
     """
 
     __slots__ = ("__weakref__", "data", "node", "requires_grad", "version")
@@ -80,8 +80,8 @@ class Tensor:
         elif not isinstance(data, xp.ndarray):
             kind = f"{type(data).__module__}.{type(data).__name__}"
             raise TypeError(
-                f"a Tensor on device {backend.device} holds a {xp.__name__}.ndarray; got {kind}. "
-                "backend.to_device moves a NumPy array there"
+                f"a Tensor on device {backend.device} needs a {xp.__name__}.ndarray; got {kind}. "
+                "backend.to_device(array) moves a NumPy array to the device"
             )
         self.data: Array = data
         self.requires_grad = requires_grad
@@ -102,7 +102,7 @@ class Tensor:
     # fmt: on
 
     def detach(self) -> Tensor:
-        """Return the same array without its node: a constant to all later operations."""
+        """Return a Tensor of the same array without a node. Gradients treat it as a constant."""
         return Tensor(self.data)
 
     def numpy(self):
@@ -138,34 +138,34 @@ class Tensor:
     def __getitem__(self, index) -> Tensor:
         """x[index] for slices, Python integers, None and ...; raises TypeError for kinds that may repeat an element."""
         parts = index if isinstance(index, tuple) else (index,)
-        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):
-            raise TypeError(f"a Tensor is indexed with slices, Python integers, None and ...; got {index!r}")
+        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # an index array might repeat
+            raise TypeError(f"a Tensor can be indexed with slices, Python integers, None and ...; got {index!r}")
         return shapes.getitem(self, index=index)
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
-        """Sum over `axis`: None for all, an int, or a tuple of ints."""
+        """Return the sum over `axis`: None for all axes, an int, or a tuple of ints."""
         return shapes.sum_axes(self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
-        """Mean over `axis`: None for all, an int, or a tuple of ints."""
+        """Return the mean over `axis`: None for all axes, an int, or a tuple of ints."""
         if axis is None and not keepdims:
             return arithmetic.mean(self)
         total = self.sum(axis, keepdims)
         return total / (self.size / total.size)
 
     def reshape(self, *shape) -> Tensor:
-        """x.reshape(2, 3), x.reshape((2, 3)) or x.reshape(2, -1)."""
+        """Return x in another shape: x.reshape(2, 3), x.reshape((2, 3)) or x.reshape(2, -1)."""
         return shapes.reshape(self, shape=shape[0] if isinstance(shape[0], tuple) else shape)
 
     def transpose(self, *axes: int) -> Tensor:
-        """Return the axes in the given order; without arguments, reversed."""
+        """Return x with its axes in the given order, or in reverse order without arguments."""
         return shapes.transpose(self, axes=tuple(a % self.ndim for a in axes) or tuple(reversed(range(self.ndim))))
 
 
 class Primitive:
-    """An operation with its derivative; used as the decorator `primitive` on a function of arrays.
+    """An operation on Tensors with its derivative, made from a function of arrays by the decorator @primitive.
 
-    It is called with Tensors (constants may be arrays or Python numbers; options go by keyword) and returns a Tensor.
+    Arguments are Tensors; constants may be arrays or Python numbers. Options are keyword arguments. Returns a Tensor.
     """
 
     def __init__(self, forward: Callable[..., Array]) -> None:
@@ -184,34 +184,35 @@ class Primitive:
         return y
 
     def defvjp(self, *vjps: Callable[..., Tensor]) -> None:
-        """Define one function for each argument: vjp(g, y, *args, **kwargs) -> dL/d argument, with g = dL/dy."""
+        """Define the derivatives: vjp(g, y, *args, **kwargs) -> dL/d argument, for each argument, with g = dL/dy."""
         self.vjps = vjps
 
     def def_joint_vjp(self, joint_vjp: Callable[..., Any]) -> None:
-        """Define one function for all arguments, for gradients that share work.
+        """Define the derivatives by one function, for gradients that have intermediate results in common.
 
-        joint_vjp(g, needs_grad, y, *args, **kwargs) -> a gradient for each argument. needs_grad: a bool for each; where
-        it is False the gradient may be None.
+        joint_vjp(g, needs_grad, y, *args, **kwargs) -> a gradient for each argument. needs_grad: a bool for each
+        argument. A gradient that is not needed may be None.
         """
         self.joint_vjp = joint_vjp
 
     def def_fused_vjp(self, fused_vjp: Callable[..., Any]) -> None:
-        """Define faster gradients, on arrays, for use where no further derivative is taken (see backend/formulas.py).
+        """Define faster derivatives, which grad uses unless create_graph is True. See backend/formulas.py.
 
-        Called like a joint vjp, with arrays. It returns arrays, or NotImplemented for arguments it does not handle.
+        fused_vjp has the arguments of a joint_vjp, with arrays in place of Tensors, and returns arrays. If it
+        does not support the arguments, it returns NotImplemented.
         """
         self.fused_vjp = fused_vjp
 
     def gradients(self, g: Tensor, needs_grad: list[bool], y: Tensor, *args, **kwargs) -> Iterable[Tensor | None]:
         """Return dL/d argument for each argument, or None where it is not needed."""
         if self.fused_vjp and not is_recording():
-            parts = self.fused_vjp(g.data, needs_grad, y.data, *arrays(args), **kwargs)
-            if parts is not NotImplemented:
-                return (None if dx is None else Tensor(dx) for dx in parts)
+            gradients = self.fused_vjp(g.data, needs_grad, y.data, *arrays(args), **kwargs)
+            if gradients is not NotImplemented:
+                return (None if dx is None else Tensor(dx) for dx in gradients)
         if self.joint_vjp:
             return self.joint_vjp(g, needs_grad, y, *args, **kwargs)
         if any(needs_grad[len(self.vjps) :]):
-            raise TypeError(f"{self.__name__} has {len(self.vjps)} vjps, and a gradient of another argument is needed")
+            raise TypeError(f"{self.__name__} has {len(self.vjps)} vjps; the gradient of another argument is needed")
         return (vjp(g, y, *args, **kwargs) if needed else None for vjp, needed in zip(self.vjps, needs_grad))
 
 
@@ -226,4 +227,4 @@ def versions(args: tuple) -> tuple[int, ...]:
     return tuple(x.version for x in args if isinstance(x, Tensor))
 
 
-from . import arithmetic, shapes  # noqa: E402  (these need Tensor, and its methods need them)
+from . import arithmetic, shapes  # noqa: E402  (at the end, because arithmetic and shapes import Tensor)

@@ -1,8 +1,8 @@
-"""Where arrays live: the only package that depends on NumPy or CuPy.
+"""The array operations of tinygan, for NumPy on the CPU and CuPy on CUDA.
 
-`use(device)` is called once, before anything is built. Other code reads `backend.xp`, the array namespace, and calls
-the functions of this file, so one source runs on either device. Here each function is described; `cpu/` and `cuda/`
-have a function of the same name, and a test compares their signatures. Arrays are channels last.
+`use(device)` is called once, before anything is built. All other packages read `backend.xp`, the array namespace, and
+call the functions of this file, so they run on both devices. This file documents each function. The packages `cpu`,
+`compiled` and `cuda` implement it under the same name. Arrays are channels last: (N, H, W, C).
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
 xp = np  # the array namespace: numpy, or cupy after use("cuda")
 device = "cpu"  # the device in use: cpu, cuda or cuda:N
 RNG = cpu.RNG  # seeded random numbers: normal(shape), uniform(shape), and a state that can be saved
-AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host; ready() says if it is done, get() waits for it
+AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host; ready(): is it finished? get(): wait for it
 KERNELS = "TINYGAN_KERNELS"  # the environment variable that chooses numpy or numba for the CPU
-_cpu: ModuleType = cpu  # what computes on the CPU: cpu (NumPy), or compiled (Numba) after `tune`
-_device: ModuleType = cpu
+_cpu: ModuleType = cpu  # the implementation for the CPU: cpu (NumPy), or compiled (Numba) after `tune`
+_device: ModuleType = cpu  # the implementation in use: _cpu, or cuda after use("cuda")
 
 
 class DeviceError(RuntimeError):
-    """The device that was asked for cannot be used; the message says what to install or choose."""
+    """The chosen device cannot be used. The message says what to install or which device to choose."""
 
 
 def use(name: str = "auto") -> str:
     """Choose the device for this process: "cpu", "cuda", "cuda:1", or "auto" (CUDA if it works, else the CPU).
 
-    Call it before anything is built: arrays made earlier stay where they are. Returns the name of the device chosen.
-    Raises DeviceError if the device cannot be used, ValueError if there is no device of that name. auto raises nothing;
-    it logs a warning with the reason where CuPy is installed and a GPU cannot be used.
+    Call `use` before anything is built, because existing arrays are not moved. Returns the name of the device. Raises
+    DeviceError if the device cannot be used, and ValueError for another name. "auto" raises no error: if CuPy is
+    installed and no GPU works, it logs the reason as a warning.
     """
     global _device, device, xp, RNG, AsyncCopy
     if name == "auto":
@@ -48,7 +48,7 @@ def use(name: str = "auto") -> str:
             return use("cuda")
         except DeviceError as error:
             if importlib.util.find_spec("cupy"):
-                logging.getLogger("tinygan").warning("the CPU computes: %s", error)
+                logging.getLogger("tinygan").warning("using the CPU: %s", error)
             return use("cpu")
     known = re.fullmatch(r"(cpu)|(cuda)(?::(\d+))?", name)
     if not known:
@@ -61,13 +61,15 @@ def use(name: str = "auto") -> str:
 
 
 def tune(threads: int | None = None) -> int:
-    """Prepare this process for training on the CPU; return the number of threads that compute.
+    """Prepare this process for training on the CPU. Returns the number of threads that will compute.
 
-    Large operations are then computed on `threads` cores (default: OMP_NUM_THREADS, or all cores). Numba computes them
-    if it is installed (the extra `fast`), else NumPy; the environment variable TINYGAN_KERNELS=numpy or numba overrides
-    this choice. OpenBLAS computes each product on one thread, and glibc keeps freed memory. Raises ValueError for
-    another TINYGAN_KERNELS, and for numba where it does not run. Importing tinygan changes nothing in the process, so
-    programs that train call this once. Without it NumPy computes on the calling thread.
+    Large operations then use `threads` cores (default: OMP_NUM_THREADS, or all cores). If Numba is installed (the extra
+    `fast`), Numba computes them, else NumPy. The environment variable TINYGAN_KERNELS, numpy or numba, overrides this
+    choice. OpenBLAS then uses one thread for each product, and glibc does not return freed memory to the system.
+
+    Raises ValueError for another value of TINYGAN_KERNELS, and for numba if Numba does not work. Programs that train
+    call this function once, because importing tinygan changes no settings of the process. Without this call NumPy
+    computes on the calling thread.
     """
     global _cpu, _device
     count, before = cpu.threads.tune(threads), _cpu
@@ -78,15 +80,15 @@ def tune(threads: int | None = None) -> int:
 
 
 def kernels() -> str:
-    """Return what computes: "numpy", "numba" (compiled loops on the CPU, see tune), or "cupy"."""
+    """Return the name of the library that computes: "numpy", "numba" (see tune) or "cupy"."""
     return "cupy" if device != "cpu" else "numpy" if _device is cpu else "numba"
 
 
 def _choose_kernels(threads: int) -> ModuleType:
-    """Return the module whose functions compute on the CPU, compiled or cpu; see tune."""
+    """Return the implementation for the CPU, `compiled` or `cpu`; see tune."""
     name = os.environ.get(KERNELS, "")
     if name not in ("", "numpy", "numba"):
-        raise ValueError(f"{KERNELS} is {name!r}: set it to numpy or numba, or not at all")
+        raise ValueError(f"{KERNELS} is {name!r}: set it to numpy or numba, or remove it")
     if name == "numpy" or (not name and importlib.util.find_spec("numba") is None):
         return cpu
     try:
@@ -94,14 +96,14 @@ def _choose_kernels(threads: int) -> ModuleType:
         compiled.tune(threads)
     except (ImportError, ValueError) as error:  # no Numba, or no OpenMP for it
         if name:
-            raise ValueError(f"{KERNELS} asks for Numba, which cannot be used ({error})") from None
-        logging.getLogger("tinygan").warning("Numba is installed but cannot be used (%s); NumPy computes", error)
+            raise ValueError(f"{KERNELS} is numba, but Numba cannot be used ({error})") from None
+        logging.getLogger("tinygan").warning("Numba is installed but cannot be used (%s); using NumPy", error)
         return cpu
     return compiled
 
 
 def _after_fork() -> None:
-    """A forked child has none of OpenMP's threads, so NumPy computes there."""
+    """Use NumPy in a forked child process: it has no OpenMP threads, which Numba needs."""
     global _cpu, _device
     _cpu, _device = cpu, cpu if _device is _cpu else _device
 
@@ -111,12 +113,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def to_host(array: Array) -> np.ndarray:
-    """Return the array as a numpy.ndarray; waits for the device."""
+    """Return an array of the device as a numpy.ndarray. Waits until the device has computed it."""
     return _device.to_host(array)
 
 
 def to_device(array: np.ndarray) -> Array:
-    """Return a numpy.ndarray as an array of the device."""
+    """Return a numpy.ndarray as an array of the device in use."""
     return _device.to_device(array)
 
 
@@ -126,55 +128,57 @@ def matmul(a: Array, b: Array) -> Array:
 
 
 def conv2d(x: Array, w: Array, stride: tuple, padding: tuple) -> Array:
-    """y = patches(x) w; see autograd/convolution.py for this and the next two."""
+    """y = patches(x) w        See autograd/convolution.py for the three convolution functions."""
     return _device.conv2d(x, w, stride, padding)
 
 
-def conv_transpose2d(g: Array, w: Array, size: tuple, stride: tuple, padding: tuple) -> Array:
-    """x = patches^T(g w^T)"""
-    return _device.conv_transpose2d(g, w, size, stride, padding)
+def conv_transpose2d(r: Array, w: Array, size: tuple, stride: tuple, padding: tuple) -> Array:
+    """x = patches^T(r w^T)"""
+    return _device.conv_transpose2d(r, w, size, stride, padding)
 
 
-def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding: tuple) -> Array:
-    """w = patches(x)^T g"""
-    return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
+def conv2d_weight_grad(x: Array, r: Array, kernel: tuple, stride: tuple, padding: tuple) -> Array:
+    """w = patches(x)^T r"""
+    return _device.conv2d_weight_grad(x, r, kernel, stride, padding)
 
 
 def column_sums(
     function: Callable, *args, parts: int = 1, out: Array | None = None, then: functools.partial | None = None
 ) -> Any:
-    """Sum function(*args), elementwise as for `fuse`, over all axes but the last: (..., C) -> (C,); (N,) -> (1,).
+    """Sum function(*args) over all axes but the last: (..., C) -> (C,); (N,) -> (1,). Without storing function(*args).
 
-    If the function has several results, returns the sums of each, as a list. out: an array that function(*args) is
-    written to. then: partial(fused function, *args, out=tuple of arrays); returns then(*sums) in place of the sums.
-    parts: each of so many equal parts of the rows has sums of its own, (parts, C). `then` is called for one part after
-    the other, with its row of arrays (parts, C).
+    function: elementwise, as for `fuse`. If it has several results, a list of their sums is returned. out: an array
+    that receives the first result, not summed. then: partial(fused function, *args, out=tuple of arrays). The sums are
+    its last arguments, and then(*sums) is returned. On CUDA everything is one kernel.
+
+    parts: a number P. The rows are divided into P equal parts, and each part has its own sums: (P, C). Arguments (P, C)
+    have a row for each part. `then` is called for one part after the other.
     """
     return _device.column_sums(function, *args, parts=parts, out=out, then=then)
 
 
 def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
-    """Write the sum of some arrays into each target: targets[i] = parts[i][0] + parts[i][1] + ..."""
+    """Compute targets[i] = parts[i][0] + parts[i][1] + ... for every i. On CUDA this is one kernel."""
     _device.add_into(targets, parts)
 
 
 def scatter(x: Array, index: Any, shape: tuple) -> Array:
-    """Return an array y of zeros, but y[index] = x. index: slices, integers, None and ..."""
+    """Return y = zeros(shape) with y[index] = x. index: slices, integers, None and ..."""
     return _device.scatter(x, index, shape)
 
 
 def squared_norms(x: Array) -> Array:
-    """Return the sum of squares of each row: (N, ...) -> (N,)"""
+    """Return the sum of x[n]^2 for each n: (N, ...) -> (N,)"""
     return _device.squared_norms(x)
 
 
 def interpolate(a: Array, b: Array, t: Array) -> Array:
-    """Return a + t (b - a), for t of a shape that is broadcast to theirs."""
+    """Return a + t (b - a). On CUDA this is one kernel; written with xp it would be three. t is broadcast."""
     return _device.interpolate(a, b, t)
 
 
 def ones(shape: tuple, dtype: Any) -> Array:
-    """Return an array of ones that is not to be changed: a captured step fills it only once."""
+    """Return an array of ones, which the caller must not change: all replays of a step use the same array."""
     return _device.ones(shape, dtype)
 
 
@@ -184,22 +188,22 @@ def copy_into(targets: Sequence[Array], sources: Sequence[Array]) -> None:
 
 
 def sums(parts: Sequence[Sequence[Array]]) -> list[Array]:
-    """Return the sum of the arrays in each of the sequences; the array itself where there is one."""
+    """Return the sum of each sequence of arrays. The sum of a single array is the array itself, not a copy."""
     results = [arrays[0] if len(arrays) == 1 else xp.empty(arrays[0].shape, arrays[0].dtype) for arrays in parts]
     several = [i for i, arrays in enumerate(parts) if len(arrays) > 1]
     add_into([results[i] for i in several], [parts[i] for i in several])
     return results
 
 
-def gather(table: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
-    """Return table[order[position : position + n]] * factor - offset, in float32: the next n rows, (n, ...)."""
-    return _device.gather(table, order, position, n, factor, offset)
+def gather(rows: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
+    """Return rows[order[position : position + n]] * factor - offset, in float32: (N, ...) -> (n, ...)"""
+    return _device.gather(rows, order, position, n, factor, offset)
 
 
 def mean_and_variance(x: Array, parts: int = 1, then: functools.partial | None = None) -> Any:
-    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). parts, then: as for column_sums.
+    """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). parts, then: see column_sums.
 
-    Of several processes, each has a share of the rows; the result is that of all rows.
+    If several processes train together, x is a part of the batch on each, and the result is for the whole batch.
     """
     if distributed.size == 1:
         return _device.mean_and_variance(x, parts, then)
@@ -207,27 +211,37 @@ def mean_and_variance(x: Array, parts: int = 1, then: functools.partial | None =
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:
-    """Turn a training step, a function of no arguments, into one that is fast to repeat.
+    """Return a faster version of a function without arguments that is called many times, such as a training step.
 
-    On CUDA its kernels are captured in the first calls and then replayed as one graph; on the CPU it is returned as it
-    is. All that changes between steps must be arrays changed in place: what Python counts stays as it was captured.
+    On CUDA the kernels of one call are captured as a CUDA graph, and later calls replay the graph. Python code of the
+    function does not run in a replay. So state that changes between calls must be in arrays that are updated in place.
+    On the CPU the function itself is returned.
     """
     return _device.capture(function)
 
 
 def tf32(on: bool) -> None:
-    """On CUDA, allow products of float32 to round their factors to 10 bits, for speed. No effect on the CPU."""
+    """Allow or forbid TensorFloat-32 in products on CUDA: it is faster, and rounds factors to 10 bits."""
     _device.tf32(on)
 
 
 def fuse(function: Callable) -> Callable:
-    """Make an elementwise function of arrays one pass over memory: a kernel on CUDA, blocks in the cache on the CPU.
+    """Compile an elementwise function of arrays, so that it reads and writes memory once. Used as a decorator.
 
-    Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that are broadcast against them;
-    beside arrays (P, n, C) also arrays (P, 1, C).
-    It must be a pure function of elements: arithmetic and functions of backend.xp such as maximum, sign and sqrt.
-    The result has the arrays' shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too.
-    fuse is a decorator, used before the device is chosen: the first call on a device compiles for that device.
+    The function may use arithmetic and elementwise functions of backend.xp, such as maximum, sign and sqrt. Its
+    arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,), which are broadcast. Arrays (P, 1, C)
+    are broadcast to arrays (P, n, C). The first call on a device compiles for this device: one kernel on CUDA, one loop
+    with Numba, blocks in the cache with NumPy.
+
+    Without `out` a new array is returned. With `out` the result is written to this array, which may be an argument.
+    A function can have several results. Then `out` must be a tuple with an array for each:
+
+        @fuse
+        def momentum_step(p, g, m, lr):
+            m = 0.9 * m + g
+            return p - lr * m, m
+
+        momentum_step(p, g, m, lr, out=(p, m))
     """
     compiled: dict[ModuleType, Callable] = {}
 
@@ -241,9 +255,9 @@ def fuse(function: Callable) -> Callable:
 
 
 def load_arrays(live: Mapping[str, Array], saved: Mapping[str, np.ndarray], owner: str) -> None:
-    """Copy `saved` (name -> array) into the arrays of `live`, in place. Nothing is changed if anything does not fit.
+    """Copy each array of `saved` into the array of the same name in `live`. Both are {name: array}.
 
-    Raises ValueError, naming the owner, for a name that is missing or unknown, and for another shape or dtype.
+    Raises ValueError, before anything is copied, if names, shapes or dtypes differ. owner: its name in the message.
     """
     for name in live.keys() ^ saved.keys():
         raise ValueError(f"{owner}: the saved state {'lacks' if name in live else 'has an unknown'} {name!r}")

@@ -1,8 +1,8 @@
-"""The formulas of the engine's primitives, layers and Adam, each in as few passes over memory as possible.
+"""Fast formulas for primitives, layers and Adam. They read and write memory as little as possible.
 
-Large arrays have one shape (..., C), arrays for each channel (C,); other arguments are one number. `xp` is read at call
-time, because it depends on the device. The functions named *_gradients are the fused derivatives of primitives:
-(g, needs_grad, y, *args) -> dL/d argument for each argument, with g = dL/dy.
+Large arrays have one shape (..., C). Arrays with a number for each channel are (C,). All other arguments are numbers.
+backend.xp is read at call time, because it depends on the device. The functions named *_gradients are the fused vjps of
+primitives: (g, needs_grad, y, *args) -> dL/d argument for each argument, with g = dL/dy.
 """
 
 from functools import partial
@@ -20,19 +20,19 @@ def identity(x):
 
 
 def stable_sigmoid(x):
-    """1 / (1 + e^-x), where no exponential overflows"""
+    """1 / (1 + e^-x), computed without overflow"""
     xp = backend.xp
     return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
 
 
 def stable_softplus(x):
-    """ln(1 + e^x), where no exponential overflows"""
+    """ln(1 + e^x), computed without overflow"""
     xp = backend.xp
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
 def slope_at(y, slope):
-    """1 where y > 0, else the slope: the derivative of leaky ReLU, by its result y"""
+    """1 where y > 0, else slope        the derivative of y = leaky_relu(x), from y"""
     return backend.xp.maximum(backend.xp.sign(y), slope)
 
 
@@ -77,12 +77,12 @@ def leaky_relu_grad(g, y, slope):
 
 
 @fuse
-def bias_leaky_relu(x, bias, slope):
+def add_bias(x, bias, slope):
     z = x + bias
     return backend.xp.maximum(z, slope * z)
 
 
-def bias_leaky_relu_gradients(g, needs_grad, y, x, bias, slope):
+def add_bias_gradients(g, needs_grad, y, x, bias, slope):
     if not needs_grad[1]:
         return g if slope == 1 else leaky_relu_grad(g, y, slope), None
     if slope == 1:
@@ -92,7 +92,7 @@ def bias_leaky_relu_gradients(g, needs_grad, y, x, bias, slope):
 
 
 def divide_gradients(g, needs_grad, y, a, b):
-    """For b of one number; other shapes are not handled here."""
+    """Return NotImplemented unless b is a single number."""
     if not needs_grad[1] or b.size != 1 or not g.size or a.shape != g.shape:
         return NotImplemented
     db = backend.column_sums(divisor_gradient, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
@@ -212,13 +212,13 @@ def batch_norm_gradient(g, y, x, mean, mean_h, projection, scale, slope):
 
 
 def adam_scalars(gradient, t, log_beta1, one_minus_beta2, out):
-    """out = t + 1, |gradient|, and the corrections of bias 1 / (1 - b1^t), 1 / (1 - b2^t)"""
+    """Write t + 1, |gradient|, 1 / (1 - b1^(t + 1)) and 1 / (1 - b2^(t + 1)) into the four arrays of `out`."""
     backend.column_sums(square, gradient, then=partial(bias_corrections, t, log_beta1, one_minus_beta2, out=out))
 
 
 @fuse
 def bias_corrections(t, log_beta1, one_minus_beta2, squared_norm):
-    """1 - b^t = -expm1(t ln b) is accurate in float32 when b^t is near 1."""
+    """Compute the results of adam_scalars. 1 - b^t = -expm1(t ln b) is accurate in float32 even if b^t is near 1."""
     xp, t = backend.xp, t + 1.0
     return t, xp.sqrt(squared_norm), -1.0 / xp.expm1(t * log_beta1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_beta2))
 
@@ -231,7 +231,7 @@ def adam(p, g, m, v, one_minus_beta1, one_minus_beta2, m_scale, v_scale, lr, eps
 
 
 def normalise(x, out):
-    """out = x / |x|, as vectors"""
+    """out = x / |x|, for a vector x of any shape"""
     divide_by_root(x.reshape(-1), backend.column_sums(square, x.reshape(-1)), 1e-12, out=out)
 
 
@@ -241,13 +241,13 @@ def divide_by_root(x, square, eps):
 
 
 def scores(real, fake, after, over_real, over_fake):
-    """D's outputs for real, fake and new fake images, and 1 where D is right about the first two."""
+    """Return the three logits, then 1 or 0: whether real > over_real, and whether fake < over_fake (D is right)."""
     xp = backend.xp
     right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
     return real, fake, after, *right
 
 
 def probability_scores(real, fake, after, over_real, over_fake):
-    """The same with the sigmoids of the outputs."""
+    """Return the results of `scores` with sigmoids of the logits in place of the logits."""
     _, _, _, real_right, fake_right = scores(real, fake, after, over_real, over_fake)
     return stable_sigmoid(real), stable_sigmoid(fake), stable_sigmoid(after), real_right, fake_right

@@ -1,4 +1,4 @@
-"""Layers fused with the activation after them, and batches that a network takes in one pass. Only for speed."""
+"""What makes networks faster: a layer fused with its activation, and several batches in one pass."""
 
 import functools
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ def separate_statistics(parts: int) -> Iterator[None]:
 
 
 def fuse_activations(layers):
-    """Return the layers as functions: a layer and the ReLU or leaky ReLU after it become one, if the layer can do both.
+    """Return functions that compute the layers in order. A layer and a (leaky) ReLU after it can become one function.
 
-    layer.slope: the slope of such an activation; None for other layers. layer.fuses_activation: whether the layer has
-    forward(x, slope), which computes the activation too.
+    That needs layer.fuses_activation: forward(x, slope) of such a layer also applies the leaky ReLU. layer.slope: the
+    slope of a ReLU or leaky ReLU; None for all other layers.
     """
     functions = []
     for layer in layers:

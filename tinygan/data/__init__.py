@@ -1,4 +1,4 @@
-"""Training data: MNIST, which comes with the package, a folder of IDX files or images, or a toy world."""
+"""Training data: MNIST, which comes with the package, a folder of IDX files or of image files, or toy data."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ __all__ = ["Batches", "DataError", "Dataset", "NotThere", "load", "to_float", "t
 
 
 def load(source=None, split="train", size=None, skip_broken=False):
-    """A Dataset: MNIST when there is no source, a toy world by its name ("ring", "grid", "spiral"), or the folder of
-    IDX files, or of image files, that is named. split: "train" or "test". size: the side that image files are
-    brought to, in pixels; skip_broken: leave out those that cannot be read; see images.py.
+    """Return a Dataset. source: None for MNIST, "ring", "grid" or "spiral" for toy data, or the path of a folder.
 
-    Raises DataError, in a sentence that names the file, for anything that cannot be read; NotThere for what is missing.
+    The folder contains IDX files (idx.py) or image files (images.py). split: "train" or "test". size: the side to which
+    image files are resized, in pixels. skip_broken: leave out image files that cannot be read. Raises DataError for
+    data that cannot be read, and NotThere if the folder or the split is missing.
     """
     if source in toy.WORLDS:
         return toy.load(source)

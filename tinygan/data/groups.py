@@ -1,19 +1,19 @@
-"""Groups of similar images, found without labels: k-means on principal components.
+"""Groups of similar images, found without labels by k-means on principal components.
 
-A conditional GAN can learn from such groups as if they were classes (Sage et al. 2018; Liu et al. 2020).
+A conditional GAN can use such groups as classes (Sage et al. 2018; Liu et al. 2020).
 """
 
 import numpy as np
 
-SUBSET = 10_000  # images that the principal components are computed from
+SUBSET = 10_000  # images from which the principal components are computed, at most
 CHUNK = 5_000  # images that are projected at a time
-ROUNDS = 30  # of k-means, and of the iteration for the components
+ROUNDS = 30  # rounds of k-means, and of the subspace iteration
 
 
 def find(images, k, components=50, seed=0):
-    """Return the group of each image, uint8 (N, ...): integers (N,), from 0, the largest group, to at most k - 1.
+    """Return the group of each of images, uint8 (N, ...), as integers (N,). Group 0 is the largest.
 
-    Groups that lost all their images are left out. The result depends on the arguments only.
+    There are at most k groups; empty groups are left out. The same arguments give the same result.
     """
     rng = np.random.default_rng(seed)
     groups = kmeans(project(images, components, rng), k, rng)
@@ -23,10 +23,10 @@ def find(images, k, components=50, seed=0):
 
 
 def project(images, n, rng):
-    """Return the first n principal components of images (N, ...): (N, n), or fewer for small images.
+    """Return the first n principal components of images (N, ...): (N, n). Small images have fewer.
 
-    The principal components are the directions of the largest variance. Subspace iteration finds them: multiply n
-    random directions with the covariance matrix and make them orthogonal, again and again.
+    Principal components are coordinates along the directions of the largest variance. Subspace iteration finds these
+    directions: it multiplies n random directions by the covariance matrix and makes them orthogonal, many times.
     """
     rows = images.reshape(len(images), -1)
     n = min(n, *rows.shape)
@@ -40,17 +40,17 @@ def project(images, n, rng):
 
 
 def kmeans(points, k, rng):
-    """Return the cluster of each of points (N, D): integers (N,) below k        (Lloyd 1982)
+    """Return the cluster of each of points (N, D), as integers (N,) below k        (Lloyd 1982)
 
-    Each round moves every centre to the mean of the points that are nearest to it. The first centres are points far
-    from each other: each is drawn with a probability that grows with its squared distance from those before it
-    (k-means++, Arthur & Vassilvitskii 2007).
+    Each round moves every centre to the mean of the points that are nearest to it. The initial centres are far from
+    each other: a point is chosen with a probability proportional to its squared distance from the nearest centre that
+    is already chosen (k-means++, Arthur & Vassilvitskii 2007).
     """
     centres = points[rng.integers(len(points), size=1)]
     distances = np.full(len(points), np.inf)
     while len(centres) < k:
         distances = np.minimum(distances, ((points - centres[-1]) ** 2).sum(1))
-        if not distances.any():  # fewer different points than centres
+        if not distances.any():  # there are fewer different points than k
             break
         centres = np.append(centres, points[rng.choice(len(points), 1, p=distances / distances.sum())], 0)
     for _ in range(ROUNDS):

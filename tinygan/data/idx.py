@@ -1,7 +1,7 @@
 """The IDX format of MNIST and similar data, gzipped or not (yann.lecun.com/exdb/mnist, "The IDX file format").
 
-A file is: two zero bytes; a type (8 for unsigned bytes); the number of dimensions; the size of each, 4 bytes, big
-end first; then the elements. Nothing in it is trusted: what it claims is held against what is there.
+A file contains two zero bytes, a type (8 for unsigned bytes), the number of dimensions, the size of each dimension (4
+bytes, big-endian), and the elements. The reader checks the sizes in the header against the size of the file.
 """
 
 import gzip
@@ -15,21 +15,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-DEFLATE_LIMIT = 1032  # gzip expands data by this factor at most, so a header that claims more is wrong
+DEFLATE_LIMIT = 1032  # gzip compresses data by this factor at most, so a header with a larger size is wrong
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message names the file and what is wrong with it."""
+    """Data that cannot be used. The message names the file and the problem."""
 
 
 class NotThere(DataError):
-    """Data that is missing: there is no such folder, or there are no images of a split in it."""
+    """Data that is missing: the folder does not exist, or has no images of the split."""
 
 
 class Dataset(NamedTuple):
-    """images: uint8 (N, H, W, C), or points: float32 (N, 2); labels: uint8 (N,), or None; name: of where they are.
+    """Images and their labels. images: uint8 (N, H, W, C), or points, float32 (N, 2). labels: uint8 (N,), or None.
 
-    class_names: of the folders that are classes, or nothing.
+    name: the name of the folder or of the toy data. class_names: the names of the class folders; else empty.
     """
 
     images: np.ndarray
@@ -44,12 +44,12 @@ class Dataset(NamedTuple):
 
     @property
     def class_sizes(self):
-        """The number of images of each class; nothing without labels."""
+        """The number of images of each class; empty without labels."""
         return () if self.labels is None else tuple(np.bincount(self.labels).tolist())
 
     @property
     def sha256(self):
-        """The hash of all images and labels."""
+        """The SHA-256 of all images and labels."""
         digest = hashlib.sha256(f"{self.images.shape} {self.images.dtype}".encode())
         for array in (self.images, self.labels):
             digest.update(b"" if array is None else np.ascontiguousarray(array))
@@ -57,50 +57,51 @@ class Dataset(NamedTuple):
 
 
 def load_folder(folder, split):
-    """Return the images in `folder` for `split`, with their labels if there are any, as a Dataset."""
+    """Return the images of a split in `folder`, and their labels if there are any, as a Dataset."""
     images_path = find(folder, split, "images")
     labels_path = find(folder, split, "labels", needed=False)
     images = read(images_path)
     if images.ndim not in (3, 4):
         raise DataError(
-            f"{images_path}: images have 3 dimensions (N, H, W), or 4 with channels; this file has {images.ndim}"
+            f"{images_path}: images need 3 dimensions (N, H, W), or 4 with channels; this file has {images.ndim}"
         )
     images = images.reshape(*images.shape[:3], -1)
     if images.shape[3] not in (1, 3):
-        raise DataError(f"{images_path}: images have 1 or 3 channels; these have {images.shape[3]}")
+        raise DataError(f"{images_path}: images need 1 or 3 channels; these have {images.shape[3]}")
     labels = None
     if labels_path:
         labels = read(labels_path)
         if labels.shape != images.shape[:1]:
             raise DataError(
-                f"{labels_path}: {len(images)} images need as many labels in one dimension; got {labels.shape}"
+                f"{labels_path}: {len(images)} images need labels of shape ({len(images)},); got {labels.shape}"
             )
     return Dataset(images, labels, folder.absolute().name)
 
 
 def find(folder, split, kind, needed=True):
-    """Return the path of the file of that kind ("images" or "labels"). A name need not contain "train".
+    """Return the path of the file of a split and kind ("images" or "labels"), or None.
 
-    Raises DataError if several files fit, or none where one is needed.
+    Names of training files need not contain "train". Raises DataError if several files match, or if none does and
+    `needed` is True.
     """
     if not folder.is_dir():
         hint = ""
         if folder.is_file():
-            hint = f", it is a file; the folder is {folder.parent}"
+            hint = f", because it is a file; its folder is {folder.parent}"
         elif folder.name.lower() == "mnist":
-            hint = "; MNIST is the default, without --data"
+            hint = "; for MNIST, leave out --data"
         raise NotThere(f"{folder}: there is no such folder{hint}")
     files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
     of_split = {"train": "train", "test": "t10k|test"}
     fits = [path for path in files if re.search(of_split[split], path.name.lower())]
     if not fits and split == "train":
         fits = [path for path in files if not re.search(of_split["test"], path.name.lower())]
-    fits = [p for p in fits if not (p.suffix == ".gz" and p.with_suffix("") in fits)]  # the unpacked file is there too
+    fits = [p for p in fits if not (p.suffix == ".gz" and p.with_suffix("") in fits)]  # the unpacked file exists too
     if len(fits) > 1:
-        raise DataError(f"{folder}: {', '.join(p.name for p in fits)}: several files of {split} {kind}; keep one")
+        raise DataError(f"{folder}: several files of {split} {kind}: {', '.join(p.name for p in fits)}; keep one")
     if needed and not fits:
         raise NotThere(
-            f"{folder}: no {split} {kind} in it; a name like {split}-{kind}-idx3-ubyte.gz is looked for, or image files"
+            f"{folder} has no {split} {kind}: it needs image files, or a file such as {split}-{kind}-idx3-ubyte.gz"
         )
     return fits[0] if fits else None
 
@@ -114,30 +115,30 @@ def read(path):
         with (gzip.open if zipped else open)(path, "rb") as file:
             return _parse(file, path, path.stat().st_size * (DEFLATE_LIMIT if zipped else 1))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: the gzip stream is damaged or cut short ({error})") from None
+        raise DataError(f"{path}: the gzip stream is damaged or incomplete ({error})") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
 
 
 def _parse(file, path, most):
-    """Read an array from a stream. most: the largest possible number of bytes; nothing larger is allocated."""
+    """Read an array from an open file. most: the largest possible number of elements; no more memory is allocated."""
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or not 1 <= head[3] <= 4:
         raise DataError(f"{path}: not an IDX file: it begins with {head.hex(' ') or 'nothing'}")
     if head[2] != 8:
-        raise DataError(f"{path}: its elements are of type {head[2]:#04x}; only unsigned bytes (0x08) are images")
+        raise DataError(f"{path}: its elements have type {head[2]:#04x}; only unsigned bytes (0x08) are supported")
     sizes = file.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
-        raise DataError(f"{path}: cut short in its header")
+        raise DataError(f"{path}: the header is incomplete")
     shape = struct.unpack(f">{head[3]}I", sizes)
     count = math.prod(shape)
     if count == 0:
-        raise DataError(f"{path}: there is nothing in it: its shape is {shape}")
+        raise DataError(f"{path}: it is empty: its shape is {shape}")
     if count > most:
-        raise DataError(f"{path}: it claims {count:,} bytes of {shape}, more than a file of its size can hold")
+        raise DataError(f"{path}: its header says {count:,} bytes of {shape}, more than the file can contain")
     content = file.read(count)
     if len(content) < count:
-        raise DataError(f"{path}: cut short: {shape} needs {count:,} bytes, and {len(content):,} are there")
+        raise DataError(f"{path}: it is incomplete: {shape} needs {count:,} bytes, but it has {len(content):,}")
     if file.read(1):
-        raise DataError(f"{path}: it goes on after the {count:,} bytes of {shape} that its header announces")
+        raise DataError(f"{path}: it is longer than the {count:,} bytes of {shape} in its header")
     return np.frombuffer(content, np.uint8).reshape(shape)

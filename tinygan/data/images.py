@@ -1,9 +1,9 @@
-"""Image files (PNG, JPEG, WebP, BMP) in one folder, or in a folder for each class; either in folders train and test.
+"""Image files (PNG, JPEG, WebP, BMP) in one folder, in a folder for each class, or in folders train and test.
 
     DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
-All are brought to one square: cropped in the middle, then resized, to the chosen size, or else to 28 pixels if none is
-larger, else to 32. They are grey if none has a colour. Classes are numbered in the order of their folders, by value
-where these are numbers.
+The square in the middle of each image is resized to one size. The default size is 28 pixels if no square is larger,
+else 32. If no image has colours, there is one channel. Classes are numbered in the order of the names of their folders;
+names that are numbers are ordered by value.
 """
 
 import sys
@@ -21,14 +21,14 @@ SPLITS = {"train": ("train", "training"), "test": ("test", "testing", "t10k"), "
 
 
 def has_images(folder):
-    """Whether a folder, or a folder in it, contains image files and no IDX file of images."""
+    """Return whether the folder has image files, at most two folders deep, and no IDX file of images."""
     if any("images" in path.name.lower() and begins_like_idx(path) for path in folder.glob("*") if path.is_file()):
         return False
-    return any(any(map(images_in, places)) for places in ([folder], folder.glob("*"), folder.glob("*/*")))
+    return any(any(map(images_in, inner)) for inner in ([folder], folder.glob("*"), folder.glob("*/*")))
 
 
 def begins_like_idx(path):
-    """Whether a file begins like an IDX file, gzipped or not; images.txt does not."""
+    """Return whether the first two bytes are as in an IDX file or a gzipped file."""
     try:
         with open(path, "rb") as file:
             return file.read(2) in (b"\0\0", b"\x1f\x8b")
@@ -37,32 +37,32 @@ def begins_like_idx(path):
 
 
 def load_folder(folder, split, size=None, skip_broken=False):
-    """Return the images of a folder for `split`, with their folders as classes, as a Dataset.
+    """Return the images of a split in a folder as a Dataset. The folders of the images are the classes.
 
-    skip_broken: leave out files that cannot be read, instead of raising DataError. Files that are no images, or too
-    deep, are counted on stderr.
+    skip_broken: leave out files that cannot be read. If False, such a file raises DataError. Prints to stderr how many
+    other files were ignored.
     """
     root, roots = find(folder, split)
     inner = {path.name for each in roots for path in folders(each) if images_in(path)}
     names = sorted(inner, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
     flat, classes = images_in(root), [images_in(root / name) for name in names]
     if bool(flat) == any(classes):
-        found = "images lie in it and also in its folders" if flat else "there is no image (PNG, JPEG, WebP, BMP) in it"
-        raise DataError(f"{root}: {found}; all images are to lie in it, or all in a folder for each class")
+        found = "has images, and folders with images" if flat else "has no image (PNG, JPEG, WebP, BMP)"
+        raise DataError(f"{root} {found}: put all images into it, or all into one folder for each class")
     if len(names) > 256:
-        raise DataError(f"{root}: {len(names)} folders, which would be as many classes; there can be 256")
+        raise DataError(f"{root} has {len(names)} folders with images; at most 256 classes are supported")
     paths = [*flat, *(path for paths in classes for path in paths)]
     labels = np.repeat(np.arange(len(names)).astype(np.uint8), [len(paths) for paths in classes])
     name = folder.absolute().name
     say_ignored(root, paths)
     images, kept = read(paths, name, size, skip_broken)
-    if len(names) < 2:  # a single class is no class
+    if len(names) < 2:  # a single class says nothing
         return Dataset(images, None, name)
     return Dataset(images, labels[kept], name, tuple(names))
 
 
 def say_ignored(root, paths):
-    """Print how many files in a folder are not read, by the ends of their names, to stderr."""
+    """Print to stderr how many files in a folder are not read, by the suffixes of their names."""
     read_too = set(paths)
     others = [path for path in root.rglob("[!.]*") if path.is_file() and path not in read_too]
     kinds = Counter("deeper images" if p.suffix.lower() in SUFFIXES else p.suffix or "without a suffix" for p in others)
@@ -72,7 +72,7 @@ def say_ignored(root, paths):
 
 
 def find(folder, split):
-    """Return the folder of this split, and the folders of all splits, which share the numbers of classes."""
+    """Return the folder of this split, and a list of the folders of all splits, which determine the class numbers."""
     of_split = {name: kind for kind, names in SPLITS.items() for name in names}
     inner = folders(folder)
     if inner and all(path.name.lower() in of_split for path in inner):
@@ -80,10 +80,10 @@ def find(folder, split):
     else:
         inner, chosen = [folder], [folder] if split == "train" else []
     if not chosen:
-        raise NotThere(f"{folder}: no {split} images in it; one folder called {split} is looked for")
+        raise NotThere(f"{folder} has no {split} images: it needs a folder with the name {split}")
     if len(chosen) > 1:
         names = ", ".join(sorted(path.name for path in chosen))
-        raise DataError(f"{folder}: {names}: several folders of {split} images; keep one")
+        raise DataError(f"{folder}: several folders of {split} images: {names}; keep one")
     return chosen[0], inner
 
 
@@ -99,11 +99,11 @@ def images_in(folder):
 
 
 def read(paths, name, side=None, skip_broken=False):
-    """Return the images of these files, uint8 (N, side, side, 1 or 3), and the numbers of the files they are from.
+    """Return the images of these files, uint8 (N, side, side, 1 or 3), and the indices of the files that were read.
 
-    name: of the progress bar. Raises DataError for files that cannot be read, unless they are to be skipped.
+    name: the title of the progress bar. Raises DataError for files that cannot be read, unless skip_broken is True.
     """
-    broken = {}  # number of the file: what is wrong with it
+    broken = {}  # index of the file: the error
 
     def each(use, title):
         for i, path in enumerate(bar(paths, f"{name}: {title}")):
@@ -129,7 +129,7 @@ def read(paths, name, side=None, skip_broken=False):
 
 
 def refuse(paths, broken, skip):
-    """Raise DataError for files that cannot be read, {number: error}, or only print it."""
+    """Raise DataError for files that cannot be read, {index: error}. If `skip` is True, only print the errors."""
     errors = [str(broken[i]) for i in sorted(broken)]
     what = (
         errors[0]
@@ -146,24 +146,24 @@ def bar(paths, title):
 
 
 def opened(path, use):
-    """Return use(image) for the image in a file. Raises DataError if it cannot be read, or is too large."""
+    """Return use(image), where image is the opened file. Raises DataError if the file is damaged or too large."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's, over MAX_IMAGE_PIXELS
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # for more than MAX_IMAGE_PIXELS
             with Image.open(path, formats=FORMATS) as image:
                 return use(image)
     except Exception as error:  # Pillow raises many kinds of errors for damaged files
-        raise DataError(f"{path}: not an image that can be read ({error})") from None
+        raise DataError(f"{path} is not an image that can be read ({error})") from None
 
 
 def square(image, side):
-    """Return the upright middle square of an open image as an array (side, side, 3); white where transparent."""
+    """Return the middle square of an opened image as an array (side, side, 3). Transparent pixels become white."""
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits, which convert() would cut off at 255
+    if image.mode.startswith("I"):  # 16 bits; convert() would clip values at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

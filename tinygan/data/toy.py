@@ -1,7 +1,7 @@
-"""Worlds of points in the plane, in which one can see which modes a GAN finds and which it drops.
+"""Toy data: points in the plane. A plot shows which modes of the data a GAN finds, and which it drops.
 
-    ring: eight Gaussians on a circle        grid: twenty-five on a lattice        spiral: a curve of two arms
-Points lie within about [-2.5, 2.5]^2; each mode has a standard deviation of 0.05 in both directions.
+    ring: 8 Gaussians on a circle        grid: 25 Gaussians on a lattice        spiral: a curve with two arms
+Points are within about [-2.5, 2.5]^2. Each Gaussian is a mode, with a standard deviation of 0.05 in both directions.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ import numpy as np
 from .idx import Dataset
 
 WORLDS = ("ring", "grid", "spiral")
-SIZE = 6_400  # points in a world: 50 batches of 128
-SIGMA = 0.05  # standard deviation around the centre of a mode, in each direction
+SIZE = 6_400  # points in a data set: 50 batches of 128
+SIGMA = 0.05  # standard deviation of a mode, in each direction
 
 
 def load(world):
-    """Return the points of a world, float32 (N, 2), as a Dataset."""
+    """Return the points of "ring", "grid" or "spiral", float32 (N, 2), as a Dataset."""
     rng = np.random.default_rng(0)
     points = centres(world)[rng.integers(len(centres(world)), size=SIZE)]
     points = points + SIGMA * rng.standard_normal(points.shape)
@@ -22,7 +22,7 @@ def load(world):
 
 
 def centres(world):
-    """Return the centres of the modes of a world, (M, 2); for the spiral, many points along its arms."""
+    """Return the centres of the modes, (M, 2). For the spiral they are 800 points along its arms."""
     if world == "ring":
         angle = 2 * np.pi * np.arange(8) / 8
         return np.stack([np.cos(angle), np.sin(angle)], 1) * 2
@@ -35,10 +35,10 @@ def centres(world):
 
 
 def judge(world, points):
-    """Return (modes covered, number of modes, share of good samples) for generated points (N, 2).
+    """Return (covered modes, number of modes, fraction of good samples) for generated points (N, 2).
 
-    A sample is good within 3 sigma of the nearest centre; a mode is covered if its good samples are
-    at least a fifth of an even share of all samples. Of the spiral, 40 stretches of the curve count as modes.
+    A sample is good if it is within 3 sigma of the nearest centre. A mode is covered if it has at least a fifth of the
+    N / M good samples that an even distribution over the M modes would give it. The spiral is divided into 40 modes.
     """
     c = centres(world)
     distance = np.sqrt(((points[:, None] - c) ** 2).sum(-1))

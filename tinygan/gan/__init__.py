@@ -1,3 +1,3 @@
-"""The game: networks, losses, penalties, and the training step that all presets share."""
+"""The GAN itself: networks, losses, penalties, presets, and the training step that all presets use."""
 
 from .gan import GAN, Phase

@@ -1,9 +1,8 @@
-"""Augmentation before D, for few images (Zhao et al. 2020).
+"""Augmentation of the images that D gets, for small data sets (Zhao et al. 2020).
 
-With few real images, D learns them by heart, and its gradient no longer helps G. So D gets every image, real or fake,
-changed at random: shifted around the edges, partly covered, brighter or darker. The changes are differentiable, so the
-gradient reaches G through them. G itself learns to make images without them, because real and fake images are changed
-alike.
+D memorises a small data set, and then its gradient no longer helps G. So every image, real or fake, is changed at
+random before D: shifted around the edges, partly covered, made brighter or darker. The changes are differentiable, so
+the gradient reaches G. Real and fake images are changed in the same way, so G learns to generate unchanged images.
 """
 
 from .. import backend
@@ -12,9 +11,10 @@ from ..layers import Module
 
 
 class Augmented(Module):
-    """D(T(x)): each of the three changes is made to an image with probability p. images: (N, H, W, C) in [-1, 1]"""
+    """D(T(x)), where T makes each of three changes with probability p. x: images (N, H, W, C) in [-1, 1]"""
 
-    SHIFT, COVER, BRIGHTNESS = 1 / 8, 1 / 4, 0.5  # at most: parts of the sides; of pixels in [-1, 1]
+    SHIFT, COVER = 1 / 8, 1 / 4  # fractions of a side: the largest shift, and the width of the covered square
+    BRIGHTNESS = 0.5  # the largest change of a pixel, of images in [-1, 1]
 
     def __init__(self, network: Module, p: float, rng) -> None:
         self.network, self.p, self.rng = network, p, rng
@@ -40,7 +40,7 @@ class Augmented(Module):
 
 @primitive
 def roll(x, down, right):
-    """y[n, i, j] = x[n, i + down[n], j + right[n]], around the edges        dL/dx = g rolled back"""
+    """y[n, i, j] = x[n, (i + down[n]) % H, (j + right[n]) % W]        dL/dx = g, rolled by -down and -right"""
     xp, (n, h, w, c) = backend.xp, x.shape
     rows, columns = (xp.arange(h) + down[:, None]) % h, (xp.arange(w) + right[:, None]) % w
     index = (xp.arange(n)[:, None, None] * h + rows[:, :, None]) * w + columns[:, None, :]

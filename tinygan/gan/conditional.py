@@ -1,15 +1,15 @@
-"""Networks that get the class of an image beside it: conditional GANs (Mirza & Osindero 2014)."""
+"""Networks with the class of an image as a second input: conditional GANs (Mirza & Osindero 2014)."""
 
 from .. import backend
 from ..autograd import Tensor, broadcast_to, concatenate, conv2d
-from ..layers import Conv2d, Module, Sequential, apply, biased
+from ..layers import Conv2d, Module, Sequential, add_bias, apply
 
 
 class Conditional(Module):
-    """A network that also takes one-hot labels (N, classes).
+    """A network whose inputs are x and one-hot labels (N, classes).
 
-    network: a Sequential for inputs with `classes` more features. A latent vector gets the labels as more numbers, an
-    image as more channels, each constant over the image.
+    The labels are appended to x: to a latent vector as further numbers, to an image as further channels that are
+    constant over the image. network: a Sequential for such an input with `classes` more numbers or channels.
     """
 
     def __init__(self, network: Sequential) -> None:
@@ -23,19 +23,18 @@ class Conditional(Module):
 
 
 def append_labels(x: Tensor, labels: Tensor) -> Tensor:
-    """Append the labels to the last axis: (N, ..., C), (N, classes) -> (N, ..., C + classes)"""
+    """Append the labels along the last axis: (N, ..., C), (N, classes) -> (N, ..., C + classes)"""
     n, *size, _ = x.shape
     maps = broadcast_to(labels.reshape(n, *[1] * len(size), labels.shape[1]), shape=(n, *size, labels.shape[1]))
     return concatenate(x, maps, axis=-1)
 
 
 def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor, slope: float = 1.0) -> Tensor:
-    """Compute conv(append_labels(x, labels)) with less work: (N, H, W, C), (N, classes) -> (N, OH, OW, n_out)
+    """Compute conv(append_labels(x, labels)) faster: (N, H, W, C), (N, classes) -> (N, OH, OW, n_out)
 
-    slope: of the leaky ReLU that follows, 1 for none.
-
-    The channel of a class is constant over the image, so its response is the label times the response to ones. That
-    response is computed once for the batch, and the labels multiply it in one matrix product.
+    The channel of a class is constant over an image. So the response to this channel is the label times the response to
+    a channel of ones. The responses to ones are computed once for the batch; a matrix product multiplies them by the
+    labels. slope: of the leaky ReLU after the convolution; 1 for none.
     """
     (_, h, w, c), classes, filters = x.shape, labels.shape[1], conv.filters()
     if c + classes != conv.n_in:
@@ -45,4 +44,4 @@ def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor, slope: float = 1.0) ->
     ones = Tensor(backend.ones((1, h, w, 1), x.dtype))
     response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
     response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
-    return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope)
+    return add_bias(y + (labels @ response).reshape(*y.shape), conv.bias, slope)

@@ -16,16 +16,17 @@ LOG_HALF = -math.log(2)
 class EMA:
     """average <- average + (1 - beta) (weights - average)        beta = 0.5^(images per step / half-life)
 
-    Training moves G's weights around a good point; their average is closer to it (Yazici et al. 2019). Samples are
-    drawn from the average; training never uses it. half_life: after this number of images, the influence of old weights
-    is halved. Early in training the half-life is a twentieth of the images so far, so that the random initial weights
-    are soon forgotten (Karras et al. 2020).
+    In training G's weights move around a good point, and their average is closer to this point (Yazici et al. 2019).
+    Samples are drawn with the averaged weights; training does not use them. half_life: the number of images after which
+    the influence of old weights is halved. Early in training it is shorter: a twentieth of the images so far. So the
+    random initial weights soon have little influence (Karras et al. 2020).
 
-    network: flattened, as by Adam. average: a network of the same architecture. Only parameters are averaged. Before it
-    is used, its BatchNorm statistics must be computed by update_bn_statistics.
+    network: the network that is trained; it must be flattened, as Adam does. average: a network of the same
+    architecture, for the averaged parameters. BatchNorm statistics are not averaged: call update_bn_statistics before
+    `average` is used.
     """
 
-    RAMP = 0.05
+    RAMP = 0.05  # the half-life early in training, as a fraction of the images so far
 
     def __init__(self, network: Module, average: Module, half_life: float, images_per_step: int) -> None:
         self.source, self.average = network.flat, average
@@ -35,7 +36,7 @@ class EMA:
         self.target.data[...] = self.source.data
 
     def update(self) -> None:
-        """Move the average towards the network's present weights. No graph is made of it, so its version stays."""
+        """Move the average towards the weights of the network. Versions do not change: the average is in no graph."""
         _rate(self.images, self.images_per_step, self.half_life, self.RAMP, out=(self.images, self.one_minus_beta))
         _average(self.target.data, self.source.data, self.one_minus_beta, out=self.target.data)
 
@@ -59,10 +60,10 @@ def _average(average, weights, one_minus_beta):
 
 
 def update_bn_statistics(network: Module, batches: Iterable[tuple]) -> None:
-    """Set the running statistics of all BatchNorm layers to the mean over `batches`, tuples of network inputs.
+    """Set the running statistics of all BatchNorm layers to their mean over `batches`, tuples of network inputs.
 
-    The running averages that were collected in training belong to the weights of training, not to averaged weights.
-    The network is in training mode afterwards.
+    Running statistics from training belong to the trained weights; averaged weights need their own. Afterwards the
+    network is in training mode.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
     if not layers:
@@ -75,7 +76,7 @@ def update_bn_statistics(network: Module, batches: Iterable[tuple]) -> None:
         with no_grad():
             for k, inputs in enumerate(batches, 1):
                 for layer in layers:
-                    layer.momentum = 1.0 / k  # with this momentum, the running average after k batches is their mean
+                    layer.momentum = 1.0 / k  # with this momentum, the running average is the mean of k batches
                 network(*inputs)
     finally:
         for layer, momentum in zip(layers, momenta):

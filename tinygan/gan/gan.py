@@ -47,7 +47,7 @@ class GAN:
         self.penalty, self.penalty_weight, self.n_critic, self.classes = penalty, penalty_weight, n_critic, classes
 
     def step(self, batches, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Phase, Phase]:
-        """Do one training step. batches.take(n): n batches (images, *labels). Returns D's last phase, and G's."""
+        """Do one training step. batches.take(n) gives n batches (images, *labels). Returns D's last Phase and G's."""
         for batch in batches.take(self.n_critic):
             real, *labels = map(Tensor, batch)
             power_iteration(self.D)
@@ -55,7 +55,7 @@ class GAN:
             D_phase = self.discriminator_loss(real, fake, *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
-        fake = self.G(self.latent(len(real)), *labels)  # labels: those of the last real batch
+        fake = self.G(self.latent(len(real)), *labels)  # labels of the last real batch
         G_phase = self.generator_loss(real, fake, *labels)
         G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # the gradient flows through D; only G is updated
         return D_phase, G_phase

@@ -1,8 +1,9 @@
-"""The health of a run: the metrics of each step, and the failures that have a name.
+"""The health of a run: metrics of each step, and the detection of common failures.
 
-All metrics come from values that the step computes anyway; no image goes through a network for them. With bce, D(x) and
-D(G(z)) are probabilities. Both near 0.5: D cannot tell real from fake, as at the very start or at the optimum. 0.6 to
-0.8 against 0.2 to 0.4: a healthy game. 1 against 0 for long: D has won, and G learns nothing.
+The metrics are computed from values of the training step, without further passes through a network. With the loss bce,
+D(x) and D(G(z)) are probabilities. If both are near 0.5, D cannot tell real from fake images: this is the case at the
+start of training and at the optimum. D(x) from 0.6 to 0.8 and D(G(z)) from 0.2 to 0.4 are healthy. If D(x) is 1 and
+D(G(z)) is 0 for a long time, D has won, and G learns nothing.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from .gan import Phase
 from .losses import Loss
 
 METRICS = (
-    "d_loss",  # with the penalty
+    "d_loss",  # D's loss, including the penalty
     "g_loss",
-    "d_real",  # mean D(x): a probability for bce, else D's output
-    "d_fake",  # mean D(G(z)) before the update of D
-    "d_fake_after",  # mean D(G(z)) after it, for other z
-    "accuracy_real",  # the share of real images that D classifies correctly
+    "d_real",  # the mean of D(x): a probability for bce, else the mean logit
+    "d_fake",  # the mean of D(G(z)) in D's phase, before the update of D
+    "d_fake_after",  # the mean of D(G(z)) in G's phase, after the update of D, for other z
+    "accuracy_real",  # the fraction of real images that D classifies correctly
     "accuracy_fake",
-    "d_gradient",  # the norm of D's gradient, over all parameters
+    "d_gradient",  # the norm of the gradient with respect to all parameters of D
     "g_gradient",
-    "penalty",  # without its weight
+    "penalty",  # the penalty before it is multiplied by its weight
     "pairwise_distance",  # the root mean square distance between two images of a generated batch
 )
-RECENT = 20  # a failure must last for this number of log rows
+RECENT = 20  # the number of rows of the log from which failures are detected
 
 
 def measure(
@@ -48,9 +49,10 @@ def measure(
 
 
 def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
-    """Return five sums: of D's outputs for three batches of logits (N,), and how many of the first two are right.
+    """Return five sums over a batch: of D's outputs for real, fake and after, and of correct answers for real and fake.
 
-    A loss without a threshold compares each image with the mean logit of the other kind.
+    real, fake, after: logits (N,). after: of fake images after the update of D. An answer is correct if the logit is on
+    the right side of loss.threshold, or without a threshold, on the right side of the mean logit of the other kind.
     """
     over_real = over_fake = loss.threshold
     if loss.threshold is None:
@@ -61,7 +63,7 @@ def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
 
 
 def total_variance(images: Array) -> Array:
-    """Return E |x - mean|^2: (N, ...) -> (1,). Two images differ by 2 n / (n - 1) times as much, on average."""
+    """Return E |x - mean|^2: (N, ...) -> (1,). The mean squared distance of two images is 2 N / (N - 1) times this."""
     _, variance = backend.mean_and_variance(images.reshape(len(images), -1))
     return backend.column_sums(formulas.identity, variance)
 
@@ -71,14 +73,14 @@ def metrics(
     d_loss, g_loss, real, fake, after, real_right, fake_right, d_norm, g_norm, penalty, variance,
     per_real, per_fake, pairs,
 ):  # fmt: skip
-    """METRICS of sums over the batch: per_real, per_fake are 1 / number of images. pairs: see total_variance."""
+    """Compute METRICS from sums. per_real, per_fake: 1 / number of images. pairs: 2 N / (N - 1), see total_variance."""
     outputs = real * per_real, fake * per_fake, after * per_fake
     accuracies = real_right * per_real, fake_right * per_fake
     return d_loss, g_loss, *outputs, *accuracies, d_norm, g_norm, penalty, backend.xp.sqrt(variance * pairs)
 
 
 class FailureMonitor:
-    """Finds the failures of a run in its metrics and reports each once."""
+    """Detects failures of a run from its metrics. Each failure is reported once."""
 
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
@@ -87,7 +89,7 @@ class FailureMonitor:
         self.highest = {"g_gradient": 0.0, "pairwise_distance": 0.0}
 
     def update(self, row: Sequence[float]) -> list[str]:
-        """Add a row of METRICS. Return the failures that appear for the first time, as sentences."""
+        """Add a row of METRICS. Return the failures that were not reported before, as sentences."""
         metrics = dict(zip(METRICS, row, strict=True))
         self.recent.append(metrics)
         self.highest = {name: max(value, metrics[name]) for name, value in self.highest.items()}
@@ -103,7 +105,7 @@ class FailureMonitor:
         if self.loss.threshold is not None and certain and mean["g_gradient"] < 0.05 * self.highest["g_gradient"]:
             yield (
                 "D has won: it classifies nearly every image correctly, and G's gradient has vanished. "
-                "Try --preset sngan or r3gan; or the non-saturating loss, --real-label 0.9, --dropout 0.3"
+                "Try --preset sngan or r3gan, or --no-saturating, --real-label 0.9 or --dropout 0.3"
             )
         if mean["pairwise_distance"] < 0.3 * self.highest["pairwise_distance"]:
             yield (
@@ -117,9 +119,9 @@ class NotFinite(ArithmeticError):
 
 
 class detect_anomaly:
-    """with detect_anomaly(): raise NotFinite at the first primitive whose result has a NaN or an infinity.
+    """with detect_anomaly(): raise NotFinite in the first primitive whose result contains a NaN or an infinity.
 
-    Within the block the forward function of every primitive is replaced by one that checks the result.
+    Within the block, the forward functions of all primitives also check their results.
     """
 
     def __enter__(self) -> None:

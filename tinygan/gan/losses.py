@@ -1,8 +1,8 @@
 """GAN losses: one (D, G) pair for each objective.
 
-D's output is a logit l, its value before the sigmoid: D(x) = sigmoid(l) is the probability that x is real. Losses take
-logits because log(sigmoid(l)) = -softplus(-l) is accurate, while the log of a rounded probability can be -infinity. In
-losses other than bce, D(x) is the logit. A loss of (real_logits, fake_logits), (N, 1) each, is minimised. E: the mean.
+D's output is a logit l: sigmoid(l) is the probability that x is real. In the formulas of bce D(x) is this probability;
+in all other formulas D(x) is the logit. E is the mean over the batch. A loss is a function of (real_logits,
+fake_logits), (N, 1) each, and is minimised. Logits are used because log(sigmoid(l)) = -softplus(-l) is accurate.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ class Loss(NamedTuple):
     """The losses of D and G, and how to interpret D's outputs.
 
     probability: whether sigmoid(logit) is the probability that an image is real. threshold: the logit above which D
-    says "real"; None if only differences matter: an image is then compared with the mean logit of the other kind.
-    relativistic: G's loss uses the real logits too. supports_label_smoothing: D's loss has a target for real images.
+    classifies an image as real; None if only differences between logits have a meaning. relativistic: whether G's loss
+    also uses the real logits. supports_label_smoothing: whether D's loss has the option real_label.
     """
 
     discriminator: Callable[..., Tensor]
@@ -32,8 +32,8 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
 
     The original loss, binary cross-entropy (Goodfellow et al. 2014, eq. 1). real_label s is D's target for real images.
     s = 0.9 is one-sided label smoothing (Salimans et al. 2016, section 3.4): it keeps D from becoming too confident.
-    The target of fake images stays 0: a higher one would teach D to take bad fakes for real. As
-    softplus(x) - softplus(-x) = x, smoothing adds (1 - s) E real to the loss.
+    The target for fake images stays 0: with a higher target D would learn to accept bad fakes. Smoothing adds
+    (1 - s) E real to the loss, because softplus(x) - softplus(-x) = x.
     """
     loss = mean_softplus(real_logits, sign=-1) + mean_softplus(fake_logits, sign=1)
     return loss if real_label == 1.0 else loss + (1.0 - real_label) * real_logits.mean()
@@ -42,14 +42,14 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
 def bce_generator(real_logits, fake_logits):
     """max_G  E[log D(G(z))], that is  min  E softplus(-fake)        (Goodfellow et al. 2014, section 3)
 
-    The non-saturating form. Early in training D recognises fakes. There the gradient of the saturating form vanishes,
-    while this one is large.
+    This is the non-saturating form. Early in training D recognises fakes easily. Then the gradient of the saturating
+    form is nearly zero, and the gradient of this form is large.
     """
     return mean_softplus(fake_logits, sign=-1)
 
 
 def bce_generator_saturating(real_logits, fake_logits):
-    """min_G  E[log(1 - D(G(z)))]  = min  -E softplus(fake)        eq. 1; the gradient vanishes when D is confident"""
+    """min_G  E[log(1 - D(G(z)))], that is  min  -E softplus(fake)        The gradient vanishes when D is confident."""
     return -mean_softplus(fake_logits, sign=1)
 
 
@@ -59,14 +59,14 @@ def lsgan_discriminator(real_logits, fake_logits, real_label=1.0):
 
 
 def lsgan_generator(real_logits, fake_logits):
-    """min_G  1/2 E[(D(G(z)) - 1)^2]        the gradient grows with the distance to the target, so it does not vanish"""
+    """min_G  1/2 E[(D(G(z)) - 1)^2]        The gradient grows with the distance to the target 1; it does not vanish."""
     return 0.5 * mean_square(fake_logits, target=1.0)
 
 
 def hinge_discriminator(real_logits, fake_logits):
     """min_D  E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]        (Miyato et al. 2018, eq. 16)
 
-    Images that D classifies correctly by a margin of 1 no longer count.
+    Images that D classifies correctly with a margin of 1 have no gradient.
     """
     return relu(1.0 - real_logits).mean() + relu(1.0 + fake_logits).mean()
 
@@ -77,28 +77,28 @@ def hinge_generator(real_logits, fake_logits):
 
 
 def wasserstein_discriminator(real_logits, fake_logits):
-    """min_D  E[D(G(z))] - E[D(x)]        D is called critic (Arjovsky et al. 2017)
+    """min_D  E[D(G(z))] - E[D(x)]        (Arjovsky et al. 2017, where D is called the critic)
 
-    If |dD/dx| is at most 1 everywhere, the loss of the best D is minus the Wasserstein distance: how far, on average,
-    images of one distribution must move to become the other. The gradient penalty (penalties.py) keeps |dD/dx| near 1.
+    If |dD/dx| is at most 1 everywhere, the smallest possible loss is minus the Wasserstein distance: how far images of
+    one distribution must move, on average, to become the other. penalties.py keeps |dD/dx| near 1.
     """
     return (fake_logits - real_logits).mean()
 
 
-wasserstein_generator = hinge_generator  # min_G  -E[D(G(z))] is the loss of both
+wasserstein_generator = hinge_generator  # min_G  -E[D(G(z))]
 
 
 def relativistic_discriminator(real_logits, fake_logits):
     """min_D  E softplus(-(D(x) - D(G(z))))        (Jolicoeur-Martineau 2018; Huang et al. 2024, eq. 2)
 
-    D compares images in pairs: a real image should have a higher output than a fake one. G's loss stays high while real
-    images of any mode have higher outputs than its own, so one good mode is not enough. This counters mode dropping.
+    D compares images in pairs: a real image should have a larger logit than a fake one. G's loss stays high as long as
+    the real images of some mode have larger logits than G's images. So G must learn all modes.
     """
     return mean_softplus(fake_logits - real_logits, sign=1)
 
 
 def relativistic_generator(real_logits, fake_logits):
-    """min_G  E softplus(-(D(G(z)) - D(x)))        the same comparison with the roles exchanged"""
+    """min_G  E softplus(-(D(G(z)) - D(x)))        G's images should have larger logits than real images."""
     return mean_softplus(real_logits - fake_logits, sign=1)
 
 

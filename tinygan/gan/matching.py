@@ -1,8 +1,8 @@
 """A GAN whose D also learns which image belongs to which class (Reed et al. 2016, algorithm 1).
 
-In the game of gan.py nothing tells D that a good image of another class is wrong. It only sees that such pairs of image
-and label are rare. Here it gets some: real images with a wrong label, which it should refuse like fake ones. So G's
-images are more often of the class asked for.
+In gan.py D does not learn directly that a good image with a wrong label is wrong; D only sees that such pairs of image
+and label are rare. Here D also gets real images with a wrong label, and learns to classify them as fake. So more of G's
+images have the requested class.
 """
 
 from ..autograd import Tensor, mean_softplus
@@ -23,9 +23,9 @@ class MatchingAware(GAN):
         return loss + mean_softplus(wrong_logits, sign=1) * self.wrong_labels, real_logits, fake_logits
 
     def wrong(self, labels: Tensor) -> Tensor:
-        """Return another class for each of the one-hot labels (N, classes), each of the others as likely.
+        """Return a wrong class for each of the one-hot labels (N, classes). All wrong classes are equally likely.
 
-        It is the class with the largest of some random numbers, where the right class has 0.
+        Each class gets a random number, and the right class 0. The class with the largest number is returned.
         """
         numbers = self.rng.uniform(labels.shape) * (1.0 - labels.data)
         return Tensor((numbers == numbers.max(1, keepdims=True)).astype("float32"))

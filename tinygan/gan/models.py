@@ -1,7 +1,7 @@
 """The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
 G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
-LeakyReLU in D passes a gradient back to G on both sides of zero. BatchNorm cancels a bias: layers before it have none.
+Layers before BatchNorm have no bias, because BatchNorm would subtract it.
 """
 
 import itertools  # noqa: I001
@@ -16,32 +16,32 @@ Shape = tuple[int, ...]
 
 
 def mlp_generator(shape: Shape, latent_size: int, rng) -> Sequential:
-    """latent - 256 - 256 - pixels, fully connected"""
+    """Build a fully connected G: latent - 256 - 256 - pixels"""
     layers = mlp((latent_size, 256, 256, math.prod(shape)), rng, [ReLU()])
     return Sequential(*layers, Tanh(), Reshape(*shape))
 
 
 def mlp_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
-    """pixels - 256 - 256 - 1, fully connected. Small initial weights: with larger ones, lsgan's D wins at once."""
+    """Build a fully connected D: pixels - 256 - 256 - 1. With larger initial weights, D of lsgan would win at once."""
     layers = mlp((math.prod(shape), 256, 256, 1), rng, D_activation(dropout, rng), normal)
     return Sequential(Flatten(), *layers)
 
 
 def point_generator(shape: Shape, latent_size: int, rng) -> Sequential:
-    """latent - 128 - 128 - 128 - 2, for toy data"""
+    """Build a fully connected G for toy data: latent - 128 - 128 - 128 - 2"""
     return Sequential(*mlp((latent_size, 128, 128, 128, *shape), rng, [ReLU()]))
 
 
 def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
-    """2 - 128 - 128 - 128 - 1, for toy data"""
+    """Build a fully connected D for toy data: 2 - 128 - 128 - 128 - 1"""
     return Sequential(*mlp((*shape, 128, 128, 128, 1), rng, D_activation(dropout, rng)))
 
 
 def dcgan_generator(shape: Shape, latent_size: int, rng, width=64, norm=True, init=normal, depth=0) -> Sequential:
-    """Start with a small image of many channels, and double its size until it is large enough (Radford et al. 2016).
+    """Build a G that makes a small image of many channels and doubles its size several times (Radford et al. 2016).
 
-    norm: with BatchNorm. Without it, initial weights should preserve variance (he_normal; Huang et al. 2024). depth:
-    convolutions at the smallest size.
+    norm: with BatchNorm. If False, initial weights should preserve variance (he_normal; Huang et al. 2024). depth:
+    the number of convolutions at the smallest size.
     """
     h, w, channels = sizes(shape, width)
     layers = [Linear(latent_size, h * w * channels[-1], rng, bias=not norm, init=init), Reshape(h, w, channels[-1])]
@@ -49,14 +49,14 @@ def dcgan_generator(shape: Shape, latent_size: int, rng, width=64, norm=True, in
         kernel, stride = (4, 2) if n_in > n_out else (3, 1)
         up = ConvTranspose2d(n_in, n_out, kernel, rng, stride=stride, padding=1, bias=not norm, init=init)
         layers += [*G_activation(n_in, norm), up]
-    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # always N(0, 0.02): tanh stays near linear
+    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # N(0, 0.02): tanh is nearly linear
     return Sequential(*layers, *G_activation(width, norm), last, Tanh())
 
 
 def dcgan_discriminator(shape: Shape, rng, dropout=0.0, width=64, norm=True, init=normal, depth=0) -> Sequential:
-    """Halve the size with strided convolutions until it is small, then output one logit (Radford et al. 2016).
+    """Build a D that halves the size by strided convolutions, and ends with a linear layer (Radford et al. 2016).
 
-    norm: with BatchNorm. A penalty on the gradient of D needs norm=False. depth: convolutions at the smallest size.
+    norm: with BatchNorm. A penalty needs norm=False. depth: the number of convolutions at the smallest size.
     """
     h, w, channels = sizes(shape, width)
     last, options = channels[-1], dict(padding=1, bias=not norm, init=init)
@@ -69,7 +69,7 @@ def dcgan_discriminator(shape: Shape, rng, dropout=0.0, width=64, norm=True, ini
 
 
 def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32) -> Sequential:
-    """A convolution that keeps the size before each one that halves it (Miyato et al. 2018, table 3, made smaller)."""
+    """Build a D in which convolutions of stride 1 and stride 2 alternate (Miyato et al. 2018, table 3, but smaller)."""
     h, w, channels = sizes(shape, width)
     layers = []
     for n_in, c in zip([shape[2], *(2 * c for c in channels)], channels):
@@ -79,13 +79,13 @@ def sngan_discriminator(shape: Shape, rng, dropout: float = 0.0, width: int = 32
 
 
 def mlp(features: tuple[int, ...], rng, activation: list[Module], init=he_normal) -> list[Module]:
-    """Return linear layers from features[0] to features[-1] numbers, with the layers of `activation` between them."""
+    """Return linear layers of these sizes, with the layers of `activation` between them."""
     first, *others = [Linear(n_in, n_out, rng, init=init) for n_in, n_out in itertools.pairwise(features)]
     return [first, *(layer for linear in others for layer in (*activation, linear))]
 
 
 def D_activation(dropout: float, rng) -> list[Module]:
-    """Return the activation of D, followed by dropout if there is any."""
+    """Return the activation of D: LeakyReLU, and Dropout unless its probability is 0."""
     return [LeakyReLU(0.2), Dropout(dropout, rng)] if dropout else [LeakyReLU(0.2)]
 
 
@@ -95,7 +95,7 @@ def G_activation(channels: int, norm: bool) -> list[Module]:
 
 
 def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
-    """Return (h, w, channels): the size of the smallest image, and the channels after each halving, in this order.
+    """Return (h, w, channels): the smallest size of an image in D, and the channels after each halving.
 
     The size is halved twice, and once more for each doubling beyond 32 pixels. The channels double each time.
     """

@@ -1,9 +1,8 @@
-"""Penalties on the gradient of D at images: derivatives of a derivative.
+"""Penalties on the gradient of D with respect to its input image.
 
-G follows the gradient of D, and a penalty keeps it bounded. It takes the gradient of D with respect to the *image*,
-with create_graph=True, so that this gradient can be differentiated with respect to D's weights. D(x) is the logit here.
-A penalty needs the gradient of each image on its own. With BatchNorm in D that does not exist, because the output for
-one image depends on the others.
+G follows this gradient, and a penalty keeps it bounded. D's loss contains the penalty and is differentiated again, with
+respect to D's weights, so the gradient is computed with create_graph=True. Here D(x) is the logit. A penalty needs a
+separate gradient for each image. So D must not contain BatchNorm: its output for an image depends on other images.
 """
 
 from collections.abc import Callable
@@ -14,17 +13,17 @@ from ..autograd import Tensor, grad, mean_square, sqrt, squared_norms
 
 
 class Penalty(NamedTuple):
-    """function: (D, real, fake, real_logits, fake_logits, rng, *labels) -> Tensor; weight: its default factor."""
+    """function: (D, real, fake, real_logits, fake_logits, rng, *labels) -> penalty; weight: its default weight."""
 
     function: Callable[..., Tensor]
     weight: float
 
 
 def squared_gradient_norms(logits: Tensor, *images: Tensor) -> list[Tensor]:
-    """|dD/dx|^2 of each image, summed over ALL its axes: (N,) for each batch of images that the logits come from
+    """Return |dD/dx|^2 for each image, summed over all axes of the image: (N,) for each of the batches `images`.
 
-    logit i depends on image i only, so the gradient of the sum of logits (dsum/dlogit = 1) is that of all images.
-    create_graph=True makes them differentiable, because D's loss contains them and GAN.step differentiates it again.
+    Logit i depends only on image i. So one gradient, of the sum of all logits, gives dD/dx for every image.
+    grad_output=ones makes grad differentiate this sum.
     """
     gradients = grad(logits, images, create_graph=True, grad_output=backend.ones(logits.shape, logits.dtype))
     return [squared_norms(gradient) for gradient in gradients]
@@ -33,7 +32,7 @@ def squared_gradient_norms(logits: Tensor, *images: Tensor) -> list[Tensor]:
 def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
     """E[(|dD/dx| - 1)^2] at random points between real and fake images        (Gulrajani et al. 2017, eq. 3)
 
-    Each pair of images has one random t. eps keeps the derivative of the root finite where the gradient is 0.
+    A point is a random fraction t of the way from a fake to a real image. eps keeps the derivative of sqrt finite.
     """
     t = rng.uniform((len(real), *[1] * (real.ndim - 1)), real.dtype)
     interpolates = Tensor(backend.interpolate(fake.data, real.data, t), requires_grad=True)
@@ -42,14 +41,14 @@ def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
 
 
 def r1(D, real, fake, real_logits, fake_logits, rng, *labels):
-    """1/2 E |dD/dx|^2 at real images        (Mescheder et al. 2018, eq. 9): D should be flat at the data"""
+    """1/2 E |dD/dx|^2 at real images        (Mescheder et al. 2018, eq. 9)"""
     return 0.5 * squared_gradient_norms(real_logits, real)[0].mean()
 
 
 def r1r2(D, real, fake, real_logits, fake_logits, rng, *labels):
     """1/2 E |dD/dx|^2 at real images, plus the same at fake images        (Huang et al. 2024, section 2.2)
 
-    It reuses the logits that the loss has computed, so it needs no further pass through D.
+    The logits have been computed for the loss, so D is not called again.
     """
     at_real, at_fake = squared_gradient_norms(real_logits + fake_logits, real, fake)
     return 0.5 * (at_real + at_fake).mean()

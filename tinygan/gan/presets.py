@@ -1,4 +1,4 @@
-"""The presets: one record for each GAN, and the functions that build it."""
+"""The presets: one record of settings for each GAN, and the functions that build the GAN from it."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from .matching import MatchingAware
 from .penalties import PENALTIES
 from .training import Training
 
-LONGEST = 200_000  # values in the table of a schedule
-WITHOUT_NORM = "Take a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
+LONGEST = 200_000  # the largest number of values in a schedule
+WITHOUT_NORM = "Choose a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
 
 
 class Preset(NamedTuple):
-    """A GAN: its networks, its objective, and how it is trained. Options of train.py set most fields."""
+    """The networks, the losses and the training settings of a GAN. Options of train.py change most fields."""
 
     generator: Callable[..., Sequential]
     discriminator: Callable[..., Sequential]
     loss: str = "bce"  # a name in LOSSES
-    penalty: str = "none"  # a name in PENALTIES, or none
+    penalty: str = "none"  # a name in PENALTIES, or "none"
     penalty_weight: float = 0.0
     saturating: bool = False  # G minimises E[log(1 - D(G(z)))] instead of maximising E[log D(G(z))]
     real_label: float = 1.0  # D's target for real images; 0.9 is one-sided label smoothing
-    dropout: float = 0.0  # the probability, after each activation of D
-    spectral_norm: bool = False  # on every layer of D
+    dropout: float = 0.0  # dropout probability after each activation of D
+    spectral_norm: bool = False  # spectral normalisation in every layer of D
     augment: float = 0.0  # the probability of each random change to an image before D (augment.py)
     n_critic: int = 1  # updates of D for each update of G
     conditional: bool = False  # both networks get the class of the image
-    wrong_labels: float = 0.0  # the weight, in D's loss, of real images with a wrong label (matching.py)
+    wrong_labels: float = 0.0  # the weight in D's loss of the term for real images with a wrong label (matching.py)
     latent_size: int = 100
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
-    decay: bool = False  # lr falls to zero on a straight line over the budget
-    cosine: bool = False  # over the budget lr falls to 1/4, the penalty weight to 1/10, and beta2 moves to 0.99 (r3gan)
+    decay: bool = False  # lr decreases linearly to 0 over the training
+    cosine: bool = False  # cosine curves: lr falls to 1/4, the penalty weight to 1/10; beta2 goes to 0.99 (r3gan)
     ema: float = 0.0  # half-life of the average of G's weights, in images; 0: no average
     batch_size: int = 128
-    steps: int = 4680  # the budget
+    steps: int = 4680  # the number of training steps
 
 
 MLP = models.mlp_generator, models.mlp_discriminator
@@ -59,14 +59,10 @@ R3GAN = (
     partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
     partial(models.dcgan_discriminator, width=32, norm=False, init=he_normal),
 )
-SMALL_BATCHES: dict[str, Any] = {
-    "lr": 8e-4,
-    "batch_size": 32,
-    "latent_size": 32,
-    "ema": 2e4,
-    "steps": 9375,
-}  # 5 epochs of MNIST
-MLP_TRAINING: dict[str, Any] = {"latent_size": 64, "ema": 2e4, "batch_size": 64, "steps": 9370}  # 10 epochs of MNIST
+# Training settings of convolutional and of fully connected networks: 9375 steps of 32 images are 5 epochs of MNIST, and
+# 9370 steps of 64 images are 10 epochs.
+SMALL_BATCHES: dict[str, Any] = {"latent_size": 32, "ema": 2e4, "batch_size": 32, "steps": 9375, "lr": 8e-4}
+MLP_TRAINING: dict[str, Any] = {"latent_size": 64, "ema": 2e4, "batch_size": 64, "steps": 9370}
 
 PRESETS = {
     "vanilla": Preset(*MLP, **MLP_TRAINING),
@@ -89,7 +85,7 @@ PRESETS = {
 
 
 def for_data(preset: Preset, shape: tuple[int, ...]) -> Preset:
-    """Return the preset as it is for images (H, W, C), or for points (2,): small networks, which cost little."""
+    """Return the preset with the settings for this shape: unchanged for images (H, W, C), adapted for points (2,)."""
     if len(shape) > 1:
         return preset
     return preset._replace(
@@ -99,7 +95,7 @@ def for_data(preset: Preset, shape: tuple[int, ...]) -> Preset:
 
 
 def default_penalty_weight(penalty: str, shape: tuple[int, ...]) -> float:
-    """Return the weight of a penalty ("none" has 0). Points need a smaller one, because their modes are narrow."""
+    """Return the default weight of a penalty. Points need a smaller weight for r1 and r1r2: their modes are narrow."""
     if penalty in ("r1", "r1r2") and len(shape) == 1:
         return 0.1
     return PENALTIES[penalty].weight if penalty in PENALTIES else 0.0
@@ -108,11 +104,11 @@ def default_penalty_weight(penalty: str, shape: tuple[int, ...]) -> float:
 def build(
     preset: Preset, shape: tuple[int, ...], seed: int, classes: int = 0, class_sizes: tuple[int, ...] = ()
 ) -> Training:
-    """Return the Training of a preset for images of shape (H, W, C) or points (2,); the seed determines the weights.
+    """Return the Training of a preset for images of shape (H, W, C) or points (2,).
 
-    classes: the number of classes of the data; a conditional preset needs them. class_sizes: the
-    number of images of each class; by default equal. Raises ValueError, with the reason, for a combination that does
-    not work.
+    seed: of the initial weights and all random numbers of training. classes: the number of classes of the data, needed
+    by a conditional preset. class_sizes: the number of images of each class; equal by default. Raises ValueError, with
+    the reason, if the settings do not fit together.
     """
     if preset.conditional and not classes:
         raise ValueError(
@@ -123,7 +119,7 @@ def build(
     rng = distributed.batch_rng(backend.RNG(seed))
     G, D = build_generator(preset, shape, rng, classes), build_discriminator(preset, shape, rng, classes)
     check(preset, D)
-    rng.rows = distributed.share(preset.batch_size)  # from here on, random numbers are drawn for batches
+    rng.rows = distributed.local_batch_size(preset.batch_size)  # the next random numbers are for batches
     G_optimizer, D_optimizer = Adam(G, preset.lr, preset.betas), Adam(D, preset.lr, preset.betas)
     ema = None
     if preset.ema:
@@ -153,7 +149,7 @@ def build_discriminator(preset: Preset, shape: tuple[int, ...], rng, classes: in
 
 
 def build_loss(preset: Preset) -> Loss:
-    """Return the Loss of a preset, with its real_label, and G's saturating loss if the preset has it."""
+    """Return the Loss of a preset, with the options real_label and saturating."""
     loss = LOSSES[preset.loss]
     if preset.real_label != 1.0:
         loss = loss._replace(discriminator=partial(loss.discriminator, real_label=preset.real_label))
@@ -161,7 +157,7 @@ def build_loss(preset: Preset) -> Loss:
 
 
 def check(preset: Preset, D: Module) -> None:
-    """Raise ValueError, with the reason, for a combination that does not work."""
+    """Raise ValueError, with the reason, for settings that do not fit together."""
     norm = any(isinstance(layer, BatchNorm) for layer in D.modules())
     if preset.penalty != "none" and norm:
         raise ValueError(
@@ -173,24 +169,24 @@ def check(preset: Preset, D: Module) -> None:
     if preset.real_label != 1.0 and not LOSSES[preset.loss].supports_label_smoothing:
         raise ValueError(f"real_label is D's target for real images, and loss {preset.loss} has no target")
     if preset.saturating and preset.loss != "bce":
-        raise ValueError(f"the saturating form belongs to cross-entropy (bce), not to loss {preset.loss}")
+        raise ValueError(f"the saturating form exists only for the loss bce, not for {preset.loss}")
     if preset.wrong_labels and not preset.conditional:
-        raise ValueError("wrong_labels are for a preset that gets labels: cgan")
+        raise ValueError("wrong_labels needs a preset with labels: cgan")
     if preset.wrong_labels and preset.loss != "bce":
-        raise ValueError(f"wrong_labels add to cross-entropy (bce), not to loss {preset.loss}")
+        raise ValueError(f"wrong_labels exists only for the loss bce, not for {preset.loss}")
     if preset.decay and preset.cosine:
         raise ValueError("decay and cosine are two schedules of the learning rate: choose one")
 
 
 def steps_per_value(preset: Preset) -> int:
-    """Return for how many steps a value of a schedule holds: 1, unless the budget is longer than LONGEST."""
+    """Return the number of steps for each value of a schedule: 1, or more if there are more than LONGEST steps."""
     return -(-preset.steps // LONGEST)
 
 
 def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list[tuple[Array, Array]]:
-    """Return pairs (array, its values by step): a line, or cosine curves (Huang et al. 2024, appendix).
+    """Return pairs (array, values): a linear schedule, or cosine curves (Huang et al. 2024, appendix), or none.
 
-    A long budget has a value for every `steps_per_value` steps, so that the tables stay small.
+    The array gets the next value after every `steps_per_value` steps. So the values need little memory.
     """
     values = -(-preset.steps // steps_per_value(preset))
     if preset.decay:
@@ -200,8 +196,8 @@ def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight
         return []
 
     def cosine(start, end):
-        shares = (0.5 * (1 + math.cos(math.pi * i / values)) for i in range(values))
-        return backend.xp.asarray([end + (start - end) * share for share in shares], dtype="float32")
+        curve = (0.5 * (1 + math.cos(math.pi * i / values)) for i in range(values))
+        return backend.xp.asarray([end + (start - end) * y for y in curve], dtype="float32")
 
     lr, one_minus_beta2 = cosine(preset.lr, preset.lr / 4), cosine(1 - preset.betas[1], 1 - 0.99)
     optimizers = (G_optimizer, D_optimizer)

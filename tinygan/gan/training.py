@@ -1,7 +1,7 @@
-"""Training state: the game with its optimisers, schedules, EMA and recent metrics.
+"""The state of training: the GAN with its optimisers, schedules, EMA and recent metrics.
 
-A training step does not branch on its number. Its state is arrays updated in place: weights, moments,
-statistics, the step counter, the metrics. So on CUDA a step can be captured once and replayed.
+Everything that changes in a step is in arrays that are updated in place: weights, moments, statistics, metrics and the
+step counter. The Python code is the same in every step. So on CUDA a step can be captured once and replayed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .health import METRICS, measure
 
 
 class Training:
-    """A GAN, and everything that its next step depends on.
+    """A GAN, and everything else on which its next step depends.
 
-    ema: the EMA of G, or None. schedules: pairs (array, its values by step), set before each step. steps_per_value: for
-    how many steps a value holds. class_sizes: the number of images of each class in the data; the default is equal
-    sizes. history: the metrics of the last HISTORY steps, one row each, which the host reads from time to time.
+    ema: the EMA of G, or None. schedules: pairs (array, values); before each step the array gets one of the values.
+    steps_per_value: the number of steps for each value. class_sizes: the number of images of each class in the data;
+    equal sizes by default. history: the metrics of the last HISTORY steps, (HISTORY, len(METRICS)).
     """
 
     HISTORY = 10
@@ -37,7 +37,7 @@ class Training:
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
         self.ema, self.scheduled, self.steps_per_value = ema, [target for target, _ in schedules], steps_per_value
         if schedules:
-            self.schedule = backend.xp.stack([values for _, values in schedules], 1)  # a row for each value of the step
+            self.schedule = backend.xp.stack([values for _, values in schedules], 1)  # (values, arrays)
         self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
@@ -56,17 +56,17 @@ class Training:
         self.steps += 1
 
     def set_scheduled(self) -> None:
-        """Give the scheduled arrays, such as the learning rates, their values for this step."""
+        """Set the arrays that have a schedule, such as the learning rates, to their values for this step."""
         if self.scheduled:
             row = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
             values = self.schedule.take(backend.xp.minimum(row, len(self.schedule) - 1), axis=0)[0]
             backend.copy_into(self.scheduled, [values[i : i + 1] for i in range(len(self.scheduled))])
 
     def sampler(self) -> Module:
-        """Return the G that samples are drawn from, in eval mode: the EMA where there is one, else G itself.
+        """Return the network for samples, in evaluation mode: G with averaged weights if there is an EMA, else G.
 
-        The BatchNorm statistics of the EMA are computed here, from latent vectors of a separate RNG, so that sampling
-        does not change the run.
+        The BatchNorm statistics for the averaged weights are computed here. The latent vectors for them come from a
+        separate RNG, so sampling does not change the training.
         """
         if not self.ema:
             return self.gan.G.eval()
@@ -78,7 +78,7 @@ class Training:
     def generator_inputs(self, latent: Array, classes: Array | None = None) -> tuple[Tensor, ...]:
         """Return the inputs of G: latent vectors (n, latent_size), and one-hot labels (n, classes) if G is conditional.
 
-        classes: an array of n integers. The default is mixed_classes(n).
+        classes: integers (n,); by default mixed_classes(n).
         """
         if not self.gan.classes:
             return (Tensor(latent),)
@@ -86,10 +86,10 @@ class Training:
         return Tensor(latent), Tensor(backend.xp.eye(self.gan.classes, dtype="float32").take(classes, axis=0))
 
     def mixed_classes(self, n: int) -> Array:
-        """Return the classes of n samples, integers (n,), with the shares of `class_sizes`.
+        """Return classes for n samples, integers (n,), in proportion to `class_sizes`.
 
-        The multiples of the golden ratio, modulo 1, fill the unit interval evenly for every n. The interval is divided
-        among the classes by their sizes.
+        The interval [0, 1) is divided into a part for each class. Sample i gets the class of the part that contains
+        i times the golden ratio, modulo 1. These numbers are evenly distributed for every n.
         """
         xp = backend.xp
         bounds = xp.asarray(list(itertools.accumulate(self.class_sizes))[:-1], dtype="float64") / sum(self.class_sizes)
@@ -97,25 +97,25 @@ class Training:
         return (points[:, None] >= bounds).sum(1)
 
     def sample(self, latent: Array, classes: Array | None = None, batch: int = 256) -> Array:
-        """Return images in [-1, 1], or points, of latent vectors (n, latent_size) and, if conditional, classes (n,)."""
+        """Generate images in [-1, 1], or points. latent: (n, latent_size). classes: as for generator_inputs."""
         inputs = self.generator_inputs(latent, classes)
         try:
             G = self.sampler()
             with no_grad():
-                parts = [G(*(x[i : i + batch] for x in inputs)).data for i in range(0, len(latent), batch)]
+                images = [G(*(x[i : i + batch] for x in inputs)).data for i in range(0, len(latent), batch)]
         finally:
             self.gan.G.train()
-        return backend.xp.concatenate(parts)
+        return backend.xp.concatenate(images)
 
     def state_dict(self) -> dict[str, Array]:
-        """Return everything that the next step depends on: {dotted name: live array}."""
+        """Return {dotted name: array} of everything on which the next step depends. The arrays are not copies."""
         state = {"steps": self.steps, "history": self.history}
         for name, part in self._parts().items():
             state.update({f"{name}.{key}": array for key, array in part.state_dict().items()})
         return state
 
     def load_state_dict(self, saved: dict) -> None:
-        """Copy saved arrays into the live ones. Raises ValueError if they belong to other networks."""
+        """Copy saved arrays into the arrays of the state. Raises ValueError if the arrays are of other networks."""
         for name, part in self._parts().items():
             prefix = f"{name}."
             part.load_state_dict({k[len(prefix) :]: v for k, v in saved.items() if k.startswith(prefix)})
@@ -123,13 +123,13 @@ class Training:
         backend.load_arrays(own, {k: saved[k] for k in own if k in saved}, "Training")
 
     def sampling_parts(self) -> dict:
-        """Return the parts of the state that sampling needs; they can be loaded on any device."""
+        """Return {name: object with state_dict()} for sampling. These states can be loaded on another device."""
         return {"generator": self.gan.G, "ema": self.ema} if self.ema else {"generator": self.gan.G}
 
     def report(self) -> Array:
-        """Return the mean METRICS of the last HISTORY steps, and 1 if they and all weights are finite, else 0.
+        """Return METRICS, averaged over the last HISTORY steps; then 1 if they and all weights are finite, else 0.
 
-        The result is one array, so that one backend.AsyncCopy brings it to the host.
+        The result is a single array, so the host needs only one copy to read it.
         """
         arrays = (self.history.reshape(-1), self.G_optimizer.flat.data, self.D_optimizer.flat.data)
         finite = sum(backend.column_sums(_times_zero, array) for array in arrays) == 0
@@ -137,7 +137,7 @@ class Training:
         return backend.xp.concatenate([mean, finite.astype("float32")])
 
     def is_finite(self) -> bool:
-        """Whether the last metrics and all weights are finite. Waits for the device."""
+        """Return whether the last metrics and all weights are finite. Waits for the device."""
         return bool(self.report()[-1])
 
     def _parts(self) -> dict:
@@ -152,4 +152,4 @@ class Training:
 
 
 def _times_zero(x):
-    return x * 0.0  # NaN for NaN and infinities
+    return x * 0.0  # 0, or NaN if x is not finite

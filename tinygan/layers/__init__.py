@@ -1,6 +1,6 @@
 """Layers and networks. Images are channels last: (N, H, W, C)."""
 
-from .activation import Dropout, LeakyReLU, ReLU, Tanh, biased
+from .activation import Dropout, LeakyReLU, ReLU, Tanh, add_bias
 from .conv import Conv2d, ConvTranspose2d
 from .linear import Flatten, Linear, Reshape
 from .module import Module, Sequential, apply

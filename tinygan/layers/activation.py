@@ -1,19 +1,19 @@
-"""Activations as layers (their formulas are in autograd/activations.py), and dropout."""
+"""Activations and dropout as layers, and the addition of a bias."""
 
 from .. import autograd
 from ..autograd import Tensor
 from .module import Module
 
 
-def biased(y: Tensor, bias: Tensor | None, slope: float) -> Tensor:
-    """max(z, slope z), z = y + bias        bias: (C,) or None; slope: 1 for no activation"""
+def add_bias(x: Tensor, bias: Tensor | None, slope: float = 1.0) -> Tensor:
+    """y = max(z, slope z), z = x + bias        slope 1: no activation; bias: (C,), or None for z = x"""
     if bias is not None:
-        return autograd.bias_leaky_relu(y, bias, slope=slope)
-    return y if slope == 1 else autograd.leaky_relu(y, slope=slope)
+        return autograd.add_bias(x, bias, slope=slope)
+    return x if slope == 1 else autograd.leaky_relu(x, slope=slope)
 
 
 class LeakyReLU(Module):
-    """max(x, slope x): unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient on to G."""
+    """y = max(x, slope x)        Unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient to G."""
 
     def __init__(self, slope: float = 0.2) -> None:
         autograd.leaky_relu(Tensor(0.0), slope=slope)  # raises ValueError for a slope outside 0 to 1
@@ -24,14 +24,14 @@ class LeakyReLU(Module):
 
 
 class ReLU(LeakyReLU):
-    """max(x, 0)"""
+    """y = max(x, 0)"""
 
     def __init__(self) -> None:
         super().__init__(0.0)
 
 
 class Tanh(Module):
-    """tanh x, in (-1, 1): the range that images are scaled to."""
+    """y = tanh x, in (-1, 1). Real images are scaled to the same range."""
 
     def forward(self, x: Tensor) -> Tensor:
         return autograd.tanh(x)
@@ -40,12 +40,12 @@ class Tanh(Module):
 class Dropout(Module):
     """y = x m / (1 - p), where each element of m is 0 with probability p, else 1        (Srivastava et al. 2014)
 
-    In evaluation mode, and for p = 0, y = x. Raises ValueError for p below 0, or 1 and above.
+    In evaluation mode y = x. Raises ValueError unless 0 <= p < 1.
     """
 
     def __init__(self, p: float, rng) -> None:
         if not 0 <= p < 1:
-            raise ValueError(f"dropout takes a probability of at least 0 and less than 1; got {p}")
+            raise ValueError(f"the probability of dropout must be at least 0 and less than 1; got {p}")
         self.p, self.rng = p, rng
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import math
 
 from .. import backend
 from ..autograd import Tensor, conv2d, conv_transpose2d
-from .activation import biased
+from .activation import add_bias
 from .initial import normal
 from .module import Module
 
@@ -16,7 +16,7 @@ def pair(n: Pair) -> tuple[int, int]:
 
 
 class _Conv(Module):
-    """The shared parts: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
+    """Base of the two layers: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
 
     fuses_activation = True
 
@@ -42,7 +42,7 @@ class _Conv(Module):
 class Conv2d(_Conv):
     """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - k) // stride + 1
 
-    weight: (kh, kw, n_in, n_out). Raises ValueError for inputs that are not channels last, or smaller than the kernel.
+    weight: (kh, kw, n_in, n_out). Raises ValueError if x has other channels, or is smaller than the kernel.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Conv2d(_Conv):
 
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         self.check(x)
-        return biased(conv2d(x, self.filters(), stride=self.stride, padding=self.padding), self.bias, slope)
+        return add_bias(conv2d(x, self.filters(), stride=self.stride, padding=self.padding), self.bias, slope)
 
 
 class ConvTranspose2d(_Conv):
     """The gradient of a Conv2d(n_out -> n_in) with respect to its image, used as a forward pass: it enlarges images.
 
     x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H - 1) stride - 2 padding + k + output_padding
-    weight: (kh, kw, n_out, n_in), the filters of that Conv2d. That convolution maps several sizes OH to the same H;
-    output_padding, smaller than the stride, selects one. Raises ValueError as Conv2d does.
+    weight: (kh, kw, n_out, n_in), the filters of the Conv2d. The Conv2d maps several sizes OH to the same H.
+    output_padding, smaller than the stride, selects one of them. Raises ValueError if x has other channels.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ConvTranspose2d(_Conv):
         bias: bool = True, init=normal,
     ) -> None:  # fmt: skip
         kernel, self.output_padding = pair(kernel), pair(output_padding)
-        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # k / stride weights reach a pixel along each axis
+        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # along each axis, k / stride weights reach a pixel
         super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_out, n_in), fan_in)
         if any(o >= s for o, s in zip(self.output_padding, self.stride)):
             raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")
@@ -81,4 +81,4 @@ class ConvTranspose2d(_Conv):
         sizes = zip(x.shape[1:3], self.stride, self.padding, self.weight.shape[:2], self.output_padding)
         size = tuple((n - 1) * s - 2 * p + k + o for n, s, p, k, o in sizes)
         y = conv_transpose2d(x, self.filters(), size=size, stride=self.stride, padding=self.padding)
-        return biased(y, self.bias, slope)
+        return add_bias(y, self.bias, slope)

@@ -1,4 +1,4 @@
-"""All parameters of a network in one array, so that an optimiser's update is one pass instead of one per layer."""
+"""All parameters of a network in one array. An optimiser then updates them in one pass instead of one per layer."""
 
 import math
 
@@ -6,13 +6,13 @@ from .. import backend
 from ..autograd import Tensor
 from ..backend import Array
 
-ALIGNMENT = 64  # bytes from one parameter to the next are a multiple of this, a cache line
+ALIGNMENT = 64  # bytes, a cache line: each parameter begins at a multiple of it
 
 
 class FlatParameters:
     """The flat parameter buffer of a network: one array, and the slice of each parameter in it.
 
-    Copies the values of the parameters ({name: Tensor}) into the buffer and makes their `data` views of it.
+    Copies the values of the parameters, {name: Tensor}, into the buffer. Their `data` become views of the buffer.
     """
 
     def __init__(self, parameters: dict[str, Tensor], dtype: str) -> None:
@@ -29,5 +29,5 @@ class FlatParameters:
             parameters[name].version += 1
 
     def views(self, array: Array) -> dict[str, Array]:
-        """Return {name: the part of an array laid out like `data` that belongs to the parameter, in its shape}."""
+        """Return {name: a view of the parameter's elements, in its shape} of an array with the layout of `data`."""
         return {name: array[part].reshape(self.parameters[name].shape) for name, part in self.slices.items()}

@@ -2,15 +2,15 @@
 
 from .. import backend
 from ..autograd import Tensor
-from .activation import biased
+from .activation import add_bias
 from .initial import normal
 from .module import Module
 
 
 class Linear(Module):
-    """y = x W + b        x: (N, n_in) -> (N, n_out); weight: (n_in, n_out), bias: (n_out,)
+    """y = x W + b        x: (N, n_in) -> y: (N, n_out); weight W: (n_in, n_out), bias b: (n_out,)
 
-    Raises ValueError for inputs of another width.
+    Raises ValueError for an input of another shape.
     """
 
     fuses_activation = True
@@ -25,18 +25,18 @@ class Linear(Module):
         if x.ndim != 2 or x.shape[1] != n_in:
             raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Put Flatten() before it")
         y = x @ (self.spectral(self.weight) if self.spectral else self.weight)
-        return biased(y, self.bias, slope)
+        return add_bias(y, self.bias, slope)
 
 
 class Flatten(Module):
-    """(N, ...) -> (N, product of the rest): placed before a Linear."""
+    """(N, ...) -> (N, product of the other sizes), as Linear wants it."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(len(x), -1)
 
 
 class Reshape(Module):
-    """(N, ...) -> (N, *shape): placed after a Linear, to turn its outputs into an image."""
+    """(N, ...) -> (N, *shape): turns the outputs of a Linear into images."""
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape

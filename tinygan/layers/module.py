@@ -1,7 +1,7 @@
-"""The base of all layers and networks. It finds parameters, buffers and submodules among its attributes, not in lists.
+"""The base class of all layers and networks. The attributes of a Module are its parameters, buffers and submodules.
 
 A Tensor that requires a gradient is a parameter. An array is a buffer: state that is not learned by gradient, such as
-the running statistics of BatchNorm. Both are named by their path with dots: "3.weight".
+the running statistics of BatchNorm. Names are paths with dots: "3.weight". Attributes in lists are not found.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Module:
 
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
-    slope: float | None = None  # of a ReLU or leaky ReLU
-    fuses_activation = False  # whether forward(x, slope) computes the activation after this layer too
+    slope: float | None = None  # of a ReLU or leaky ReLU; None in other layers
+    fuses_activation = False  # True: forward(x, slope) also computes the leaky ReLU after this layer, for speed
 
     forward: Callable[..., Tensor]
 
@@ -36,9 +36,9 @@ class Module:
                 yield from value.modules()
 
     def train(self, mode: bool = True) -> Module:
-        """Set training mode for this module and its submodules; eval() sets the other mode. Returns self.
+        """Set training mode, or evaluation mode if `mode` is False, for this module and its submodules. Returns self.
 
-        In evaluation BatchNorm uses running averages, which it updates in training only, and Dropout is off.
+        In evaluation mode BatchNorm uses its running averages and no longer updates them, and Dropout is off.
         """
         for module in self.modules():
             module.training = mode
@@ -59,15 +59,15 @@ class Module:
         return {name: value.data if isinstance(value, Tensor) else value for name, _, value in self._state()}
 
     def load_state_dict(self, saved: dict) -> None:
-        """Copy saved arrays into the live ones. Raises ValueError if names, shapes or dtypes differ."""
+        """Copy saved arrays into the parameters and buffers. Raises ValueError if names, shapes or dtypes differ."""
         backend.load_arrays(self.state_dict(), saved, type(self).__name__)
         for parameter in self.parameters():
             parameter.version += 1
 
     def flatten(self, dtype: str = "float32") -> Module:
-        """Move all parameters into one array of `dtype`, which their `data` then are views of. Returns self.
+        """Move all parameters into one array of `dtype`. Their `data` become views of this array. Returns self.
 
-        Buffers take the dtype too. Afterwards parameters must be written in place: never bind `data` to a new array.
+        Buffers get the dtype too. Afterwards write into `data` of a parameter in place; never bind it to a new array.
         """
         self.flat = FlatParameters(self.named_parameters(), dtype)
         for name, owner, value in list(self._state()):
@@ -76,7 +76,7 @@ class Module:
         return self
 
     def _state(self, prefix: str = "") -> Iterator[tuple[str, Module, Tensor | Array]]:
-        """Yield (dotted name, the module that owns it, parameter or buffer), in the order of the attributes."""
+        """Yield (dotted name, owner, value) of each parameter and buffer, in the order of the attributes."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield from value._state(f"{prefix}{name}.")
@@ -85,7 +85,7 @@ class Module:
 
 
 class Sequential(Module):
-    """Modules applied one after the other; their names are their positions."""
+    """Modules applied one after the other, named "0", "1", ..."""
 
     def __init__(self, *layers: Module) -> None:
         self.layers = layers
@@ -97,7 +97,7 @@ class Sequential(Module):
 
 
 def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
-    """Return the layers applied one after the other to x; a layer and the activation after it may be one function."""
+    """Apply the layers one after the other to x. For speed, some layers are fused with the activation after them."""
     for function in fuse_activations(layers):
         x = function(x)
     return x

@@ -4,7 +4,7 @@ from .. import backend
 from ..autograd import Tensor, batch_norm
 from ..backend import distributed, formulas
 from ..backend.fused_layers import parts_of_batch
-from .activation import biased
+from .activation import add_bias
 from .module import Module
 
 
@@ -42,4 +42,4 @@ class BatchNorm(Module):
 
     def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:
         scale = self.gamma * (self.running_var + self.eps) ** -0.5
-        return biased(x * scale, self.beta - scale * self.running_mean, slope)
+        return add_bias(x * scale, self.beta - scale * self.running_mean, slope)

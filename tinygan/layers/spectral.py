@@ -1,8 +1,8 @@
 """Spectral normalisation: divide a layer's weights by their largest singular value (Miyato et al. 2018).
 
 sigma(W) = max |x W| / |x| is the largest factor by which the layer can stretch a difference between two inputs. With
-W / sigma(W) in every layer the gradient of D is bounded: by 1 for linear layers. For convolutions the weights are taken
-as one matrix, as in the paper, and the bound is larger, because patches overlap.
+W / sigma(W) in every layer the gradient of D is bounded. For linear layers the bound is 1. The weights of a convolution
+are treated as one matrix, as in the paper; its bound is larger, because patches overlap.
 """
 
 from .. import backend
@@ -12,11 +12,11 @@ from .module import Module
 
 
 class SpectralNorm(Module):
-    """weight -> weight / (u^T W v), with W the weight as an (inputs, outputs) matrix, u, v its first singular vectors.
+    """weight -> weight / (u^T W v)        W: the weight as a matrix (inputs, outputs); u, v: its first singular vectors
 
     Power iteration finds the vectors: v <- W^T u / |W^T u|, u <- W v / |W v|. One round before each update of D is
-    enough, because W changes slowly. u and v are constants to the derivative (paper, appendix A). They must not change
-    between D(real) and D(fake), whose graphs share them, so the iteration is not part of forward.
+    enough, because W changes slowly. The derivative treats u and v as constants (paper, appendix A). The graphs of
+    D(real) and D(fake) use the same u and v, which must not change between them. So forward does not iterate.
     """
 
     def __init__(self, weight: Tensor, rng, rounds: int = 10) -> None:
@@ -37,7 +37,7 @@ class SpectralNorm(Module):
 
 
 def spectral_norm(network: Module, rng) -> Module:
-    """Put spectral normalisation on every layer of a network that has a weight. Returns the network."""
+    """Add spectral normalisation to every layer of a network that has a weight. Returns the network."""
     for layer in network.modules():
         if hasattr(layer, "weight"):
             layer.spectral = SpectralNorm(layer.weight, rng)  # type: ignore[attr-defined]
@@ -45,7 +45,7 @@ def spectral_norm(network: Module, rng) -> Module:
 
 
 def power_iteration(network: Module) -> None:
-    """Do one round for every normalised layer of a network; without such layers, nothing."""
+    """Do one round of power iteration for each layer of a network that has spectral normalisation."""
     for layer in network.modules():
         if getattr(layer, "spectral", None) is not None:
             layer.spectral.iterate(layer.weight)  # type: ignore[attr-defined]

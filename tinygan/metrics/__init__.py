@@ -1,4 +1,4 @@
-"""Measures of the quality of samples. Features are computed on the device, metrics on the host."""
+"""Metrics of the quality of samples. Features are computed on the device, metrics on the host."""
 
 from .classifier import Classifier, cross_entropy
 from .evaluator import Evaluator

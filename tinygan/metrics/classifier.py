@@ -1,8 +1,8 @@
-"""The network behind the metrics: a small classifier, trained on the labels of the data.
+"""The classifier whose features the metrics use. The classifier is small, and is trained on the labels of the data.
 
-Pixels say little about what an image shows. The last hidden activations of a classifier, its features, say more. The
-distances of this package are between such features (as in Heusel et al. 2017, where the network is Inception and the
-distance is called FID; this network is another one, trained by tinygan on the data itself, and so is the distance).
+The metrics compare features of images, because a distance between pixels says little about the content of an image. The
+features are the last hidden activations of the classifier. The FID compares features of the Inception network
+(Heusel et al. 2017); the distances here are not FIDs, because the network is another one.
 """
 
 import math
@@ -19,13 +19,13 @@ from ..optim import Adam
 
 FEATURES = 128
 BATCH, EPOCHS, LEAST_STEPS, LR = 128, 10, 200, 2e-3
-SHIFT, NOISE = 2, 50  # largest shift of a training image in pixels; largest standard deviation of noise, of 255
+SHIFT, NOISE = 2, 50  # the largest shift of a training image, in pixels; the largest standard deviation of its noise
 
 
 class Classifier(Module):
-    """images (N, H, W, channels) in [-1, 1] -> features (N, 128) -> logits (N, classes); any H and W.
+    """Images (N, H, W, channels) in [-1, 1] -> features (N, 128) -> logits (N, classes), for any H and W.
 
-    A feature is the mean of a channel over all positions, so it says what is in the image, and not where.
+    A feature is the mean of a channel over all positions of the image.
     """
 
     def __init__(self, channels, classes, rng):
@@ -45,13 +45,13 @@ class Classifier(Module):
         return self.head(self.features(x))
 
     def predict(self, images, batch=256):
-        """Return (features, logits) of images, uint8 (N, H, W, C), as host arrays of float64."""
+        """Return (features, logits) of images, uint8 (N, H, W, C), as NumPy arrays of float64."""
         self.eval()
         with no_grad():
             batches = (images[i : i + batch] for i in range(0, len(images), batch))
-            seen = [self.features(Tensor(to_float(backend.to_device(b)))) for b in batches]
-            logits = [self.head(features) for features in seen]
-        return tuple(np.concatenate([x.numpy() for x in parts]).astype(np.float64) for parts in (seen, logits))
+            features = [self.features(Tensor(to_float(backend.to_device(b)))) for b in batches]
+            logits = [self.head(x) for x in features]
+        return tuple(np.concatenate([x.numpy() for x in results]).astype(np.float64) for results in (features, logits))
 
 
 def convolution(n_in, n_out, kernel, rng, **options):
@@ -59,19 +59,20 @@ def convolution(n_in, n_out, kernel, rng, **options):
 
 
 def cross_entropy(logits, one_hot):
-    """-E log p(y|x),  log p(y|x) = l_y - log sum_j e^(l_j)        logits, one_hot: (N, classes)
+    """-E log p(y|x),  log p(y|x) = l_y - log sum_j e^(l_j)        logits l, one_hot labels y: (N, classes)
 
-    The largest logit is subtracted first, so that e^l cannot overflow. It cancels, so it is a constant.
+    The largest logit is subtracted from all logits, so e^l cannot overflow. This does not change the result.
     """
     shifted = logits - logits.data.max(axis=1, keepdims=True)
     return (log(exp(shifted).sum(axis=1)) - (shifted * one_hot).sum(axis=1)).mean()
 
 
 def train(dataset, seed=0, progress=iter, saved=None, keep=None):
-    """Return a Classifier trained on a Dataset with labels; each image is shifted and gets noise.
+    """Train a Classifier on a Dataset with labels, and return it. Images are shifted at random and get noise.
 
-    The learning rate falls to zero on a cosine. progress: a function around the iterator of steps, such as tqdm.
-    keep: called with the state of the training, {name: array}, on Ctrl-C. saved: such a state, to go on from.
+    The learning rate falls to zero on a cosine curve. progress: a function such as tqdm, which wraps the iterator of
+    steps. keep: a function that is called with the state of the training, {name: array}, after Ctrl-C. saved: such a
+    state; training continues from it.
     """
     images, labels = dataset.images, dataset.labels
     batch = min(BATCH, len(images))
@@ -91,7 +92,7 @@ def train(dataset, seed=0, progress=iter, saved=None, keep=None):
                 order = host.permutation(len(images))
             index = order[step % per_epoch * batch :][:batch]
             pixels = disturbed(images[index], host)
-            if step < done:  # only the random numbers of this step are needed
+            if step < done:  # this step is in `saved`; only its random numbers had to be drawn again
                 continue
             x, y = backend.to_device(pixels), backend.to_device(one_hot[labels[index]])
             optimizer.lr[...] = LR * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -106,9 +107,9 @@ def train(dataset, seed=0, progress=iter, saved=None, keep=None):
 
 
 def disturbed(images, rng):
-    """Return images, uint8 (N, H, W, C), shifted and with noise of random strength, as a generator might draw them.
+    """Return images, uint8 (N, H, W, C), shifted and with noise of random strength.
 
-    Without noise in training, the network would find classes in speckles.
+    Generated images can have noise. Without noise in training, the classifier would see classes in such noise.
     """
     strength = rng.uniform(0, NOISE, (len(images), 1, 1, 1)).astype(np.float32)
     noise = strength * rng.standard_normal(images.shape, np.float32)
@@ -116,7 +117,7 @@ def disturbed(images, rng):
 
 
 def moved(images, rng):
-    """Return images, uint8 (N, H, W, C), each shifted by up to SHIFT pixels in both directions; edges are repeated."""
+    """Return images, uint8 (N, H, W, C), shifted by up to SHIFT pixels in both directions. Edge pixels are repeated."""
     around = (SHIFT, SHIFT)
     padded = np.pad(images, ((0, 0), around, around, (0, 0)), mode="edge")
     windows = sliding_window_view(padded, images.shape[1:3], axis=(1, 2))  # (N, 5, 5, C, H, W)

@@ -1,4 +1,4 @@
-"""All metrics of samples, and the same of real images for comparison."""
+"""All metrics of samples. The same metrics of real images serve for comparison."""
 
 from functools import cached_property
 
@@ -8,18 +8,20 @@ from .. import backend, data
 from . import labels, neighbours, store
 from .frechet import frechet, moments
 
-REFERENCE = 10_000  # test images at most: all of MNIST's
-USELESS = 0.6  # the accuracy below which the features of a classifier are not to be trusted
-PIXELWISE = 2_000  # images whose nearest training image is searched: enough for a median
+REFERENCE = 10_000  # test images, at most; MNIST has this number
+USELESS = 0.6  # with a lower accuracy of the classifier, a warning says that the metrics have little meaning
+PIXELWISE = 2_000  # images whose nearest training image is searched, at most; enough for a median
 
 
 class Evaluator:
-    """Compares images with test images, whose features are computed once.
+    """Computes the metrics of samples. The features of the test images are computed only once.
 
-    source: what data.load takes, of images with labels; train: its training images, if they have been read already.
-    n: how many samples there will be. `real`: as many training images, which a perfect generator would give. `note`: a
-    sentence, if training images replace the test images. progress: see classifier.train. skip_broken: leave out image
-    files that cannot be read. Raises DataError and MetricsError.
+    source, skip_broken: arguments of data.load; the data must have labels. train: the training Dataset, if it is
+    already loaded. n: the number of samples that will be measured. progress: see classifier.train. Raises DataError and
+    MetricsError.
+
+    real: a Dataset of n training images. A perfect generator would have their metrics. note: a warning about the
+    metrics, or None.
     """
 
     def __init__(self, source=None, n=10_000, progress=iter, train=None, skip_broken=False):
@@ -28,7 +30,7 @@ class Evaluator:
         if self.record["test_accuracy"] < USELESS:
             warning = f"The classifier is right on only {self.record['test_accuracy']:.0%} of the test images: its "
             self.note = f"{self.note}. {warning}" if self.note else warning
-            self.note += "features say little about these images, and so do the numbers"
+            self.note += "features say little about these images, and so do the metrics"
         self.test, self.real = some(test, REFERENCE), some(self.train, n)
         self.features, _ = self.classifier.predict(self.test.images)
         self.moments = moments(self.features)
@@ -42,16 +44,16 @@ class Evaluator:
         return self.median_distance(self.test.images)
 
     def median_distance(self, images):
-        """Return the median L2 distance of images, with pixels from 0 to 255, from their nearest training images."""
+        """Return the median L2 distance of images, uint8, from their nearest training images."""
         _, distances = neighbours.nearest(images[:PIXELWISE], self.train.images)
         return float(np.median(distances))
 
     def draw(self, training, grouped=False):
-        """Return n samples of a Training, uint8 (N, H, W, C), and their classes, those of `real`: (N,), or None.
+        """Return samples of a Training, uint8 (N, H, W, C), and their classes, (N,), or None.
 
-        grouped: G's classes are groups of images, not labels, so samples are drawn by the shares of the groups.
-
-        The latent vectors are the same at each call, and come from a source of random numbers of their own.
+        There is a sample for each image of `real`, with the same class. grouped: whether the classes of G are groups of
+        images instead of labels. Then the groups are drawn in proportion to their sizes, and None is returned. The
+        latent vectors are the same in each call.
         """
         latent = backend.RNG((0, 4)).normal((len(self.real.images), training.gan.latent_size))
         asked = self.real.labels if training.gan.classes and not grouped else None
@@ -64,7 +66,7 @@ class Evaluator:
         return frechet(moments(features), self.moments)
 
     def judge(self, images, asked=None):
-        """Return {metric: number} for images, uint8 (N, H, W, C). asked: the classes asked for, (N,), or None."""
+        """Return {metric: number} for images, uint8 (N, H, W, C). asked: the requested classes, (N,), or None."""
         features, logits = self.classifier.predict(images)
         called, known = logits.argmax(1), (self.train.labels, self.train.classes)
         return {
@@ -77,24 +79,25 @@ class Evaluator:
         }
 
     def memorisation(self, images):
-        """Return the distance of images from their nearest training images, divided by that of test images.
+        """Return the median distance of images from their nearest training images, divided by the same median for test
+        images.
 
-        0: copies. 1: as new as an unseen image. Smooth images are near to all others, so a value below 1 does
-        not prove copying.
+        0: the images are copies. 1: they are as new as test images. Smooth images are near to all other images, so a
+        value below 1 does not prove that images were copied.
         """
         return self.median_distance(images) / self.novelty
 
 
 def splits(source, train=None, skip_broken=False):
-    """Return (training Dataset, test Dataset, a remark or None), with labels.
+    """Return (training Dataset, test Dataset, a note or None). Both have labels.
 
-    If there are no test images, a sixth of the training images is set aside before the classifier is trained. Test
-    images that cannot be read are an error.
+    If there are no test images, a sixth of the training images is used as test images. The classifier is not trained on
+    these images. Raises DataError for test images that cannot be read.
     """
     train, note = train or data.load(source, skip_broken=skip_broken), None
     if train.classes < 2:
         raise store.MetricsError(
-            f"{train.name} needs labels of at least two classes: quality is measured by a classifier that learns them "
+            f"{train.name} needs labels of at least two classes, because a classifier of them measures the quality "
             "(a file such as train-labels-idx1-ubyte beside the images, or a folder for each class)"
         )
     try:
@@ -102,20 +105,20 @@ def splits(source, train=None, skip_broken=False):
         if test.labels is None or test.images.shape[1:] != train.images.shape[1:]:
             raise data.NotThere(f"{source}: the test images have no labels, or another size")
     except data.NotThere as error:
-        note = f"{error}. A sixth of the training images replaces them; the generator was trained on these"
+        note = f"{error}. A sixth of the training images replaces them, but the generator was trained on these"
         train, test = divided(train, len(train.images) - len(train.images) // 6)
     if min(len(train.images), len(test.images)) <= neighbours.K:
-        raise store.MetricsError(f"{train.name} is too small: more than {neighbours.K} test images are needed")
+        raise store.MetricsError(f"{train.name} is too small: it needs more than {neighbours.K} test images")
     return train, test, note
 
 
 def some(dataset, n):
-    """Return a Dataset of n of its images, or of all if there are fewer; the same at each call."""
+    """Return a Dataset of n images, chosen at random with a fixed seed, or of all if there are fewer."""
     return divided(dataset, n)[0]
 
 
 def divided(dataset, n):
-    """Return two Datasets: n of the images, and the rest; the same at each call."""
+    """Divide a Dataset into two, n images and all others, at random with a fixed seed."""
     order = np.random.default_rng(0).permutation(len(dataset.images))
     parts = order[:n], order[n:]
     return [dataset._replace(images=dataset.images[part], labels=dataset.labels[part]) for part in parts]

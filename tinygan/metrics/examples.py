@@ -1,4 +1,4 @@
-"""Images that show what the metrics mean: the worst samples, the real images that are missing, and a wrong class."""
+"""Images that illustrate the metrics: the worst samples, real images that are not generated, and wrong classes."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ COUNT = 10  # images of each kind
 
 
 def examples(evaluator, images, asked=None):
-    """Return [(sentence, images, uint8 (COUNT, H, W, C) or fewer)] for samples, uint8 (N, H, W, C).
+    """Return [(title, at most COUNT images, uint8 (n, H, W, C)), ...] for samples, uint8 (N, H, W, C).
 
-    asked: the classes asked for, (N,), or None. Distances are between features, as in the metrics.
+    asked: the requested classes, (N,), or None. Distances are between features, as in the metrics.
     """
     features, logits = evaluator.classifier.predict(images)
     _, to_real = nearest(features, evaluator.features)
@@ -23,10 +23,10 @@ def examples(evaluator, images, asked=None):
         return found
     wanted, got, chosen = most_frequent_mistake(logits, asked)
     if len(chosen):
-        share = len(chosen) / (asked == wanted).sum()
+        fraction = len(chosen) / (asked == wanted).sum()
         names = evaluator.train.class_names or range(logits.shape[1])
-        mistake = f"{share:.1%} of those asked for as {names[wanted]} are called {names[got]}"
-        found.append((f"{mistake}: the most frequent mistake (agreement)", images[chosen[:COUNT]]))
+        mistake = f"{fraction:.1%} of the samples of class {names[wanted]} are classified as {names[got]}"
+        found.append((f"{mistake}, the most frequent error (agreement)", images[chosen[:COUNT]]))
     return found
 
 
@@ -35,9 +35,9 @@ def farthest(distances):
 
 
 def most_frequent_mistake(logits, asked):
-    """Return the most frequent mistake: (class asked for, class found, indices of its samples).
+    """Return the most frequent error: (requested class, class according to the classifier, indices of these samples).
 
-    The indices begin with the sample that the classifier is most certain of. Without a mistake there are none.
+    The sample with the largest certainty of the classifier is first. Without errors there are no indices.
     """
     found, classes, asked = logits.argmax(1), logits.shape[1], asked.astype(np.int64)
     counts = np.bincount(asked * classes + found, minlength=classes * classes).reshape(classes, classes)

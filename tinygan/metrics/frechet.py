@@ -2,9 +2,10 @@
 
     d = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))        m: means (D,), S: covariances (D, D)
 
-It is not an FID: that is this formula on the features of one Inception network. It has a floor: two samples of n from
-one distribution differ by chance, and d between them is of the size of 1/n. So it is read beside the distance of as
-many real images, and never across different n.
+An FID is this distance for the features of a certain Inception network; with other features d is not an FID. The
+distance has a floor above 0: two sets of n images from the same distribution differ by chance, and their distance is of
+the order of 1 / n. So compare the distance of n samples with the distance of n real images, and
+never with a distance for another number of images.
 """
 
 import numpy as np
@@ -18,8 +19,8 @@ def moments(features):
 def frechet(moments1, moments2):
     """Return the distance of two Gaussians, (mean, covariance) each.
 
-    tr (S1 S2)^(1/2) = tr (R S2 R)^(1/2) with R = S1^(1/2): the same eigenvalues, of a symmetric matrix now, so that
-    no complex root appears. Eigenvalues that rounding made negative are zero.
+    tr (S1 S2)^(1/2) is computed as tr (R S2 R)^(1/2) with R = S1^(1/2). S1 S2 and R S2 R have the same eigenvalues, and
+    R S2 R is symmetric, so its square root is real. Eigenvalues that are negative by rounding are set to zero.
     """
     (m1, s1), (m2, s2) = moments1, moments2
     values, vectors = np.linalg.eigh(s1)

@@ -1,11 +1,11 @@
 """Metrics that compare two sets of points by their nearest neighbours.
 
-The k-ball of a point reaches to its k-th nearest neighbour in its own set; the balls of a set together approximate the
-support of its distribution. Then (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 2020, eq. 3-4)
-    precision   the share of samples in the ball of some real image: what is drawn looks real
-    recall      the share of real images in the ball of some sample: what is real gets drawn
-    density     how many real balls a sample lies in, over k: 1 expected of real images, and no outlier weighs much
-    coverage    the share of real images whose ball holds a sample: 1 - 1/2^k expected of as many real images
+The ball of a point reaches to its k-th nearest neighbour in the same set. The balls of all points approximate the
+support of the distribution (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 2020, eq. 3-4):
+    precision   the fraction of samples in the ball of any real image: how many samples look real
+    recall      the fraction of real images in the ball of any sample: how many real images can be generated
+    density     the mean number of real balls that contain a sample, divided by k. Expected for real images: 1
+    coverage    the fraction of real images whose ball contains a sample. Expected for real images: 1 - 1/2^k
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ import numpy as np
 from ..backend.cpu import threads
 
 K = 5
-BLOCK = 1 << 22  # distances of a block of rows: 32 MiB
+BLOCK = 1 << 22  # distances that are computed at a time: 32 MiB
 
 
 def by_rows(function, a, b):
-    """Return [function(squared distances (rows, M), rows)] for slices `rows` of a (N, D); distances to b (M, D).
+    """Return [function(squared distances from a[rows] to b, rows) for slices `rows` of a]. a: (N, D), b: (M, D)
 
-    |a - b|^2 = |a|^2 - 2 ab + |b|^2: nearly all of the work is a product.
+    The distances, (rows, M), are computed as |a - b|^2 = |a|^2 - 2 ab + |b|^2, because a matrix product is fast.
     """
     squares, columns = (b * b).sum(1), -2 * b.T
 
@@ -33,20 +33,23 @@ def by_rows(function, a, b):
 
 
 def radii(points, k=K):
-    """Return the squared distance of each of points (N, D), N > k, to its k-th nearest other point."""
+    """Return the squared distance of each point to its k-th nearest other point: (N, D) -> (N,), N > k"""
     parts = by_rows(lambda block, rows: np.partition(block, k, axis=1)[:, k], points, points)  # 0: the point itself
     return np.concatenate(parts)
 
 
 def compare(real, fake, real_radii, fake_radii, k=K):
-    """Return {"precision", "recall", "density", "coverage"} of features real (N, D) and fake (M, D), with radii."""
+    """Return {"precision": ..., "recall": ..., "density": ..., "coverage": ...} for features real (N, D), fake (M, D).
+
+    real_radii: radii(real). fake_radii: radii(fake).
+    """
 
     def count(block, rows):
         in_real, in_fake = block <= real_radii[rows, None], block <= fake_radii
         return in_real.sum(0), in_real.any(1), in_fake.any(1)
 
     balls, covered, recalled = zip(*by_rows(count, real, fake))
-    balls = sum(balls)  # (M,): how many real balls hold each sample
+    balls = sum(balls)  # (M,): the number of real balls that contain each sample
     return {
         "precision": float((balls > 0).mean()),
         "recall": float(np.concatenate(recalled).mean()),
@@ -56,10 +59,10 @@ def compare(real, fake, real_radii, fake_radii, k=K):
 
 
 def nearest(images, among):
-    """Return the index of the nearest of `among` for each image, and its L2 distance: (N,), (N,).
+    """Return, for each of images (N, ...), the index of the nearest image in `among`, and its L2 distance: (N,), (N,).
 
-    Distances are between pixels, because features cannot tell a copy from a similar image. The nearest image is found
-    in float32 for speed; its distance is then computed exactly.
+    Distances are between pixels, because features of a copy and of a similar image are alike. The search is in float32
+    for speed; the distance of the nearest image is then computed in float64.
     """
     a, b = (x.reshape(len(x), -1).astype(np.float32) for x in (images, among))
     columns = np.arange(len(a))
@@ -68,6 +71,6 @@ def nearest(images, among):
         here = block.argmin(0)
         return rows.start + here, block[here, columns]
 
-    where, squares = map(np.array, zip(*by_rows(nearest_of, b, a)))  # (blocks, N) each
+    where, squares = map(np.array, zip(*by_rows(nearest_of, b, a)))  # (slices, N) each
     where = where[squares.argmin(0), columns]
     return where, np.sqrt(((a - b[where]) ** 2).sum(1, dtype=np.float64))

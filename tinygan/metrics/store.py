@@ -1,7 +1,8 @@
-"""Classifiers on disk: the weights, .npz, and a record of how they were made, .json.
+"""Classifiers on disk: a file .npz with the weights, and a file .json that records how they were trained.
 
-The one for MNIST comes with the package (bench/classifier.py makes it); for other data one is trained the first time
-that it is needed, and kept in ~/.cache/tinygan (or $XDG_CACHE_HOME/tinygan), named by the hash of the data.
+The classifier of MNIST comes with the package; bench/classifier.py trains it. A classifier for other data is trained
+when it is needed for the first time, and stored in ~/.cache/tinygan (or $XDG_CACHE_HOME/tinygan) under the hash of
+the data.
 """
 
 import hashlib
@@ -20,32 +21,30 @@ from .. import backend, files
 from . import classifier
 
 SHIPPED = Path(__file__).parent / "mnist.npz"
-RECIPE = 1  # raise it when the network or its training changes; kept classifiers are then trained anew
-
-
-DAMAGE = OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile  # what damaged files lead to
+RECIPE = 1  # increase it when the network or its training changes; stored classifiers are then trained again
+DAMAGE = OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile  # errors from damaged files
 
 
 class MetricsError(ValueError):
-    """Quality that cannot be measured; the message says why."""
+    """The quality cannot be measured. The message says why."""
 
 
 def for_data(train, test, progress=iter):
-    """Return (Classifier, record) for these Datasets, from disk or trained now. A damaged one is trained anew."""
+    """Return (Classifier, record) for these Datasets. Trains a Classifier if there is none on disk."""
     mark = fingerprint(train)
     if read_record(SHIPPED).get("data_sha256") == mark:
         return load(SHIPPED)
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygan" / f"{mark[:16]}.npz"
-    if read_record(kept).get("data_sha256") == mark:
+    stored = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygan" / f"{mark[:16]}.npz"
+    if read_record(stored).get("data_sha256") == mark:
         try:
-            return load(kept)
+            return load(stored)
         except DAMAGE as error:
-            print(f"{kept} cannot be used ({error}); it is trained anew", file=sys.stderr)
-    return make(kept, train, test, "evaluate.py", progress)
+            print(f"{stored} cannot be used ({error}); it is trained again", file=sys.stderr)
+    return make(stored, train, test, "evaluate.py", progress)
 
 
 def fingerprint(dataset):
-    """Return a hash of the data set and of RECIPE, the version of the training."""
+    """Return a hash of the data set and of RECIPE."""
     mark = hashlib.sha256(f"{RECIPE} {dataset.images.shape}".encode())
     for array in (dataset.images, dataset.labels):
         mark.update(np.ascontiguousarray(array))
@@ -53,9 +52,9 @@ def fingerprint(dataset):
 
 
 def make(path, train, test, command, progress=iter):
-    """Train the network for these Datasets and write it, if that is possible. Returns (Classifier, record).
+    """Train the classifier for these Datasets, and write it if possible. Returns (Classifier, record).
 
-    Ctrl-C keeps what it has learned so far in <name>.partial.npz, and the next call goes on from there.
+    Ctrl-C writes the state of the training to <name>.partial.npz, and the next call continues it.
     """
     seed, partial, writable = 0, path.with_suffix(".partial.npz"), can_write(path.parent)
     keep = (lambda state: write_arrays(partial, state)) if writable else None
@@ -83,7 +82,7 @@ def make(path, train, test, command, progress=iter):
 
 
 def can_write(folder):
-    """Whether files can be kept in a folder, which is made if it is missing; if not, say so before hours are spent."""
+    """Return whether files can be written to a folder; a missing folder is made. Prints a warning if this fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -98,7 +97,7 @@ def write_arrays(path, arrays):
 
 
 def read_partial(path):
-    """Return the state of a training that was interrupted, {name: array}; None if there is none that is whole."""
+    """Return the state of an interrupted training, {name: array}; None if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -107,12 +106,12 @@ def read_partial(path):
 
 
 def load(path):
-    """Return the stored (Classifier, record). Raises MetricsError if the weights are not those of the record."""
+    """Read (Classifier, record) from disk. Raises MetricsError if the record does not belong to the weights."""
     record = read_record(path)
     if sha256(path) != record["sha256"]:
         raise MetricsError(
-            f"{path}: these are not the weights described by {path.with_suffix('.json').name} (their sha256 differs): "
-            "put back the two files that belong together, or delete both"
+            f"{path}: these are not the weights described by {path.with_suffix('.json').name} (their SHA-256 differs): "
+            "restore the two files that belong together, or delete both"
         )
     network = classifier.Classifier(record["channels"], record["classes"], backend.RNG(0)).flatten()
     with np.load(path, allow_pickle=False) as file:
@@ -121,7 +120,7 @@ def load(path):
 
 
 def read_record(path):
-    """Return the record of weights; empty if there is none that can be read."""
+    """Return the record of stored weights; empty if it is missing or damaged."""
     try:
         record = json.loads(path.with_suffix(".json").read_text())
         return record if isinstance(record, dict) else {}

@@ -1,5 +1,5 @@
-/* The curves of the log. Panels draw themselves as wide as they are; showRow(i) puts a line at row i, and shows its
-   numbers. */
+/* The curves of the log. A panel is a card with one plot, as wide as the page allows. showRow(i) marks row i of the log
+   by a line, and shows its numbers. */
 
 let panels = [], steps = [], epochs = [];
 
@@ -44,7 +44,7 @@ function decades(low, high) {
 function range(panel) {
   const all = panel.columns.flatMap(column => run.curves[column]).filter(x => x !== null);
   const log = panel.log && all.every(x => x > 0), of = log ? Math.log10 : x => x;
-  let low = panel.share ? 0 : Math.min(...all.map(of)), high = panel.share ? 1 : Math.max(...all.map(of));
+  let low = panel.fraction ? 0 : Math.min(...all.map(of)), high = panel.fraction ? 1 : Math.max(...all.map(of));
   if (!(high > low)) { low -= 0.5; high += 0.5; }
   return { log, of, low, high };
 }
@@ -71,7 +71,7 @@ function draw(panel) {
       path += pen + x(steps[at]).toFixed(1) + " " + y(value).toFixed(1);
       pen = "L";
     });
-    const point = run.curves[column].length === 1 && path;  // a line of one point would not be seen
+    const point = run.curves[column].length === 1 && path;  // a line through one point would be invisible
     const style = "stroke: " + COLOURS[i] + (point ? "; stroke-width: 6; stroke-linecap: round" : "");
     element(svg, "path", null, { d: point ? path + "h0" : path, style });
   });

@@ -1,10 +1,10 @@
-/* Helpers to build the page. All text of a run is set as textContent, so nothing in it is read as HTML. */
+/* Helpers to build the page. Text of a run is always set as textContent, so it is never interpreted as HTML. */
 
 const $ = id => document.getElementById(id);
 const COLOURS = ["var(--first)", "var(--second)", "var(--third)"];
 const SVG = new DOMParser().parseFromString("<svg>", "text/html").querySelector("svg").namespaceURI;
 
-/* Append a new element to `parent` and return it. text: its content, or null. */
+/* Append a new element to `parent`, and return the element. text: its content, or null. */
 function element(parent, tag, text, attributes = {}) {
   const inSvg = ["svg", "g", "path", "line", "text"].includes(tag);
   const node = inSvg ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -13,7 +13,7 @@ function element(parent, tag, text, attributes = {}) {
   return parent.appendChild(node);
 }
 
-/* Replace the rows of a table. */
+/* Replace the rows of a table. head: the cells of its first row, optional. */
 function table(node, rows, head) {
   node.replaceChildren();
   if (head) { const row = element(node, "tr", null); head.forEach(cell => element(row, "th", cell)); }

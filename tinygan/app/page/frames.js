@@ -1,4 +1,4 @@
-/* The pictures of the epochs: the slider chooses one, and with it the place in the log that the numbers are of. */
+/* The pictures of the epochs. The slider chooses a picture; the row of the log at its epoch is shown too. */
 
 let frame = 0, timer = null;
 
@@ -26,7 +26,7 @@ function playEpochs() {
   $("epochs").textContent = timer ? "pause" : "play";
 }
 
-/* Show the last picture; of a page that renews itself, the one that was chosen, unless that was the last. */
+/* Show the last picture. If the page was updated while another picture was chosen, show that picture again. */
 function showFrames(before) {
   document.querySelector("#samples figure").hidden = !run.frames.length;
   $("shown").textContent = run.frames.length < run.epochs

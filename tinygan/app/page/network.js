@@ -1,17 +1,17 @@
-/* The forward pass of a network, in the operations of tinygan/app/export.py.
+/* The forward pass of a network, for the operations of tinygan/app/export.py.
 
-   An image (H, W, C) is one array, channels last: the number at row y, column x, channel c has the index
-   (y W + x) C + c. A weight (n_in, n_out) is one array, too: from input i to output j it has the index i n_out + j. */
+   An image (H, W, C) is a flat array: the number at row y, column x, channel c has the index (y W + x) C + c. A weight
+   matrix (n_in, n_out) is a flat array too: the weight from input i to output j has the index i n_out + j. */
 
-/* A 16-bit float has a bit of sign, 5 of exponent e, and 10 of fraction f. Its size is
-   (1 + f / 1024) 2^(e - 15), or (f / 1024) 2^-14 where e = 0. */
+/* Return the number that the bits of a 16-bit float represent. It has 1 sign bit, 5 bits of exponent e, and 10 bits of
+   fraction f. Its absolute value is (1 + f / 1024) 2^(e - 15), or (f / 1024) 2^-14 if e = 0. */
 function halfToNumber(bits) {
   const exponent = (bits >> 10) & 31, fraction = (bits & 1023) / 1024;
   const size = exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14;
   return bits >> 15 ? -size : size;
 }
 
-/* Return the numbers of base64 text: 16-bit floats, the low byte first. */
+/* Return the numbers of a base64 text of 16-bit floats, little-endian. */
 function unpack(base64) {
   const bytes = atob(base64), numbers = new Float32Array(bytes.length / 2);
   for (let i = 0; i < numbers.length; i++) {
@@ -24,14 +24,15 @@ function unpack(base64) {
 function linear(x, weight, bias) {
   const y = Float32Array.from(bias), outputs = y.length;
   for (let i = 0; i < x.length; i++) {
-    if (x[i] === 0) continue;  // as are many after ReLU
+    if (x[i] === 0) continue;  // after ReLU many inputs are 0
     for (let j = 0; j < outputs; j++) y[j] += x[i] * weight[i * outputs + j];
   }
   return y;
 }
 
-/* Each pixel i of x adds the filter w, times its own value, to the patch of y that begins at stride i - padding:
-   y[stride i + k - padding] += x[i] w[k]  for each k in the filter, in both directions, from all channels to all. */
+/* y[stride i + k - padding] += x[i] w[k]  for each pixel i of x and each k in the filter w, in both directions.
+   So each pixel of x adds a filter, scaled by its value, to a patch of y. x[i] w[k] is a product of a vector of input
+   channels and a matrix. */
 function convTranspose(x, [height, width, inputs], { weight, size: [kh, kw], bias, stride, padding, output_padding }) {
   const outputs = bias.length;
   const H = (height - 1) * stride[0] - 2 * padding[0] + kh + output_padding[0];
@@ -54,7 +55,7 @@ function convTranspose(x, [height, width, inputs], { weight, size: [kh, kw], bia
   return [y, [H, W, outputs]];
 }
 
-/* Return a function of a layer, (numbers, shape) -> [numbers, shape], for one operation of the page. */
+/* Return an operation of the page as a function (numbers, shape) -> [numbers, shape]. */
 function layer(operation) {
   const [weight, bias] = [operation.weight, operation.bias].map(packed => packed && unpack(packed.half));
   const { slope } = operation;
@@ -71,27 +72,27 @@ function layer(operation) {
   throw new Error("no operation is called " + operation.kind);
 }
 
-/* Return a network as a function of its input numbers. */
+/* Return a function that maps the input numbers of a network to its output numbers. */
 function network(operations) {
   const layers = operations.map(layer);
   return input => layers.reduce(([x, shape], next) => next(x, shape), [Float32Array.from(input), [input.length]])[0];
 }
 
-/* Return G as a function (latent, label) -> image in [-1, 1], or point. The class is `classes` more numbers: 1 at the
-   place of the label, else 0. */
+/* Return G as a function (latent, label) -> image in [-1, 1], or point. The label is appended to the latent vector as
+   a one-hot vector of length `classes`. */
 function generatorOf({ operations, classes }) {
   const G = network(operations);
   return (latent, label) => G([...latent, ...Array.from({ length: classes }, (_, i) => i === label ? 1 : 0)]);
 }
 
-/* Return n numbers from N(0, 1), by Box and Muller. */
+/* Return n random numbers from N(0, 1), by the Box-Muller transform. */
 function randomPoint(n) {
   const radius = () => Math.sqrt(-2 * Math.log(1 - Math.random()));
   return Array.from({ length: n }, () => radius() * Math.cos(2 * Math.PI * Math.random()));
 }
 
-/* Return the point at t, from 0 to 1, on the arc from a to b (Shoemake 1985, "slerp"): vectors from N(0, 1) have nearly
-   the same length, and so have the points on the arc, but not those on the line. */
+/* Return the point at t, from 0 to 1, on the arc from a to b (Shoemake 1985, "slerp"). Vectors from N(0, 1) have nearly
+   the same length. The points on the arc have this length too; points on the straight line are shorter. */
 function slerp(a, b, t) {
   const dot = (u, v) => u.reduce((sum, x, i) => sum + x * v[i], 0);
   const angle = Math.acos(Math.max(-1, Math.min(1, dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b) || 1))));
@@ -107,7 +108,7 @@ function paint(canvas, image, [height, width, channels]) {
   const pixels = new ImageData(width, height);
   for (let i = 0; i < 4 * width * height; i++) {
     const channel = i % 4, value = image[(i >> 2) * channels + Math.min(channel, channels - 1)];
-    pixels.data[i] = channel === 3 ? 255 : Math.round((value + 1) * 127.5);  // ImageData clamps to 0 to 255
+    pixels.data[i] = channel === 3 ? 255 : Math.round((value + 1) * 127.5);  // ImageData clips to 0..255
   }
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }

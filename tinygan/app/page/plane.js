@@ -1,12 +1,13 @@
-/* A toy world in two planes. In the latent plane, points can be dragged along the first two latent numbers; sliders set
-   the others. The world shows where G puts them, over D's output: red for real, blue for fake. */
+/* Two planes for toy data. The user drags points in the latent plane, whose axes are the first two latent numbers;
+   sliders set the other latent numbers. The data plane shows G of these points over D's output: red for real, blue for
+   fake. */
 
 const EDGE = 3;  // both planes show [-EDGE, EDGE]^2
 const CLOUD = 600, LINES = 9, CELLS = 60;
 const MARKS = ["#d9661f", "#1f6fd0", "#1f9d78", "#8a4fc7", "#b58900"];
 const plane = { marks: [[-1.5, 1], [1.5, 1], [0, 0], [-1.5, -1], [1.5, -1]], others: [] };
 
-/* Build the section. generator, discriminator: networks of the page; real: points of the data. */
+/* Build this section of the page. generator, discriminator: their operations; real: points of the data. */
 function showPlane(generator, discriminator, real) {
   $("plane").hidden = !generator || generator.shape.length !== 1;
   if ($("plane").hidden) return;
@@ -25,7 +26,8 @@ function showPlane(generator, discriminator, real) {
   drawPlanes();
 }
 
-/* Return D's output on CELLS x CELLS points as a canvas: white at the median, full colour at the 95th percentile. */
+/* Return a canvas with D's output at CELLS x CELLS points: transparent at the median, full colour from the 95th
+   percentile of the distance to the median on. */
 function surface(D) {
   const at = i => ((i + 0.5) / CELLS * 2 - 1) * EDGE, values = [];
   for (let row = 0; row < CELLS; row++) for (let i = 0; i < CELLS; i++) values.push(D([at(i), -at(row)])[0]);
@@ -42,7 +44,7 @@ function surface(D) {
   return canvas;
 }
 
-/* A mark is a button, so that it can be dragged, touched, and moved with the arrow keys. */
+/* Make a button for each mark, which the user can drag, or move with the arrow keys. */
 function buildMarks() {
   document.querySelectorAll("#latent button").forEach(button => button.remove());
   plane.buttons = plane.marks.map((mark, i) => {
@@ -71,7 +73,7 @@ function moveMark(i, at) {
   drawPlanes();
 }
 
-/* Return where G puts a point of the latent plane. */
+/* Return G of a point in the latent plane. */
 const image = ([x, y]) => plane.G([x, y, ...plane.others], 0);
 
 function drawPlanes() {
@@ -97,18 +99,18 @@ function drawPlanes() {
 /* Return functions that draw on a canvas in the coordinates of a plane. */
 function brush(canvas) {
   const size = canvas.width = canvas.height = 640, pen = canvas.getContext("2d");
-  const place = ([x, y]) => [(x / EDGE + 1) * size / 2, (1 - y / EDGE) * size / 2];
+  const pixel = ([x, y]) => [(x / EDGE + 1) * size / 2, (1 - y / EDGE) * size / 2];
   return {
     picture: drawn => pen.drawImage(drawn, 0, 0, size, size),
     line: points => {
       pen.beginPath();
-      points.forEach(at => pen.lineTo(...place(at)));
+      points.forEach(at => pen.lineTo(...pixel(at)));
       pen.strokeStyle = "#777";
       pen.stroke();
     },
     dot: (at, radius, colour, text) => {
       pen.beginPath();
-      pen.arc(...place(at), 2 * radius, 0, 7);
+      pen.arc(...pixel(at), 2 * radius, 0, 7);
       pen.fillStyle = colour;
       pen.fill();
       if (!text) return;
@@ -116,7 +118,7 @@ function brush(canvas) {
       pen.font = "bold 22px system-ui";
       pen.textAlign = "center";
       pen.textBaseline = "middle";
-      pen.fillText(text, ...place(at));
+      pen.fillText(text, ...pixel(at));
     },
   };
 }

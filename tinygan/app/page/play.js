@@ -1,10 +1,10 @@
-/* "Play with it": G computes images in the page. The state is a latent vector and a class; all else shows these two. */
+/* "Play with it": G generates images in the page. The state is a latent vector and a class. */
 
 const play = { point: [], label: 0, from: [], to: [], walking: null, waiting: [], grid: [] };
-const SHOWN = 8;  // sliders that are not folded away
-const GRID = 24;  // points to choose from
+const SHOWN = 8;  // sliders that are always visible
+const GRID = 24;  // images in the section "Other points"
 
-/* Build the section for a generator of the page. Called again with new weights, it keeps the point and the class. */
+/* Build the section. When it is called again, with new weights, the latent vector and the class stay. */
 function showPlay(generator) {
   $("play").hidden = !generator || generator.shape.length === 1;
   if ($("play").hidden) return;
@@ -21,7 +21,8 @@ function showPlay(generator) {
   showPoint();
 }
 
-/* A slider for each latent number; those that change the image most come first. change(i, value) is called for each. */
+/* Make a slider for each latent number. change(i, value) is called when the user moves slider i. The first SHOWN of
+   them are put into the element `first`, the others into `rest`. */
 function buildSliders(first, rest, names, point, change) {
   first.replaceChildren();
   rest.replaceChildren();
@@ -38,7 +39,7 @@ function buildSliders(first, rest, names, point, change) {
   });
 }
 
-/* A button with an image of G; point() is the latent vector to draw, and label its class. */
+/* Make a button with an image of G. point() returns its latent vector, and label() its class. */
 function thumbnail(parent, name, point, label, click) {
   const attributes = { type: "button", class: "thumbnail", "aria-label": name, title: name };
   const button = element(parent, "button", null, attributes);
@@ -87,7 +88,7 @@ function goTo(point) {
   showPoint();
 }
 
-/* Draw the image of the current point; what else shows it follows when there is time. */
+/* Draw the image of the current point now, and the thumbnails that depend on it later. */
 function showPoint() {
   paint($("image"), play.G(play.point, play.label), play.shape);
   document.querySelectorAll("#play .latent").forEach((row, i) => {
@@ -98,7 +99,7 @@ function showPoint() {
   drawLater([...play.classes, ...play.ends]);
 }
 
-/* Draw thumbnails in the next frames, for at most 10 ms each, so that sliders and walks keep their pace. */
+/* Draw thumbnails in the next frames. A frame spends at most 10 ms on them, so sliders and the walk remain smooth. */
 function drawLater(thumbnails) {
   if (!play.waiting.length) requestAnimationFrame(drawWaiting);
   play.waiting = [...new Set([...play.waiting, ...thumbnails])];
@@ -110,13 +111,14 @@ function drawWaiting() {
   if (play.waiting.length) requestAnimationFrame(drawWaiting);
 }
 
-/* The walk goes from one end to the other and back, 3 seconds each way. */
+/* Show the point at t, from 0 to 1, on the walk from play.from to play.to. */
 function walkTo(t) {
   $("way").value = t;
   play.point = slerp(play.from, play.to, t);
   showPoint();
 }
 
+/* Walk from one end to the other and back, for 3 seconds in each direction, again and again. */
 function startWalk() {
   const begun = performance.now() - 3000 * Number($("way").value);
   const step = now => {

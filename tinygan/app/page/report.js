@@ -1,4 +1,4 @@
-/* Show a run: the content that report.py put into the page, or a newer one. */
+/* Display the content of a run, which report.py has put into the page as JSON. */
 
 let run = null;
 

@@ -1,4 +1,4 @@
-/* A page that comes from `train.py --watch` renews itself. A page that was opened from disk asks for nothing. */
+/* Update the page while the run trains, if it was opened from `train.py --watch`. A page from disk requests nothing. */
 
 const EVERY = 2000;  // milliseconds
 

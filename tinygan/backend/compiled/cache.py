@@ -1,7 +1,7 @@
-"""How functions are compiled, and where the code is stored.
+"""The options of the compiler, and the folder for compiled code.
 
-Numba stores it beside the package, or in the user's cache folder where that is read-only, and raises an error where
-neither can be written. In that case this process uses a temporary folder.
+Numba stores compiled code beside the package, or in the user's cache folder if the package is read-only. If both are
+read-only it raises an error. Then this process uses a temporary folder.
 """
 
 import tempfile
@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numba
 
-# Without "reassoc", which lets the compiler sum in another order: code just compiled and the same code read from the
-# disk, optimised once more, would then differ in the last bit.
+# The option "reassoc" is left out, because with it the compiler can change the order of a sum. Numba optimises stored
+# code once more when it is loaded, so results before and after the loading could differ in the last bit.
 OPTIONS = dict(nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "afn"})
 
-STAMP = zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))  # of our sources
+# A hash of the files of this package.
+STAMP = zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 def _needs_storage():
-    """A function that Numba is asked to store."""
+    """Do nothing. Compiled below only to find out whether Numba can store code."""
 
 
 try:

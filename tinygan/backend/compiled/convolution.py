@@ -1,9 +1,8 @@
-"""The three convolution primitives as tiled matrix products.
+"""The three convolution primitives as tiled matrix products. See autograd/convolution.py.
 
-Patches are read in place. Only the transposed convolution to few channels builds them.
-
-In a padded image, the patch of response (n, i, j) begins at a fixed offset, and the pixel (u, v, c) of any patch lies
-at a fixed distance from that beginning. So patches(x)[m, k] = x[rows[m] + columns[k]], as tile.py wants it.
+The matrix of patches is not built, except by the transposed convolution to few channels. Its elements are elements of
+the padded images. There the patch of response (n, i, j) begins at a known offset, and the pixel (u, v, c) of a patch is
+at a fixed distance from the beginning. So patches(x)[m, k] = x[rows[m] + columns[k]]; tile.py computes such products.
 """
 
 import functools
@@ -28,36 +27,36 @@ def conv2d(x, w, stride, padding):
     return y
 
 
-def conv2d_weight_grad(x, g, kernel, stride, padding):
-    """w = patches(x)^T g"""
-    w = np.empty((*kernel, x.shape[3], g.shape[3]), x.dtype)
+def conv2d_weight_grad(x, r, kernel, stride, padding):
+    """w = patches(x)^T r"""
+    w = np.empty((*kernel, x.shape[3], r.shape[3]), x.dtype)
     padded = _pad(x, padding, padding)
-    patches, pixels = _patch_offsets(padded.shape, g.shape[1:3], kernel, stride, transposed=True)
-    product(w, matrix_rows(w.size // w.shape[3], w.shape[3]), padded, pixels, patches, _matrix(g))
+    patches, pixels = _patch_offsets(padded.shape, r.shape[1:3], kernel, stride, transposed=True)
+    product(w, matrix_rows(w.size // w.shape[3], w.shape[3]), padded, pixels, patches, _matrix(r))
     return w
 
 
-def conv_transpose2d(g, w, size, stride, padding):
-    """x = patches^T(g w^T)
+def conv_transpose2d(r, w, size, stride, padding):
+    """x = patches^T(r w^T)
 
-    With stride s, the pixels of x fall into s x s phases. All pixels of a phase are covered by the same weights of the
-    filter, so each phase is an ordinary convolution of g with a part of the filter, and has no zeros to multiply.
+    With stride s the pixels of x form s x s phases: a phase has every s-th pixel in both directions. All pixels of a
+    phase depend on the same weights of the filter. So each phase is an ordinary convolution of r with these weights.
     """
-    x = np.empty((len(g), *size, w.shape[2]), g.dtype)
+    x = np.empty((len(r), *size, w.shape[2]), r.dtype)
     if w.shape[2] * w.itemsize < VECTOR // 2:
-        return _add_scaled_filters(g, w, x, stride, padding)
+        return _add_scaled_filters(r, w, x, stride, padding)
     vertical, horizontal = map(_phases, w.shape[:2], size, stride, padding)
-    before, after = zip(*(_margins(phases, n) for phases, n in zip((vertical, horizontal), g.shape[1:3])))
-    padded = _pad(g, before, after)
+    before, after = zip(*(_margins(phases, n) for phases, n in zip((vertical, horizontal), r.shape[1:3])))
+    padded = _pad(r, before, after)
     for a, b in itertools.product(vertical, horizontal):
-        part = w[a.taps.start :: a.taps.step, b.taps.start :: b.taps.step].transpose(0, 1, 3, 2)
-        places, rows, columns = _phase_offsets(a, b, before, x.shape, padded.shape)
-        product(x, places, padded, rows, columns, part.reshape(-1, w.shape[2]))
+        weights = w[a.taps.start :: a.taps.step, b.taps.start :: b.taps.step].transpose(0, 1, 3, 2)
+        pixels, rows, columns = _phase_offsets(a, b, before, x.shape, padded.shape)
+        product(x, pixels, padded, rows, columns, weights.reshape(-1, w.shape[2]))
     return x
 
 
 class _Phase(NamedTuple):
-    """Every stride-th pixel along an axis. Pixel t of the phase is the sum over r of g[t + shift - r] w[taps[r]]."""
+    """A phase along one axis: every stride-th pixel. Pixel t of it is the sum over k of r[t + shift - k] w[taps[k]]."""
 
     pixels: range
     taps: range
@@ -65,7 +64,7 @@ class _Phase(NamedTuple):
 
 
 def _phases(k, size, stride, padding):
-    """Return the phases along one axis. Response i adds row or column u of the filter to pixel i s + u - padding."""
+    """Return the phases along one axis. Response i adds element u of the filter to pixel stride i + u - padding."""
     first = [(p + padding) % stride for p in range(min(stride, size))]
     return [
         _Phase(range(p, size, stride), range(u, k, stride), (p + padding - u) // stride) for p, u in enumerate(first)
@@ -73,37 +72,40 @@ def _phases(k, size, stride, padding):
 
 
 def _margins(phases, responses):
-    """Return how many rows (or columns) of zeros the phases read before and after the responses."""
+    """Return how many zeros are needed before and after the responses along one axis, for all phases."""
     before = max(len(phase.taps) - 1 - phase.shift for phase in phases)
     after = max(len(phase.pixels) - 1 + phase.shift for phase in phases) - (responses - 1)
     return max(0, before), max(0, after)
 
 
 @functools.lru_cache(1024)
-def _phase_offsets(a, b, before, x_shape, g_shape):
-    """Return the offsets of the pixels of a pair of phases in x, of their first responses in padded g, and of the taps
-    from there on."""
-    (n, h, w, c), (_, gh, gw, depth) = x_shape, g_shape
+def _phase_offsets(a, b, before, x_shape, r_shape):
+    """Return three arrays of offsets for the pixels of vertical phase a and horizontal phase b.
+
+    The first has the offset of each pixel in x. The second has, for each pixel, the offset in padded r of its response
+    for tap 0. The third has the distance from there to the response for each tap.
+    """
+    (n, h, w, c), (_, rh, rw, depth) = x_shape, r_shape
     image, i, j = np.ogrid[:n, : len(a.pixels), : len(b.pixels)]
     pixels = ((image * h + a.pixels.start + i * a.pixels.step) * w + b.pixels.start + j * b.pixels.step) * c
-    responses = ((image * gh + i + a.shift + before[0]) * gw + j + b.shift + before[1]) * depth
-    r, q, channel = np.ogrid[: len(a.taps), : len(b.taps), :depth]
-    return offsets(pixels), offsets(responses), (channel - (r * gw + q) * depth).reshape(-1)
+    responses = ((image * rh + i + a.shift + before[0]) * rw + j + b.shift + before[1]) * depth
+    k, q, channel = np.ogrid[: len(a.taps), : len(b.taps), :depth]
+    return offsets(pixels), offsets(responses), (channel - (k * rw + q) * depth).reshape(-1)
 
 
-def _add_scaled_filters(g, w, x, stride, padding):
-    """The same for few channels, whose vectors would be nearly empty: one product gives all scaled filters."""
-    patches = np.empty((*g.shape[:3], *w.shape[:3]), g.dtype)
-    m, k, n = g.size // g.shape[3], g.shape[3], math.prod(w.shape[:3])
+def _add_scaled_filters(r, w, x, stride, padding):
+    """Compute conv_transpose2d if x has few channels: a product gives all scaled filters r w^T, which are added up."""
+    patches = np.empty((*r.shape[:3], *w.shape[:3]), r.dtype)
+    m, k, n = r.size // r.shape[3], r.shape[3], math.prod(w.shape[:3])
     filters = np.ascontiguousarray(_matrix(w).T)
-    product(patches, matrix_rows(m, n), np.ascontiguousarray(g), matrix_rows(m, k), np.arange(k), filters)
+    product(patches, matrix_rows(m, n), np.ascontiguousarray(r), matrix_rows(m, k), np.arange(k), filters)
     _add_patches(patches, x, *stride, *padding)
     return x
 
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _add_patches(patches, x, sh, sw, ph, pw):
-    """x[n, i sh + u - ph, j sw + v - pw] = sum of patches[n, i, j, u, v], for all that lies inside the image"""
+    """x = 0; x[n, i sh + u - ph, j sw + v - pw] += patches[n, i, j, u, v] for all pixels inside the image"""
     _, height, width, channels = x.shape
     images, rows, columns, kh, kw, _ = patches.shape
     for n in numba.prange(images):
@@ -121,7 +123,7 @@ def _add_patches(patches, x, sh, sw, ph, pw):
 
 
 def _pad(x, before, after):
-    """Return images with zeros around them: `before` rows above and columns to the left, `after` below and right."""
+    """Return images with zeros around them. before, after: (rows, columns) of zeros above and left, below and right."""
     (n, h, w, c), (top, left), (bottom, right) = x.shape, before, after
     if not any((top, left, bottom, right)):
         return np.ascontiguousarray(x)
@@ -132,7 +134,7 @@ def _pad(x, before, after):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _copy_inside(x, padded, top, left):
-    """x: (N, H, W C), padded: the same with zeros around it. left: zeros before each row"""
+    """Copy x: (N, H, W C) into `padded`, with zeros around it. top: rows of zeros; left: zeros in each row."""
     images, h, w = x.shape
     _, height, width = padded.shape
     for n in numba.prange(images):
@@ -153,9 +155,10 @@ def _matrix(w):
 
 @functools.lru_cache(1024)
 def _patch_offsets(shape, grid, kernel, stride, transposed=False):
-    """Return the offsets of the patches of padded images of this shape, and of the pixels within a patch.
+    """Return the offsets of all patches of padded images of this shape, and of the pixels within a patch.
 
-    The offsets of the patches are whole tiles; transposed: those of the pixels are.
+    One array is filled up to whole tiles, for the rows of a product: the offsets of the patches, or, if `transposed` is
+    True, the offsets of the pixels.
     """
     (n, h, w, c), (sh, sw) = shape, stride
     image, i, j = np.ogrid[:n, : grid[0], : grid[1]]

@@ -1,6 +1,6 @@
-"""Elementwise functions and sums over columns, as one compiled loop each.
+"""Elementwise functions and sums over columns as compiled loops.
 
-The source of a loop is made from a template. Its body calls the elementwise function, which Numba compiles too.
+The source of a loop is made from a template. The loop calls the elementwise function, which Numba compiles too.
 """
 
 import functools
@@ -17,9 +17,9 @@ from .. import cpu
 from ..cpu.parts import one_by_one, sums
 from .cache import OPTIONS, STAMP
 
-BLOCK = 1 << 14  # numbers (or more) for one thread at a time
-COLUMNS = 1 << 13  # numbers in a row, where rows can be joined: a long inner loop is faster
-SUMS = 1 << 10  # the same for sums, which must stay in the cache
+BLOCK = 1 << 14  # elements of a block, at least; a thread computes one block at a time
+COLUMNS = 1 << 13  # elements of a row at most, after short rows are joined: a long inner loop is faster
+SUMS = 1 << 10  # the same limit in column_sums, where a row of sums must stay in the cache
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 FLAT = """
@@ -50,7 +50,7 @@ def {name}({parameters}):
 
 
 def fuse(function):
-    """See backend.fuse. Arrays that are not of one dtype, float32 or float64, are left to NumPy."""
+    """See backend.fuse. If the arrays are not all float32 or all float64, NumPy computes the function."""
     by_numpy = cpu.fuse(function)
 
     @one_by_one
@@ -62,7 +62,7 @@ def fuse(function):
             out = np.empty(_largest(arrays), arrays[0].dtype)
         targets = out if isinstance(out, tuple) else (out,)
         if not all(target.flags.c_contiguous for target in targets):
-            raise ValueError("a fused function writes to C-contiguous arrays")
+            raise ValueError("a fused function needs C-contiguous arrays as `out`")
         aliases = tuple(next((i for i, a in enumerate(args) if a is target), None) for target in targets)
         views, kinds = _arrange(args, COLUMNS)
         matrices = [target.reshape(views[kinds.index("m")].shape) for target in targets]
@@ -81,7 +81,7 @@ def column_sums(function, *args, parts=1, out=None, then=None):
 
 
 def _column_sums(function, *args, out=None):
-    """Return the sums of all rows. Each block of rows has sums of its own, which are added at the end."""
+    """Return the sums over all rows. Each block of rows has its own sums, which are added at the end."""
     views, kinds = _arrange(args, SUMS, flat=False)
     shape = _largest([a for a in args if isinstance(a, np.ndarray)])
     matrix, count = views[kinds.index("m")], _results(function, len(args))
@@ -108,7 +108,7 @@ def mean_and_variance(x, parts=1, then=None):
 
 
 def _mean_and_variance(x, out):
-    """Two passes: the mean, then the squared deviations from it."""
+    """Return mean and variance. The first pass computes the mean, the second the squared deviations."""
     rows = x.dtype.type(x.size // x.shape[-1])
     mean = _column_sums(_identity, x)[0] / rows
     return mean, _column_sums(_squared_deviation, x, mean)[0] / rows
@@ -131,10 +131,10 @@ def _largest(arrays):
 
 
 def _arrange(args, most, flat=True):
-    """Return the arguments in the shapes that a compiled loop takes, and the kind of each, a string of letters.
+    """Return the arguments in the shapes that a compiled loop needs, and a string with a letter for the kind of each.
 
-    m: an array of the largest shape, as a matrix whose rows have about `most` numbers (flat, where there is no r).
-    r: an array (C,), repeated to match these rows. n: a number.
+    m: an array of the largest shape, as a matrix whose rows have at most about `most` elements. If flat is True and no
+    argument has kind r, the array is a vector instead. r: an array (C,), repeated to the length of a row. n: a number.
     """
     shape = _largest([a for a in args if isinstance(a, np.ndarray)])
     columns = max(1, shape[-1]) if len(shape) > 1 else 1
@@ -157,7 +157,7 @@ def _kind(a, shape, columns):
 
 @functools.cache
 def _compile(function):
-    """Compile an elementwise function, and the functions of its module that it calls."""
+    """Compile an elementwise function and the functions of its module that it calls."""
     called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
     compiled = {name: _compile(value) for name, value in called.items() if inspect.isfunction(value)}
     if compiled:
@@ -168,11 +168,11 @@ def _compile(function):
 
 @functools.cache
 def _loop(function, template, kinds, dtype, aliases, stored=0):
-    """Compile a loop. kinds: see _arrange. aliases: for each result None, or the argument that it is written to.
-    stored: 1 if a loop of sums writes the first result to one more array.
+    """Compile a loop. kinds: see _arrange. aliases: for each result, the number of the argument that it overwrites, or
+    None for a new array. stored: 1 if a loop of sums also writes the first result to an array.
 
-    The code is named after the file of the function, so that Numba discards what it stored when that file changes, and
-    has the stamp of this package in its name, so that it does so when these templates change.
+    Numba discards stored code when its source file changes. So the loop is compiled under the file name of the
+    elementwise function. Its name contains a hash of this package, so code from older templates is not used either.
     """
     function, real = inspect.unwrap(function), numba.from_dtype(dtype)
     args, dimensions = [f"a{i}" for i in range(len(kinds))], 1 if template is FLAT else 2
@@ -197,7 +197,7 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     )
     names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK)
     namespace = {**names, "__name__": function.__module__}
-    lines_before = "\n" * (code.co_firstlineno - 2)  # Numba reads the file there, and must find a whole function
+    lines_before = "\n" * (code.co_firstlineno - 2)  # Numba reads this line of the file and needs a function there
     exec(compile(lines_before + source, code.co_filename, "exec"), namespace)
     signature = [
         real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)

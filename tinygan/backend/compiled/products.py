@@ -1,4 +1,4 @@
-"""Matrix products, tile by tile. Unlike in a convolution, the second factor may be too wide for the cache."""
+"""Matrix products of two arrays, tile by tile. The second factor may be too wide for the cache, so it is cut."""
 
 import functools
 
@@ -9,11 +9,11 @@ from .. import cpu
 from .cache import OPTIONS
 from .tile import TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
 
-PRODUCT = 1 << 20  # multiplications; a smaller product is left to NumPy
+PRODUCT = 1 << 20  # multiplications; NumPy computes smaller products
 BLOCK = 16  # rows of the second factor that are copied at a time
-DEPTH = 2048  # rows of the second factor that are multiplied at a time: this many fit in the cache
+DEPTH = 2048  # rows of the second factor that are multiplied at a time; they fit in the cache
 DEEP = 256  # a transposed first factor with at least this many columns is copied
-TASKS = 16  # parts of a product, at least
+TASKS = 16  # tasks for the threads in one product, at least
 
 
 def matmul(a, b):
@@ -21,7 +21,7 @@ def matmul(a, b):
     (m, k), n = a.shape, b.shape[1]
     if m * k * n < PRODUCT or min(m, n, k) < 8 or a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         return cpu.matmul(a, b)
-    if not b.flags.c_contiguous and b.size > 4 * a.size:  # to copy columns is slow: copy those of the smaller factor
+    if not b.flags.c_contiguous and b.size > 4 * a.size:  # copying columns is slow, so copy the smaller factor
         return np.ascontiguousarray(matmul(b.T, a.T).T)
     lanes = VECTOR // a.itemsize
     width = -(-n // lanes) * lanes  # whole vectors
@@ -33,7 +33,7 @@ def matmul(a, b):
 
 
 def _first(a):
-    """Return the first factor as a flat array, with the offsets of its rows and columns."""
+    """Return the first factor as a flat array, the offsets of its rows, and the offsets of its columns."""
     m, k = a.shape
     if a.flags.f_contiguous and not a.flags.c_contiguous:
         if k < DEEP:
@@ -44,7 +44,7 @@ def _first(a):
 
 @functools.lru_cache(1024)
 def _tile_offsets(m, k):
-    """Return the offsets of rows and columns in what `_columns_of_tiles` returns."""
+    """Return the offsets of the rows and of the columns of the first factor in the copy by `_columns_of_tiles`."""
     rows = np.arange(-(-m // TILE) * TILE)
     return rows // TILE * (k * TILE) + rows % TILE, np.arange(k) * TILE
 
@@ -53,7 +53,7 @@ def _tile_offsets(m, k):
 def _columns_of_tiles(a, tiles):
     """Copy a: (k, m), the transpose of the first factor, in tiles of TILE columns: (tiles, k, TILE).
 
-    Numbers that are used together are neighbours in the copy. In `a` they are a whole row of memory apart.
+    In the copy the numbers of a tile are neighbours, so they are read faster.
     """
     k, m = a.shape
     copy = np.empty((tiles, k, TILE), a.dtype)
@@ -66,7 +66,7 @@ def _columns_of_tiles(a, tiles):
 
 
 def _second(b):
-    """Return the second factor as a flat array, with the distance of its rows and of its columns."""
+    """Return the second factor as a flat array, the distance between two rows, and between two columns."""
     k, n = b.shape
     if b.flags.f_contiguous and not b.flags.c_contiguous:
         return b.T.reshape(-1), 1, k
@@ -75,7 +75,7 @@ def _second(b):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _panels(b, row, column, k, n, lanes):
-    """Return b cut into panels as wide as a tile, each without gaps: (panels, k, width of a tile)."""
+    """Copy b into contiguous panels that are as wide as a tile: (panels, k, width of a tile)."""
     width = WIDEST * lanes
     panels = np.empty((-(-n // width), k, width), b.dtype)
     for block in numba.prange(-(-k // BLOCK)):
@@ -97,7 +97,7 @@ def _panels(b, row, column, k, n, lanes):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _matmul(y, y_rows, a, rows, columns, panels, n, lanes):
-    """Each task computes some rows of one panel of y."""
+    """Compute y. Each task of a thread computes some rows of one panel."""
     width, depth, tiles = panels.shape[2], len(columns), len(rows) // TILE
     parts = -(-TASKS // len(panels))
     for task in numba.prange(len(panels) * parts):

@@ -1,13 +1,13 @@
-"""Matrix products in which one factor is never built: its elements lie in an array, at known offsets.
+"""Matrix products whose first factor is given by offsets: element (m, k) is a[rows[m] + columns[k]].
 
     y[m, n] = sum over k of a[rows[m] + columns[k]] b[k, n]
 
-With rows[m] = m width and columns[k] = k, a is an ordinary matrix. With the offset of each patch in an image, and of
-each pixel in a patch, it is the matrix of all patches, and no copy of them is needed.
+With rows[m] = m width and columns[k] = k the first factor is an ordinary matrix. With rows the offsets of the patches
+in an image, and columns the offsets of the pixels in a patch, it is the matrix of patches, which need not be copied.
 
-The result is computed in tiles of TILE rows and a few vectors. A tile stays in registers while k runs over all values,
-so that each number read from memory serves many multiplications (Goto & van de Geijn 2008, section 4). Numba does not
-keep arrays in registers, so the tile is written in LLVM's instructions, which Numba compiles with the loops around it.
+The result is computed in tiles of TILE rows and a few vectors. A tile stays in registers while k takes all values, so
+each number from memory is used in many multiplications (Goto & van de Geijn 2008, section 4). Numba does not keep
+arrays in registers. So the tile is written in instructions of LLVM, which Numba compiles with the loops around it.
 """
 
 import functools
@@ -30,7 +30,7 @@ TILE = 6  # rows of a tile
 def _tile(width):
     """Return the function that computes a tile: TILE rows from row i on, `width` vectors from column j on.
 
-    y, a: flat arrays. Result n of row m is written to y[y_rows[m] + n], or added to it.
+    y, a: flat arrays. Result n of row m is written to y[y_rows[m] + n], or added to this number if adding is True.
     """
 
     @intrinsic
@@ -42,11 +42,11 @@ def _tile(width):
 
 
 def _write_tile(width, context, builder, signature, args):
-    """Write the instructions of a tile: for each k, a column of a times a row of b is added to it."""
+    """Write the instructions that compute a tile: for each k, add the product of a column of a and a row of b."""
     arrays = [context.make_array(signature.args[n])(context, builder, args[n]) for n in (0, 1, 3, 4, 5, 6)]
     y, y_rows, a, rows, columns, b = arrays
     i, j, adding = args[2], args[7], args[8]
-    real, number, places = context.get_value_type(signature.args[0].dtype), ir.IntType(64), {}
+    real, number, targets = context.get_value_type(signature.args[0].dtype), ir.IntType(64), {}
     lanes = VECTOR // (4 if isinstance(real, ir.FloatType) else 8)
     vector, sums, starts = ir.VectorType(real, lanes), {}, []
 
@@ -60,11 +60,11 @@ def _write_tile(width, context, builder, signature, args):
     for m in range(TILE):
         row = builder.add(i, number(m))
         starts.append(address(a, builder.load(address(rows, row))))
-        for v, place in enumerate(vectors_from(address(y, builder.add(builder.load(address(y_rows, row)), j)))):
-            places[m, v] = place
+        for v, target in enumerate(vectors_from(address(y, builder.add(builder.load(address(y_rows, row)), j)))):
+            targets[m, v] = target
             sums[m, v] = cgutils.alloca_once(builder, vector)  # LLVM keeps it in a register
     for key in sums:
-        before = builder.select(adding, builder.load(places[key], align=real_size(real)), vector([0.0] * lanes))
+        before = builder.select(adding, builder.load(targets[key], align=real_size(real)), vector([0.0] * lanes))
         builder.store(before, sums[key])
 
     suffix = f"v{lanes}f{8 * real_size(real)}"
@@ -82,8 +82,8 @@ def _write_tile(width, context, builder, signature, args):
             for v in range(width):
                 total = builder.call(fma, [element, row_of_b[v], builder.load(sums[m, v])])
                 builder.store(total, sums[m, v])
-    for key, place in places.items():
-        builder.store(builder.load(sums[key]), place, align=real_size(real))
+    for key, target in targets.items():
+        builder.store(builder.load(sums[key]), target, align=real_size(real))
     return context.get_dummy_value()
 
 
@@ -92,12 +92,12 @@ def real_size(real):
 
 
 tile_1, tile_2, tile_widest = _tile(1), _tile(2), _tile(WIDEST)
-DEPTH = 512  # values of k at a time: this many rows of b fit in the cache
+DEPTH = 512  # rows of b that are multiplied at a time; they fit in the cache
 
 
 @numba.njit(**OPTIONS)
 def row_of_tiles(y, y_rows, i, a, rows, columns, b, width, lanes, adding):
-    """Compute TILE rows of y from row i on, as far as `width`."""
+    """Compute `width` columns of the TILE rows of y that begin at row i."""
     j = 0
     while j < width:
         if width - j > (WIDEST - 1) * lanes:
@@ -120,13 +120,13 @@ def _product(y, y_rows, a, rows, columns, b, lanes):
 
 
 def product(y, y_rows, a, rows, columns, b):
-    """Write y[y_rows[m] + n] = sum over k of a[rows[m] + columns[k]] b[k, n].
+    """y[y_rows[m] + n] = sum over k of a[rows[m] + columns[k]] b[k, n]
 
-    y, a, b: arrays without gaps, b a matrix. rows and y_rows are made by `offsets` (below): only whole tiles are
-    computed, so their length is a multiple of TILE.
+    y, a, b: contiguous arrays; b is a matrix. rows and y_rows are made by the function `offsets` below. Their length is
+    a multiple of TILE, because only whole tiles are computed.
     """
     lanes, n = VECTOR // b.itemsize, b.shape[1]
-    if not len(columns):  # an empty sum: 0 times 0. The offsets of rows may lie outside of a, which may be empty
+    if not len(columns):  # all sums are empty: compute 0 times 0 instead, since offsets may be outside of an empty a
         a, rows, b, columns = np.zeros(1, a.dtype), rows * 0, np.zeros((1, n), b.dtype), np.zeros(1, np.int64)
     if n % lanes == 0:
         _product(y.reshape(-1), y_rows, a.reshape(-1), rows, columns, b, lanes)
@@ -134,8 +134,8 @@ def product(y, y_rows, a, rows, columns, b):
     wide = np.zeros((len(b), -(-n // lanes) * lanes), b.dtype)  # whole vectors
     wide[:, :n] = b
     results = np.empty((len(rows), wide.shape[1]), b.dtype)
-    places = np.arange(len(rows)) * wide.shape[1]
-    _product(results.reshape(-1), places, a.reshape(-1), rows, columns, wide, lanes)
+    result_rows = np.arange(len(rows)) * wide.shape[1]
+    _product(results.reshape(-1), result_rows, a.reshape(-1), rows, columns, wide, lanes)
     _copy_rows(y.reshape(-1), y_rows, results, n)
 
 
@@ -147,12 +147,12 @@ def _copy_rows(y, y_rows, results, width):
 
 
 def offsets(array):
-    """Return row offsets as whole tiles: the last offset is repeated, which computes the same row again."""
+    """Return offsets of rows, repeated at the end to whole tiles. The last row is then computed several times."""
     flat = np.asarray(array, np.int64).reshape(-1)
     return np.concatenate([flat, np.repeat(flat[-1:], -len(flat) % TILE)])
 
 
 @functools.lru_cache(1024)
 def matrix_rows(rows, width):
-    """Return the offsets of the rows of a matrix."""
+    """Return the offsets of the rows of a contiguous matrix."""
     return offsets(np.arange(rows) * width)

@@ -1,4 +1,4 @@
-"""The CPU: NumPy, on all cores."""
+"""The backend with NumPy, on all cores of the CPU. backend/__init__.py documents the functions."""
 
 import numpy as xp
 
@@ -10,7 +10,7 @@ from .random import RNG
 
 
 def start(index):
-    """Do nothing: there is one CPU, and it needs no preparation."""
+    """Do nothing: the CPU needs no preparation."""
 
 
 def to_host(array):
@@ -27,7 +27,7 @@ def ones(shape, dtype):
 
 
 class AsyncCopy:
-    """See backend.AsyncCopy. On the CPU the copy is finished at once."""
+    """A copy of an array; see backend.AsyncCopy. On the CPU it is finished at once."""
 
     def __init__(self, array):
         self.array = array.copy()
@@ -42,9 +42,9 @@ class AsyncCopy:
 
 
 def capture(function):
-    """See backend.capture. On the CPU there is nothing to capture: return the function itself."""
+    """Return the function itself: the CPU has no graphs to capture."""
     return function
 
 
 def tf32(on):
-    """See backend.tf32. The CPU never rounds the factors of a product."""
+    """Do nothing: the CPU has no TensorFloat-32."""

@@ -1,4 +1,7 @@
-"""The three convolution primitives (see autograd/convolution.py), a block of images at a time."""
+"""The three convolution primitives with NumPy. The batch is divided into blocks of images, for the cache and threads.
+
+autograd/convolution.py defines the primitives: x images, w filters, r responses.
+"""
 
 import math
 
@@ -7,8 +10,8 @@ import numpy as xp
 from ..patches import patch_grid
 from . import threads
 
-PATCHES = 1 << 18  # elements of a block of patches, 1 MiB
-PARTIAL_SUMS = 4  # of a weight gradient; each is computed by one thread
+PATCHES = 1 << 18  # elements of the patches of a block of images, at most: 1 MiB
+PARTIAL_SUMS = 4  # of a weight gradient; one thread computes each
 
 
 def im2col(x, kernel, stride, padding):
@@ -22,14 +25,14 @@ def im2col(x, kernel, stride, padding):
 
 
 def windows(padded, kernel, stride):
-    """Return all patches of images (N, H, W, C) as a view, without a copy: (N, OH, OW, kh, kw, C)"""
+    """Return all patches of padded images (N, H, W, C) as a view: (N, OH, OW, kh, kw, C)"""
     (n_, h_, w_, c_), (sh, sw) = padded.strides, stride
     shape = len(padded), *patch_grid(padded.shape[1:3], kernel, stride, (0, 0)), *kernel, padded.shape[3]
     return xp.ndarray(shape, padded.dtype, padded, strides=(n_, h_ * sh, w_ * sw, h_, w_, c_))
 
 
 def conv2d(x, w, stride, padding):
-    """y = patches(x) w, for a block of images at a time, so that the patches of a block stay in the cache."""
+    """y = patches(x) w        The patches of a block of images stay in the cache."""
     y = xp.empty((len(x), *patch_grid(x.shape[1:3], w.shape[:2], stride, padding), w.shape[3]), x.dtype)
     filters = w.reshape(-1, w.shape[3])
 
@@ -41,27 +44,27 @@ def conv2d(x, w, stride, padding):
     return y
 
 
-def conv_transpose2d(g, w, size, stride, padding):
-    """x = patches^T(g w^T): the sum of overlapping filters, each scaled by its response.
+def conv_transpose2d(r, w, size, stride, padding):
+    """x = patches^T(r w^T): the sum of overlapping filters, each scaled by its response.
 
-    Computed from the side of the result. Divide the image into cells of stride x stride pixels. In one direction, with
-    filters of k pixels, the responses t, t - 1, ..., t - q + 1 with q = ceil(k / stride) overlap cell t: response t - r
-    adds rows stride r, ..., stride (r + 1) - 1 of its filter. So a cell is a weighted sum over a q x q patch of g, and
-    all cells together are one ordinary convolution of g with rearranged filters.
+    Divide the image into cells of stride x stride pixels. Consider one direction, with filters of k pixels, and let
+    q = ceil(k / stride). The responses t, t - 1, ..., t - q + 1 overlap cell t. Response t - i adds the pixels
+    stride i, ..., stride (i + 1) - 1 of its filter to this cell. So a cell is a weighted sum over a q x q patch of r,
+    and all cells together are an ordinary convolution of r with rearranged filters.
     """
-    (kh, kw, c, depth), (sh, sw), (n, *grid, _) = w.shape, stride, g.shape
+    (kh, kw, c, depth), (sh, sw), (n, *grid, _) = w.shape, stride, r.shape
     (qh, top, rows), (qw, left, columns) = map(_cells, size, (kh, kw), stride, padding)
     y0, x0 = padding[0] - top * sh, padding[1] - left * sw  # the first pixel of the image in the first computed cell
     filters = xp.zeros((qh * sh, qw * sw, c, depth), w.dtype)
     filters[:kh, :kw] = w
     filters = filters.reshape(qh, sh, qw, sw, c, depth)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
     filters = filters.reshape(qh * qw * depth, sh * sw * c)
-    x = xp.empty((n, *size, c), g.dtype)
+    x = xp.empty((n, *size, c), r.dtype)
 
     def compute(images):
-        padded = xp.zeros((len(x[images]), rows + qh - 1, columns + qw - 1, depth), g.dtype)
+        padded = xp.zeros((len(x[images]), rows + qh - 1, columns + qw - 1, depth), r.dtype)
         inside = padded[:, qh - 1 - top :, qw - 1 - left :][:, : grid[0], : grid[1]]
-        inside[...] = g[images, : inside.shape[1], : inside.shape[2]]
+        inside[...] = r[images, : inside.shape[1], : inside.shape[2]]
         cells = windows(padded, (qh, qw), (1, 1)).reshape(-1, qh * qw * depth) @ filters
         cells = cells.reshape(-1, rows, columns, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
         x[images] = cells.reshape(-1, rows * sh, columns * sw, c)[:, y0 : y0 + size[0], x0 : x0 + size[1]]
@@ -71,21 +74,21 @@ def conv_transpose2d(g, w, size, stride, padding):
 
 
 def _cells(size, k, stride, padding):
-    """Return, for one direction: responses per cell, skipped cells (they lie in the padding), cells to compute."""
+    """Return three numbers for one direction: responses per cell, skipped cells (all padding), cells to compute."""
     responses = -(-k // stride)
     skipped = min(padding // stride, responses - 1)
     return responses, skipped, -(-(size + padding) // stride) - skipped
 
 
-def conv2d_weight_grad(x, g, kernel, stride, padding):
-    """w = patches(x)^T g. Each of a few partial sums adds up its share of the blocks; the sum of them is the result."""
-    w = xp.zeros((*kernel, x.shape[3], g.shape[3]), x.dtype)
-    blocks = _images(g, w)
+def conv2d_weight_grad(x, r, kernel, stride, padding):
+    """w = patches(x)^T r        Several threads add up the products of some blocks each; then these sums are added."""
+    w = xp.zeros((*kernel, x.shape[3], r.shape[3]), x.dtype)
+    blocks = _images(r, w)
 
     def compute(first):
-        total = xp.zeros((w.size // g.shape[3], g.shape[3]), x.dtype)
+        total = xp.zeros((w.size // r.shape[3], r.shape[3]), x.dtype)
         for images in blocks[first::PARTIAL_SUMS]:
-            total += im2col(x[images], kernel, stride, padding).T @ g[images].reshape(-1, g.shape[3])
+            total += im2col(x[images], kernel, stride, padding).T @ r[images].reshape(-1, r.shape[3])
         return total
 
     for total in threads.run(compute, range(min(PARTIAL_SUMS, len(blocks)))):
@@ -94,6 +97,6 @@ def conv2d_weight_grad(x, g, kernel, stride, padding):
 
 
 def _images(responses, w):
-    """Return slices of the batch. The patches of each slice have about PATCHES elements at most."""
+    """Return slices of the batch such that the patches of each have about PATCHES elements at most."""
     n, patches = len(responses), math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
     return threads.cut_evenly(n, n * patches, PATCHES)

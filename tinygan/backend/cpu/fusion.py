@@ -1,6 +1,6 @@
-"""Elementwise functions and sums over columns, block by block on all cores.
+"""Elementwise functions and sums over columns with NumPy, block by block on all cores.
 
-The intermediate results of a block stay in the cache, so that memory is read once.
+The intermediate results of a block stay in the cache, so main memory is read once.
 """
 
 import functools
@@ -12,8 +12,8 @@ import numpy
 from . import threads
 from .parts import one_by_one, sums
 
-BLOCK = 1 << 17  # elements of a block, 512 KiB in float32. Smaller blocks would compete for Python's lock
-ROW = 1 << 13  # elements of a row, where rows can be joined
+BLOCK = 1 << 17  # elements of a block, 512 KiB in float32; with smaller blocks, threads often wait for Python's lock
+ROW = 1 << 13  # elements of a row at most, after short rows are joined
 
 
 def fuse(function):
@@ -21,20 +21,20 @@ def fuse(function):
 
     @one_by_one
     def fused(*args, out=None):
-        shape, blocks, take = _cut(args)
+        shape, blocks, select = _cut(args)
         if out is None:
             dtype = next(a.dtype for a in args if isinstance(a, numpy.ndarray))
-            if len(blocks) == 1 and (result := function(*take(blocks[0]))).base is None:  # not a view of an argument
+            if len(blocks) == 1 and (result := function(*select(blocks[0]))).base is None:  # not a view of an argument
                 return result.reshape(shape).astype(dtype, copy=False)
             out = numpy.empty(shape, dtype)
         targets = out if isinstance(out, tuple) else (out,)
         if not all(array.flags.c_contiguous for array in targets or args if isinstance(array, numpy.ndarray)):
-            raise ValueError("a fused function writes to C-contiguous arrays")
+            raise ValueError("a fused function needs C-contiguous arrays as `out`")
 
         columns, joined, _ = _layout(shape)
 
         def compute(block):
-            results = function(*take(block))
+            results = function(*select(block))
             for target, result in zip(targets, results if isinstance(results, tuple) else (results,)):
                 target.reshape(-1, columns * joined)[block] = result
 
@@ -72,13 +72,13 @@ def interpolate(a, b, t):
     return a + t * (b - a)
 
 
-def gather(table, order, position, n, factor, offset):
+def gather(rows, order, position, n, factor, offset):
     """See backend.gather."""
     start = int(position[0])
-    rows = table.take(order[start : start + n], axis=0).astype("float32", copy=False)
+    chosen = rows.take(order[start : start + n], axis=0).astype("float32", copy=False)
     if factor != 1.0:
-        rows *= numpy.float32(factor)
-    return rows - numpy.float32(offset) if offset else rows
+        chosen *= numpy.float32(factor)
+    return chosen - numpy.float32(offset) if offset else chosen
 
 
 def column_sums(function, *args, parts=1, out=None, then=None):
@@ -87,11 +87,11 @@ def column_sums(function, *args, parts=1, out=None, then=None):
 
 
 def _column_sums(function, *args, out):
-    """Return the sums of all rows. A product with ones is faster than `x.sum(0)`."""
-    shape, blocks, take = _cut(args)
+    """Return the sums over all rows, as products with ones, which are faster than `x.sum(0)`."""
+    shape, blocks, select = _cut(args)
 
     def partial(block):
-        parts = function(*take(block))
+        parts = function(*select(block))
         parts = parts if isinstance(parts, tuple) else (parts,)
         if out is not None:
             out.reshape(-1, parts[0].shape[-1])[block] = parts[0]
@@ -108,16 +108,16 @@ def mean_and_variance(x, parts=1, then=None):
 
 
 def _mean_and_variance(x, out):
-    """Return mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
+    """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,).
 
     E[x^2] - mean^2 would lose digits in float32, so x is centred before it is squared. Each block is centred by its own
-    mean while it is in the cache. For groups of n numbers (Chan, Golub & LeVeque 1983, equation 1.5):
-        sum (x - mean)^2 = sum of (x - its group's mean)^2 + sum of n (its mean - mean)^2
+    mean m while it is in the cache. For blocks of n numbers (Chan, Golub & LeVeque 1983, equation 1.5):
+        sum (x - mean)^2 = sum over all x of (x - m)^2 + sum over all blocks of n (m - mean)^2
     """
-    shape, blocks, take = _cut((x,))
+    shape, blocks, select = _cut((x,))
 
     def partial(block):
-        (x,) = take(block)
+        (x,) = select(block)
         ones = numpy.ones(len(x), x.dtype)
         mean = ones @ x / len(x)
         centred = x - mean
@@ -126,16 +126,16 @@ def _mean_and_variance(x, out):
 
     counts, means, squares = zip(*threads.run(partial, blocks))
     means, squares = (numpy.concatenate(rows).reshape(-1, shape[-1]) for rows in (means, squares))
-    share = numpy.repeat(counts, len(means) // len(counts)).astype(x.dtype) * (shape[-1] / x.size)
-    mean = share @ means
-    return mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2
+    fractions = numpy.repeat(counts, len(means) // len(counts)).astype(x.dtype) * (shape[-1] / x.size)
+    mean = fractions @ means
+    return mean, squares.sum(0) * (shape[-1] / x.size) + fractions @ (means - mean) ** 2
 
 
 def _cut(args):
-    """Return (shape of the large arguments, blocks of their rows, function from a block to the arguments for it).
+    """Return (shape of the large arguments, blocks, a function that returns the arguments for a block).
 
-    Rows are joined to at most ROW elements, because NumPy pays a start-up cost per row. Arguments (C,) are repeated to
-    match.
+    A block is a slice of rows. Short rows are joined, because NumPy has a start-up cost for each row. Arguments (C,)
+    are repeated to the length of the joined rows.
     """
     shapes = (a.shape for a in args if isinstance(a, numpy.ndarray))
     shape = max(shapes, key=lambda shape: (len(shape), math.prod(shape)))
@@ -154,7 +154,7 @@ def _cut(args):
 
 @functools.lru_cache(1024)
 def _layout(shape):
-    """Return (elements in a row of an array of this shape, number of rows joined to one, blocks of joined rows)."""
+    """Return, for arrays of this shape: elements in a row, number of rows joined into one, blocks of joined rows."""
     columns = max(1, shape[-1]) if len(shape) > 1 else 1
     size = math.prod(shape)
     rows = size // columns

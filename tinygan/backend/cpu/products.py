@@ -4,18 +4,18 @@ import numpy as xp
 
 from . import threads
 
-PRODUCT = 1 << 22  # multiplications; a smaller product is computed by one thread
-PIECE = 1 << 26  # multiplications in a piece of a larger product; at least two pieces, their widths multiples of 64
+PRODUCT = 1 << 22  # multiplications; one thread computes a smaller product
+PIECE = 1 << 26  # multiplications in each piece of a larger product, about
 
 
 def matmul(a, b):
-    """y = a b, cut along the longer side of y: a: (m, k), b: (k, n) -> (m, n)"""
+    """y = a b        a: (m, k), b: (k, n) -> (m, n). A large y is cut into pieces along its longer side."""
     (m, k), n = a.shape, b.shape[1]
     if k == 1:
-        return a * b  # OpenBLAS is many times slower
+        return a * b  # many times faster than OpenBLAS
     if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
-    pieces = max(2, m * k * n // PIECE)  # chosen from the size only: where a product is cut changes its rounding
+    pieces = max(2, m * k * n // PIECE)  # depends on the size only, because the rounding depends on the pieces
     y = xp.empty((m, n), xp.result_type(a, b))
 
     def compute(block):

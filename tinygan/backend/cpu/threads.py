@@ -1,11 +1,11 @@
 """A small pool of threads for the CPU's cores.
 
-NumPy computes on one core at a time. Here an operation is cut into blocks, and the blocks are computed on all cores;
-NumPy releases Python's lock while it computes. A block is small enough for its intermediate results to stay in the
-cache, which is faster even with one thread.
+NumPy computes most operations on one core. Here an operation is cut into blocks, and several threads compute them at
+the same time. This works because NumPy releases Python's lock while it computes. The intermediate results of a block
+fit in the cache, which is faster even with one thread.
 
-How work is cut depends on its size only, never on the number of threads. So results do not depend on it either, to
-the bit.
+The blocks depend on the size of an operation, not on the number of threads. So the number of threads does not change
+any bit of a result.
 """
 
 import ctypes
@@ -22,13 +22,13 @@ import numpy
 
 from .. import distributed
 
-THREADS = 1  # the number of threads that compute; `tune` sets it
+THREADS = 1  # the number of threads that compute; set by `tune`
 
 
 def default():
-    """Return OMP_NUM_THREADS (or its OpenBLAS and MKL forms) if it is set, else the number of cores of this process.
+    """Return the default number of threads: OMP_NUM_THREADS if it is set, else the number of cores of this process.
 
-    Processes that train together on the same cores divide them.
+    The similar variables of OpenBLAS and MKL are read too. Processes that train together divide their common cores.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         if os.environ.get(name, "").isdigit():
@@ -55,7 +55,7 @@ _helpers: list[Thread] = []
 
 
 def _forget_threads():
-    """A forked child has none of its parent's threads, and one of them may have held the queue's lock."""
+    """Make a new pool in a forked child process: the parent's threads are missing there, and may have held a lock."""
     global _jobs, _helpers
     _jobs, _helpers = SimpleQueue(), []
 
@@ -65,32 +65,32 @@ if hasattr(os, "register_at_fork"):
 
 
 def _serve(jobs):
-    """A helper thread: do one job after another, for ever."""
+    """Run jobs from the queue for ever, in a helper thread."""
     while True:
         jobs.get()()
 
 
 def _one_thread_per_product():
-    """Tell the OpenBLAS that comes with NumPy to use one thread: two pools would compete for the same cores."""
+    """Set OpenBLAS, which comes with NumPy, to one thread: its own pool would compete with ours for the cores."""
     for path in Path(numpy.__file__).parent.parent.glob("numpy.libs/*openblas*"):
-        library = ctypes.CDLL(str(path))  # finds the library that NumPy has loaded
+        library = ctypes.CDLL(str(path))  # NumPy has loaded it already: this returns the same library
         for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):
             if hasattr(library, name):
                 getattr(library, name)(1)
 
 
 def _keep_memory():
-    """Tell glibc to keep freed memory: each step needs arrays of the same sizes, and new pages cost time."""
+    """Set glibc to reuse freed memory instead of returning it to the system. Every step needs the same sizes again."""
     if hasattr(libc := ctypes.CDLL(None) if sys.platform == "linux" else None, "mallopt"):
-        libc.mallopt(-4, 0)  # M_MMAP_MAX: no array has a mapping of its own
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: allocate large arrays in the heap too
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: the heap does not shrink
 
 
 def run(function, blocks):
     """Return [function(block) for block in blocks], computed on all threads.
 
-    The calling thread and the helpers take one block after another until none is left. All blocks are computed even if
-    one fails; then the first error is raised.
+    Each thread computes one block after another until none is left. If a block fails, all other blocks
+    are still computed, and then the first error is raised.
     """
     if len(blocks) == 1 or THREADS == 1:
         return [function(block) for block in blocks]
@@ -100,7 +100,7 @@ def run(function, blocks):
         while waiting:
             try:
                 i = waiting.popleft()
-            except IndexError:  # another thread took the last one
+            except IndexError:  # another thread has popped the last block
                 return
             try:
                 results[i] = function(blocks[i])
@@ -115,19 +115,21 @@ def run(function, blocks):
         _jobs.put(work)
     work()
     found = [error for error in [errors.get() for _ in blocks] if error is not None]
-    result, results, function = results, None, None  # a helper may take the job late: it must not keep arrays alive
+    result, results, function = results, None, None  # frees the arrays even if a helper starts `work` late
     if found:
         raise found[0]
     return result
 
 
 def cut(length, size):
-    """Slices of `size` (the last may be smaller) that cover `length`."""
+    """Return slices of `size` elements that cover `length`. The last may be smaller."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def cut_evenly(length, work, most):
-    """Return slices that cover `length`, each with about `most` of the `work` or less. Their number is even where the
-    length allows it, so that two threads end together."""
+    """Return slices of about equal size that cover `length`. Each has about `most` units of the total `work`, or less.
+
+    If possible, the number of slices is even, for two threads.
+    """
     blocks = 2 * max(1, math.ceil(work / (2 * most)))
     return cut(length, max(1, math.ceil(length / blocks)))

@@ -1,4 +1,4 @@
-"""Small operations on whole arrays that would take CuPy two or three kernels, as one kernel each."""
+"""Small operations on arrays as one kernel each. CuPy would need two or three kernels for each of them."""
 
 import functools
 import math
@@ -6,7 +6,7 @@ import math
 import cupy as xp
 
 SCATTER = """
-    // x: (..., count, inner) -> y: (..., n, inner), which is zero but from `start` on
+    // x: (..., count, inner) -> y: (..., n, inner). y[..., start : start + count, :] = x; the other elements are 0
     const long long j = i / inner % n - start;
     y = j >= 0 && j < count ? x[(i / (inner * n) * count + j) * inner + i % inner] : T(0);
 """
@@ -30,7 +30,7 @@ def interpolation_kernel():
 
 
 def scatter(x, index, shape):
-    """See backend.scatter. One kernel for consecutive parts of one axis."""
+    """See backend.scatter. If the index is a slice with step 1 along one axis, this is one kernel."""
     y = xp.empty(shape, x.dtype)
     *before, last = index if isinstance(index, tuple) and index else (index,)
     axis = len(before)
@@ -47,10 +47,10 @@ def scatter(x, index, shape):
 
 
 def squared_norms(x):
-    """See backend.squared_norms. One kernel."""
+    """See backend.squared_norms."""
     return norms_kernel()(x.reshape(len(x), -1), axis=1)
 
 
 def interpolate(a, b, t):
-    """See backend.interpolate. One kernel."""
+    """See backend.interpolate."""
     return interpolation_kernel()(a, b, t)

@@ -1,10 +1,10 @@
-"""Matrix products that a graph can capture: cuBLAS through ctypes, on a handle of our own.
+"""Matrix products that a CUDA graph can capture: calls of cuBLAS through ctypes, with a separate handle.
 
-CuPy refuses its own cuBLAS calls while a stream is captured. cuBLAS allows them if its workspace is allocated before;
-we give it 32 MiB, as NVIDIA advises for Hopper.
+CuPy does not call cuBLAS while a stream is captured. cuBLAS itself allows this if its workspace is allocated before.
+The workspace has 32 MiB, as NVIDIA recommends for Hopper.
 
-cuBLAS is column-major: our (m, k) array in row-major order is a (k, m) matrix to it. So we ask for the transposed
-product, out^T = b^T a^T, whose operands are our arrays as they lie in memory. A transposed view is a flag, not a copy.
+cuBLAS is column-major: it reads a row-major (m, k) array as a (k, m) matrix. So this file computes the transposed
+product out^T = b^T a^T, where cuBLAS can read a, b and out in place. A transposed view only sets a flag of the call.
 """
 
 import ctypes
@@ -25,25 +25,25 @@ _tf32 = False
 
 
 def tf32(on):
-    """See backend.tf32. Factors are rounded to TensorFloat-32; sums stay float32; float64 is never rounded.
+    """See backend.tf32. Factors are rounded to TensorFloat-32; sums remain float32. Products of float64 do not change.
 
-    A captured graph keeps the setting it was captured with.
+    The setting does not change graphs that were captured before.
     """
     global _tf32
     _tf32 = on
 
 
 def matmul(a, b):
-    """See backend.matmul. a and b may be views of any kind; those whose rows and columns have gaps are copied.
+    """See backend.matmul. a and b may be views. A view with neither contiguous rows nor contiguous columns is copied.
 
-    Raises TypeError for dtypes that differ or are not real, ValueError for shapes that do not fit.
+    Raises TypeError unless both are float32 or both float64, and ValueError for shapes that do not fit.
     """
     (m, k), n = a.shape, b.shape[1]
     if a.dtype != b.dtype or a.dtype.name not in KINDS:
-        raise TypeError(f"a product needs float32 or float64 throughout; got {a.dtype} and {b.dtype}")
+        raise TypeError(f"the factors of a product must both be float32, or both float64; got {a.dtype} and {b.dtype}")
     if len(b) != k:
         raise ValueError(f"shapes do not fit: {a.shape} times {b.shape}")
-    if not (m and k and n):  # a sum over nothing
+    if not (m and k and n):  # empty sums are zero
         return xp.zeros((m, n), a.dtype)
     out = xp.empty((m, n), a.dtype)
     handle().gemm(operand(b), operand(a), (n, m, k), out)
@@ -51,11 +51,11 @@ def matmul(a, b):
 
 
 class Layout(NamedTuple):
-    """Layout of a matrix with contiguous rows, or (transposed) contiguous columns."""
+    """The layout of a matrix in memory. transposed: 0 if its rows are contiguous, 1 if its columns are."""
 
     array: "xp.ndarray"
     transposed: int
-    leading: int  # elements from the start of a row (transposed: of a column) to the start of the next
+    leading: int  # elements from the beginning of a row (transposed: a column) to the next
 
 
 def layout(x):
@@ -64,7 +64,7 @@ def layout(x):
         (rows, columns), (down, across) = matrix.shape, matrix.strides
         contiguous = columns <= 1 or across == x.itemsize
         apart = rows <= 1 or (down >= columns * x.itemsize and down > 0 and down % x.itemsize == 0)
-        if contiguous and apart:  # the stride of an axis of one element has no meaning
+        if contiguous and apart:  # along an axis of one element the stride can be any number
             return Layout(x, transposed, max(1, columns, down // x.itemsize if rows > 1 else 0))
     return None
 
@@ -74,7 +74,7 @@ def operand(x):
 
 
 class Handle:
-    """cuBLAS's state, its workspace, and the stream it was last used on."""
+    """A cuBLAS handle, its workspace, and the stream of its last call."""
 
     def __init__(self):
         self.library, self.handle, self.stream = library(), ctypes.c_void_p(), None
@@ -84,7 +84,7 @@ class Handle:
     def gemm(self, a, b, shape, out):
         """out = a b, in cuBLAS's column-major order: a is m x k, b is k x n. a, b: Layouts; shape: (m, n, k).
 
-        out: row-major, as all arrays here, so its shape is (n, m).
+        out is row-major like all arrays of tinygan, so its shape is (n, m).
         """
         self.use_stream(xp.cuda.get_current_stream().ptr)
         kind, number = KINDS[out.dtype.name]
@@ -96,7 +96,7 @@ class Handle:
         )  # fmt: skip
 
     def use_stream(self, stream):
-        """Work on this stream. Setting the stream resets the workspace, so the workspace is set after it."""
+        """Set the stream, if it changed, and then the workspace, because setting the stream resets it."""
         if stream != self.stream:
             self.call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream))
             self.call("cublasSetWorkspace_v2", self.handle, pointer(self.workspace), ctypes.c_size_t(WORKSPACE))
@@ -110,12 +110,12 @@ class Handle:
 
 @functools.cache
 def handle():
-    """Return the one handle of the process, which has one device."""
+    """Return the only handle of the process: a process uses one GPU."""
     return Handle()
 
 
 def library():
-    """Load cuBLAS as CuPy does: from NVIDIA's wheels, conda, or the system's toolkit. Raises DeviceError."""
+    """Load cuBLAS from NVIDIA's wheels, conda, or the system, as CuPy does. Raises DeviceError if there is none."""
     from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib  # a dependency of CuPy
 
     try:

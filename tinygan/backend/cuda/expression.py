@@ -1,7 +1,7 @@
-"""Elementwise Python functions as lines of CUDA: the function is called once with symbols in place of arrays.
+"""Translate elementwise Python functions to CUDA: call the function once, with symbols in place of arrays.
 
-Each operation on a symbol writes a line, such as `const Real v3 = maximum(v1, v2);`, and returns a symbol for its
-result. While the function runs, backend.xp is the namespace of this file, so that xp.sqrt and the like write lines too.
+Each operation on a symbol writes a line, such as `const Real v3 = maximum(v1, v2);`, and returns a symbol for the
+result. During this call backend.xp is the class Namespace of this file, so functions such as xp.sqrt write lines too.
 """
 
 import contextlib
@@ -10,20 +10,20 @@ from ... import backend
 
 FUNCTIONS = "abs exp expm1 log log1p maximum minimum sign sqrt tanh".split()
 PREAMBLE = """
-__device__ Real maximum(Real a, Real b) { return a > b || a != a ? a : b; }  // NaN, if one of them is
+__device__ Real maximum(Real a, Real b) { return a > b || a != a ? a : b; }  // NaN if a or b is NaN
 __device__ Real minimum(Real a, Real b) { return a < b || a != a ? a : b; }
 __device__ Real sign(Real x) { return x > 0 ? Real(1) : x < 0 ? Real(-1) : x; }
 """
 
 
 class Symbol:
-    """A number in a kernel: the name of its variable, and the lines of the program that it belongs to."""
+    """A number in a kernel: the name of its variable, and the list of lines that its operations are appended to."""
 
     def __init__(self, name, lines, prefix):
         self.name, self.lines, self.prefix = name, lines, prefix
 
     def write(self, text, *args):
-        """Write a line for the operation. text: with {} for each argument, symbols or Python numbers."""
+        """Append the line of an operation, and return its result. text: CUDA, with {} for each of args."""
         names = [x.name if isinstance(x, Symbol) else f"Real({float(x)!r})" for x in args]
         result = Symbol(f"{self.prefix}{len(self.lines)}", self.lines, self.prefix)
         self.lines.append(f"const Real {result.name} = {text.format(*names)};")
@@ -58,11 +58,11 @@ for _name, _symbol in dict(lt="<", le="<=", gt=">", ge=">=").items():
 
 
 class Namespace:
-    """What an elementwise function finds in backend.xp."""
+    """The stand-in for backend.xp during the call: its functions write lines."""
 
     def __getattr__(self, name):
         if name not in FUNCTIONS:
-            raise TypeError(f"a fused function uses xp.{name}, which is not elementwise or not in expression.FUNCTIONS")
+            raise TypeError(f"a fused function uses xp.{name}; on CUDA it can use only xp.{', xp.'.join(FUNCTIONS)}")
 
         def function(*args):
             first = next(x for x in args if isinstance(x, Symbol))
@@ -82,7 +82,7 @@ def _symbolic():
 
 
 def trace(function, names, prefix="v"):
-    """Return (lines, names of the results) of an elementwise function of as many arguments as `names`."""
+    """Return (lines, names of the results) of an elementwise function. names: the variables for its arguments."""
     lines = []
     with _symbolic():
         results = function(*(Symbol(name, lines, prefix) for name in names))

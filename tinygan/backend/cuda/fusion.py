@@ -1,6 +1,6 @@
 """Elementwise functions as one kernel each.
 
-The source of a kernel is a template and the lines of the function (expression.py). Each argument has a kind:
+The source of a kernel is a template, filled with the lines of the function (expression.py). Each argument has a kind:
 
     m: an array of the largest shape (..., C)        r: an array (C,), one number for each column
     n: an array of one number                        s: a Python number
@@ -16,10 +16,10 @@ import numpy as np
 
 from .expression import PREAMBLE, trace
 
-THREADS = 256  # of a block
+THREADS = 256  # threads of a block
 
 ELEMENTWISE = """
-// an elementwise function: a thread for each element
+// an elementwise function: one thread computes one element
 extern "C" __global__ void tinygan_elementwise({parameters}, Index total) {{
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
@@ -29,7 +29,7 @@ extern "C" __global__ void tinygan_elementwise({parameters}, Index total) {{
 }}
 """
 ADD = """
-// sums of several arrays each: one thread for each element of all targets, one after the other
+// several sums of arrays: one thread computes one element of one sum
 extern "C" __global__ void tinygan_add({parameters}, Index total) {{
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     {cases}
@@ -39,7 +39,7 @@ LOADS = {"m": "{a}[i]", "r": "{a}[{column}]", "p": "{a}[{of_part}]", "n": "{a}[0
 
 
 def fuse(function):
-    """See backend.fuse. One kernel, which writes its results directly to `out`."""
+    """See backend.fuse."""
 
     def fused(*args, out=None):
         shape, dtype, kinds = kinds_of(args)
@@ -60,7 +60,7 @@ def fuse(function):
 
 
 def add_into(targets, parts):
-    """See backend.add_into. One kernel for all targets."""
+    """See backend.add_into. One kernel computes all targets."""
     sizes = tuple((target.size, len(arrays)) for target, arrays in zip(targets, parts, strict=True))
     total = sum(n for n, _ in sizes)
     if not total:
@@ -71,9 +71,9 @@ def add_into(targets, parts):
 
 
 def kinds_of(args, parts=1):
-    """Return the largest shape of the arguments, their dtype, and a letter for the kind of each.
+    """Return the largest shape of the arguments, their dtype, and a string with a letter for the kind of each.
 
-    parts: the number of parts that have sums of their own.
+    parts: the number of equal parts of the rows, in column_sums.
     """
     arrays = [a for a in args if isinstance(a, xp.ndarray)]
     shape = max((a.shape for a in arrays), key=lambda shape: (len(shape), math.prod(shape)))
@@ -82,7 +82,7 @@ def kinds_of(args, parts=1):
     for a in args:
         if not isinstance(a, xp.ndarray):
             kinds += "s"
-        elif a.size == 1 or (a.size and not any(a.strides)):  # one number, or one number broadcast
+        elif a.size == 1 or (a.size and not any(a.strides)):  # a number, perhaps broadcast to a shape
             kinds += "n"
         elif a.shape == shape:
             kinds += "m"
@@ -92,12 +92,13 @@ def kinds_of(args, parts=1):
             kinds += "p"
         else:
             raise ValueError(
-                f"a fused function takes arrays of one shape (..., C), (C,), (1,) or (P, 1, C); "
+                f"a fused function needs arrays of one shape (..., C), of (C,), (1,) or (P, 1, C); "
                 f"got {a.shape} and {shape}"
             )
     dtypes = {a.dtype.name for a in arrays}
     if len(dtypes) != 1 or dtypes - {"float32", "float64"}:
-        raise TypeError(f"a fused function needs float32 or float64 throughout; got {', '.join(sorted(dtypes))}")
+        found = ", ".join(sorted(dtypes))
+        raise TypeError(f"the arrays of a fused function must all be float32, or all float64; got {found}")
     return shape, dtypes.pop(), kinds
 
 
@@ -106,21 +107,22 @@ def columns_of(shape):
 
 
 def arguments(args, kinds, dtype):
-    """Return what is passed to a kernel for each argument."""
+    """Convert the arguments of a function to the arguments of its kernel."""
     make = {"s": np.dtype(dtype).type, "n": lambda a: a if a.size == 1 else a[(slice(1),) * a.ndim]}
     return [make.get(kind, xp.ascontiguousarray)(a) for a, kind in zip(args, kinds)]
 
 
 def writable(out):
     if not out.flags.c_contiguous:
-        raise ValueError("a fused function writes to arrays without gaps")
+        raise ValueError("a fused function needs C-contiguous arrays as `out`")
     return out
 
 
 def inputs(kinds, column, of_part, a="a"):
-    """Return the parameters of a kernel for arguments of these kinds, and the lines that load an element of each.
+    """Return the parameters of a kernel, lines that load an element of each, and the names of these elements.
 
-    column, of_part: where the numbers of kinds r and p lie.
+    kinds: the kinds of the arguments. column, of_part: the expressions of the index into arrays of kind r and of kind
+    p. a: the first letter of the names.
     """
     parameters = [f"Real {a}{k}" if kind == "s" else f"const Real* {a}{k}" for k, kind in enumerate(kinds)]
     names = [f"{a}{k}_" for k in range(len(kinds))]
@@ -136,7 +138,7 @@ def _elementwise(*what):
 def elementwise_source(function, kinds, count, dtype, index, columns, part=1):
     """Return the source of the kernel of a function.
 
-    kinds: of its arguments; count: how many results it has; part: the number of elements in a part of kind p.
+    kinds: the kinds of the arguments. count: the number of results. part: the number of elements in each part.
     """
     parameters, loads, names = inputs(kinds, f"i % {columns}", f"i / {part} * {columns} + i % {columns}")
     lines, results = trace(inspect.unwrap(function), names)
@@ -155,7 +157,7 @@ def _adding(sizes, dtype):
 
 
 def add_source(sizes, dtype):
-    """Return the source of the kernel that adds up parts. sizes: (elements, number of parts) of each target."""
+    """Return the source of the kernel of add_into. sizes: (elements, number of summands) of each target."""
     parameters = [f"Real* y{k}" for k in range(len(sizes))]
     parameters += [f"const Real* a{k}_{part}" for k, (_, parts) in enumerate(sizes) for part in range(parts)]
     cases, start = [], 0

@@ -1,21 +1,21 @@
-"""A whole training step as one CUDA graph: its kernels are recorded once, and then launched together, without Python.
+"""A whole training step as a CUDA graph: its kernels are recorded once, and then launched together, without Python.
 
-A graph repeats the same operations on the same memory. So what changes between steps must live in arrays that are
-updated in place, and the memory of all intermediate results must belong to the graph as long as it lives.
+A graph repeats the same operations on the same memory. So everything that changes between steps must be in arrays that
+are updated in place. The memory of intermediate results must not be used by other code as long as the graph exists.
 
-What this relies on, in CuPy 14.2 and CUDA:
-- A pool keeps the blocks of each stream apart. So the calls before the capture run under the same pool, on the same
-  stream: they leave behind all the blocks that the capture will ask for.
-- Blocks freed while capturing go back to the pool and serve the rest of the step. Afterwards they are still written to
-  at each replay, so no other code may get them: the pool is private and lives as long as the graph.
-- begin_capture is in relaxed mode unless told otherwise: there the pool may still call cudaMalloc.
-- A graph can be launched on any stream. It is launched on the caller's stream, so it runs after the caller's earlier
-  work (the new order of an epoch) and before its later work. to_host waits for that one stream.
-- A non-blocking stream and the default stream do not wait for each other: events order the warm-up calls.
-- A pool that runs out of memory frees its unused blocks and asks again. Within a capture some of these blocks belong to
-  the graph. So a graph whose pool changed its size is dropped, and the call is one more warm-up.
-- A pool that is no longer referenced frees nothing by itself. When a captured function is dropped, its blocks are freed
-  after the last replay.
+The code depends on these properties of CuPy 14.2 and CUDA:
+- A memory pool has separate free blocks for each stream. The warm-up calls before the capture use the pool and the
+  stream of the capture. So they leave free blocks of all the sizes that the capture will need.
+- Blocks that are freed during the capture return to the pool, and later operations of the step use them again. Each
+  replay writes to these blocks. So the pool is private, and exists as long as the graph.
+- The default mode of begin_capture is relaxed: the pool may call cudaMalloc during the capture.
+- A graph can be launched on any stream. Here this is the caller's stream, so the graph runs after earlier work of the
+  caller, such as the shuffling of an epoch, and before later work. to_host waits for the caller's stream.
+- A non-blocking stream and the default stream do not wait for each other. So events order the warm-up calls.
+- A pool that runs out of memory frees its unused blocks. During a capture some of them belong to the graph. So a graph
+  is discarded if the size of the pool changed during its capture, and the capture is tried again in the next call.
+- A pool without references does not free its blocks. When a captured function is deleted, this file frees them, after
+  the last replay.
 """
 
 import weakref
@@ -24,28 +24,28 @@ from contextlib import contextmanager, suppress
 import cupy as xp
 
 from .. import distributed
-from .kept import Kept
+from .step_cache import StepCache
 
-WARM_UP = 2  # calls before the capture: the first compiles kernels, the second finds all its memory in the pool
+WARM_UP = 2  # calls before the capture: the first compiles kernels and allocates memory, which the second reuses
 ATTEMPTS = 3  # to capture
 
 
 class Captured:
-    """A function of no arguments. The first calls run it; later calls replay a graph of it."""
+    """A function without arguments. The first calls run the function; later calls replay its graph."""
 
     def __init__(self, function):
         self.function, self.calls, self.graph = function, 0, None
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
-        self.kept = Kept()
-        self.launched = []  # the stream of the last replay
-        weakref.finalize(self, release, self.pool, self.launched, self.kept.constants)
+        self.cache = StepCache()
+        self.launched = []  # the stream of the last replay, if there was one
+        weakref.finalize(self, release, self.pool, self.launched, self.cache.constants)
 
     def __call__(self):
         if self.graph is None and self.calls >= WARM_UP:
             self.graph = self.record()
         if self.graph is None:
             with self.aside():
-                self.kept.run(self.function)
+                self.cache.run(self.function)
             self.calls += 1
             return
         self.launched[:] = [xp.cuda.get_current_stream()]
@@ -53,7 +53,7 @@ class Captured:
 
     @contextmanager
     def aside(self):
-        """Run the block on the private stream and memory pool, in order with the work on the caller's stream."""
+        """with self.aside(): run on the private stream and memory pool, after earlier work of the caller's stream."""
         callers = xp.cuda.get_current_stream()
         self.stream.wait_event(callers.record())
         with self.stream, xp.cuda.using_allocator(self.pool.malloc):
@@ -61,38 +61,36 @@ class Captured:
         callers.wait_event(self.stream.record())
 
     def record(self):
-        """Return the graph of one call, or None if memory ran short. Capturing it computes nothing.
+        """Capture one call and return its graph, or None if memory ran short. A capture computes nothing.
 
-        Raises MemoryError after ATTEMPTS.
+        Raises MemoryError if memory ran short ATTEMPTS times.
         """
         size = self.pool.total_bytes()
         with self.aside(), nothing_released():
             self.stream.begin_capture()
             try:
-                self.kept.run(self.function)
+                self.cache.run(self.function)
             except BaseException:
-                with suppress(xp.cuda.runtime.CUDARuntimeError):  # it may be invalid by now; the cause is what counts
+                with suppress(xp.cuda.runtime.CUDARuntimeError):  # the capture may be invalid; report the first error
                     self.stream.end_capture()
                 raise
             graph = self.stream.end_capture()
-        if not distributed.largest(self.pool.total_bytes() != size):  # all processes replay, or none
+        if not distributed.largest(self.pool.total_bytes() != size):  # the same decision in all processes
             return graph
         if self.calls >= WARM_UP + ATTEMPTS - 1:
-            raise MemoryError(
-                "the memory of the GPU does not suffice to capture a step: take a smaller batch, or --no-graph"
-            )
+            raise MemoryError("the GPU has not enough memory to capture a step: choose a smaller batch, or --no-graph")
         return None
 
 
-_dropped: list = []  # of graphs that are launched no more: the pool, the stream of the last replay, the constants
+_deleted: list = []  # of each deleted Captured: the pool, the stream of its last replay, the constants
 _capturing = False
 
 
 def release(pool, launched, constants):
-    """Free the memory of a graph that is launched no more, after its last replay; not within a capture."""
-    _dropped.append((pool, launched, constants))
-    while _dropped and not _capturing:
-        pool, launched, constants = _dropped.pop()
+    """Free the memory of a deleted Captured after its last replay, or after the present capture of another one."""
+    _deleted.append((pool, launched, constants))
+    while _deleted and not _capturing:
+        pool, launched, constants = _deleted.pop()
         for stream in launched:
             stream.synchronize()
         constants.clear()
@@ -101,7 +99,7 @@ def release(pool, launched, constants):
 
 @contextmanager
 def nothing_released():
-    """Within the block, dropped graphs wait. To wait for the device would spoil a capture."""
+    """with nothing_released(): do not free memory. Freeing waits for the GPU, which would make a capture invalid."""
     global _capturing
     _capturing = True
     try:
@@ -111,9 +109,8 @@ def nothing_released():
 
 
 def capture(function):
-    """See backend.capture. WARM_UP calls run the function, the next captures and launches it, later ones replay it.
+    """See backend.capture. The first WARM_UP calls run the function. The next call captures it; later calls replay it.
 
-    Each call is one real call of the function. Python code in it no longer runs after the capture, and its result is
-    dropped.
+    Every call has the effect of one call of the function. The result of the function is not returned.
     """
     return Captured(function)

@@ -1,7 +1,7 @@
-"""Our own kernels: images to patches and back (see patches.py).
+"""CUDA kernels for patches of images (see backend/patches.py) and for batches.
 
-Each output is computed and written by one thread. There are no atomic additions, whose order varies, so a step gives
-the same bits each time. Sizes are constants in the source, because dividing by a constant is fast.
+One thread computes each output. There are no atomic additions, whose order is random, so the results of a step are
+reproducible to the bit. Sizes are constants in the source, because division by a constant is fast.
 """
 
 import functools
@@ -11,14 +11,14 @@ import numpy as np
 
 from ..patches import patch_grid
 
-THREADS = 256  # of a block
+THREADS = 256  # threads of a block
 
 PIXELS = """
-struct alignas(LANES * sizeof(Real)) Channels { Real lane[LANES]; };  // up to 16 bytes, read and written at once
+struct alignas(LANES * sizeof(Real)) Channels { Real lane[LANES]; };  // up to 16 bytes, moved in one instruction
 constexpr int C = CHANNELS / LANES;
 """
 IM2COL = """
-// x: (N, H, W, C) -> columns: (N, OH, OW, KH, KW, C); a thread for each element of columns
+// x: (N, H, W, C) -> columns: (N, OH, OW, KH, KW, C). One thread copies one element of columns
 extern "C" __global__ void tinygan_im2col(const Channels* x, Channels* columns, Index total) {
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
@@ -35,7 +35,7 @@ extern "C" __global__ void tinygan_im2col(const Channels* x, Channels* columns, 
 }
 """
 COL2IM = """
-// columns: (N, OH, OW, KH, KW, C) -> x: (N, H, W, C); a thread for each element of x adds up its copies in all patches
+// columns: (N, OH, OW, KH, KW, C) -> x: (N, H, W, C). One thread adds up the copies of one element of x in all patches
 extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, Index total) {
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
@@ -46,8 +46,8 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
     const Index n = rest / H;
     Channels sum = Channels();
     #pragma unroll
-    for (int a = 0; a < (KH + SH - 1) / SH; a++) {  // loops of a fixed length: no load waits for another
-        const int u = (h + PH) % SH + a * SH, oh = (h + PH - u) / SH;  // where the filter lies so that it covers h
+    for (int a = 0; a < (KH + SH - 1) / SH; a++) {  // the lengths of the loops are constants, so loads can overlap
+        const int u = (h + PH) % SH + a * SH, oh = (h + PH - u) / SH;  // row u of the filter at response oh covers h
         #pragma unroll
         for (int b = 0; b < (KW + SW - 1) / SW; b++) {
             const int v = (w + PW) % SW + b * SW, ow = (w + PW - v) / SW;
@@ -60,20 +60,20 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
 }
 """
 GATHER = """
-// table: (rows, COLUMNS) -> y: (n, COLUMNS), the rows order[position], order[position + 1], ...
+// rows: (ROWS, COLUMNS) -> y: (n, COLUMNS), the rows order[position], order[position + 1], ...
 extern "C" __global__ void tinygan_gather(
-    const Element* table, const long long* order, const long long* position, Real* y, Index total, Real factor,
+    const Element* rows, const long long* order, const long long* position, Real* y, Index total, Real factor,
     Real offset) {
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
-    y[i] = (Real)table[order[(position[0] + i / COLUMNS) % ROWS] * COLUMNS + i % COLUMNS] * factor - offset;
+    y[i] = (Real)rows[order[(position[0] + i / COLUMNS) % ROWS] * COLUMNS + i % COLUMNS] * factor - offset;
 }
 """
 CODE = {"gather": GATHER, "im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
 
 
 def source(name, dtype, index, element="", **constants):
-    """Return the source of a kernel. index: the integer type of element numbers. element: the definition of Element."""
+    """Return the source of a kernel. index: the integer type for indices of elements. element: defines type Element."""
     numbers = "".join(f"constexpr int {key} = {value};\n" for key, value in constants.items())
     real = {"float32": "float", "float64": "double"}[str(dtype)]
     return f"typedef {real} Real;\ntypedef {index} Index;\n{element}{numbers}{CODE[name]}"
@@ -85,7 +85,7 @@ def kernel(name, dtype, index, element="", **constants):
 
 
 def im2col(x, kernel, stride, padding):
-    """x: (N, H, W, C) -> (N * OH * OW, kh * kw * C)."""
+    """x: (N, H, W, C) -> (N * OH * OW, kh * kw * C)"""
     n, h, w, c = x.shape
     oh, ow = patch_grid((h, w), kernel, stride, padding)
     columns = xp.empty((n * oh * ow, kernel[0] * kernel[1] * c), x.dtype)
@@ -93,13 +93,13 @@ def im2col(x, kernel, stride, padding):
 
 
 def col2im(columns, shape, kernel, stride, padding):
-    """columns: (N * OH * OW, kh * kw * C), shape: (N, H, W, C) -> image of that shape."""
+    """columns: (N * OH * OW, kh * kw * C) -> x: `shape`, (N, H, W, C). The adjoint of im2col: overlaps are added."""
     grid = patch_grid(shape[1:3], kernel, stride, padding)
     return move("col2im", columns, xp.empty(shape, columns.dtype), shape, grid, kernel, stride, padding)
 
 
 def move(name, source, target, shape, grid, size, stride, padding):
-    """Fill `target` by one of the two kernels above, 16 bytes at a time if the channels allow it."""
+    """Run im2col or col2im, whose result is `target`. If possible, a thread moves 16 bytes of channels at once."""
     source = xp.ascontiguousarray(source)
     lanes = 16 // source.itemsize
     if shape[3] % lanes or source.data.ptr % 16 or target.data.ptr % 16:
@@ -115,11 +115,11 @@ def move(name, source, target, shape, grid, size, stride, padding):
     return target
 
 
-def gather(table, order, position, n, factor, offset):
+def gather(rows, order, position, n, factor, offset):
     """See backend.gather. One kernel."""
-    y = xp.empty((n, *table.shape[1:]), "float32")
-    element = {"uint8": "typedef unsigned char Element;\n", "float32": "typedef float Element;\n"}[table.dtype.name]
+    y = xp.empty((n, *rows.shape[1:]), "float32")
+    element = {"uint8": "typedef unsigned char Element;\n", "float32": "typedef float Element;\n"}[rows.dtype.name]
     program = kernel("gather", "float32", "unsigned int", element, COLUMNS=y.size // n, ROWS=len(order))
-    args = table, order, position, y, np.uint32(y.size), np.float32(factor), np.float32(offset)
+    args = rows, order, position, y, np.uint32(y.size), np.float32(factor), np.float32(offset)
     program((-(-y.size // THREADS),), (THREADS,), args)
     return y

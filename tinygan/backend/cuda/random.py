@@ -1,14 +1,15 @@
-"""Random numbers as a function of a key and a counter. The counter is on the device, so each replay draws new ones."""
+"""Random numbers on CUDA: a function of a key and a counter. The counter is on the GPU; a replay gets new numbers."""
 
 import functools
 
 import cupy as xp
 import numpy as np
 
-from .kept import at_end
+from .step_cache import at_end
 
 # Philox 4x32-10 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3): ten rounds that turn a counter and
-# a key into random bits. Counter: (i, 0, low and high word of the draw's number). Each element takes a call of its own.
+# a key into random bits. The counter of element i is (i, 0, low word of draw, high word of draw), where `draw` is the
+# number of arrays that were filled before.
 PHILOX = r"""
 __device__ uint2 philox(unsigned int i, unsigned long long draw, unsigned int key0, unsigned int key1) {
     unsigned int c0 = i, c1 = 0, c2 = (unsigned int)draw, c3 = (unsigned int)(draw >> 32);
@@ -22,7 +23,7 @@ __device__ uint2 philox(unsigned int i, unsigned long long draw, unsigned int ke
 }
 """
 INPUTS = "raw uint64 draws, raw uint32 key"
-UNIFORM = "y = (T)(philox(i, draws[0], key[0], key[1]).x >> 8) * (T)5.9604644775390625e-08"  # 24 bits: stays below 1
+UNIFORM = "y = (T)(philox(i, draws[0], key[0], key[1]).x >> 8) * (T)5.9604644775390625e-08"  # 24 bits, so y < 1
 NORMAL = """
     uint2 bits = philox(i, draws[0], key[0], key[1]);
     T u = ((T)bits.x + (T)1) * (T)2.3283064365386963e-10;      // (0, 1]: its logarithm is finite
@@ -32,27 +33,29 @@ NORMAL = """
 
 @functools.cache
 def kernel(name):
-    """The kernel that fills an array with numbers of one kind."""
+    """Return the kernel that fills an array with uniform or normal numbers."""
     operation = {"uniform": UNIFORM, "normal": NORMAL}[name]
     return xp.ElementwiseKernel(INPUTS, "T y", operation, f"tinygan_{name}", preamble=PHILOX)
 
 
 class RNG:
-    """Seeded random numbers: a key, and a count of draws that lives on the device, so a captured draw can be replayed
-    and is another one each time. State: two arrays."""
+    """A seeded source of random numbers: a key, and the number of arrays filled so far.
 
-    AHEAD = 16  # numbers of draws on the device, so that a captured step of so many draws counts them once
+    This number is on the GPU, where a captured step increases it. So each replay of the step has new random numbers.
+    """
+
+    AHEAD = 16  # the numbers of the next arrays are in an array, so a step that fills up to 16 increases them only once
 
     def __init__(self, seed):
         self.key = xp.asarray(np.random.SeedSequence(seed).generate_state(2))
-        self.numbers, self.drawn = xp.arange(self.AHEAD, dtype="uint64"), 0  # of the next draws; how many were used
+        self.numbers, self.drawn = xp.arange(self.AHEAD, dtype="uint64"), 0  # the next array has numbers[drawn]
 
     def normal(self, shape, dtype="float32"):
-        """N(0, 1)."""
+        """Return numbers from N(0, 1)."""
         return self._draw("normal", shape, dtype)
 
     def uniform(self, shape, dtype="float32"):
-        """U[0, 1)."""
+        """Return numbers that are uniform in [0, 1)."""
         return self._draw("uniform", shape, dtype)
 
     def _draw(self, name, shape, dtype):
@@ -73,6 +76,6 @@ class RNG:
 
     def load_state_dict(self, saved):
         if saved.keys() != {"key", "draws"}:
-            raise ValueError("the saved random state is not one of device cuda; resume on the device that saved it")
+            raise ValueError("the saved random state is not for device cuda; resume on the device that saved it")
         self.key[...] = xp.asarray(saved["key"])
         self.numbers[...] = xp.asarray(saved["draws"]) + xp.arange(self.AHEAD, dtype="uint64")

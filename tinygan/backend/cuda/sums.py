@@ -10,14 +10,15 @@ import numpy as np
 from ... import backend
 from .expression import trace
 from .fusion import THREADS, arguments, columns_of, inputs, kinds_of, program_of, writable
-from .kept import counters
+from .step_cache import counters
 
 BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
-ROWS = 16  # read by each thread of a sum at least
+ROWS = 16  # rows that a thread of a sum reads, at least
 
 SUMS = """
-// sums of the columns of an elementwise function: (rows, COLUMNS) -> (PARTS, COLUMNS). A block takes ACROSS columns of
-// one of the SLABS slabs of a part of the rows, DOWN rows at a time. Then it adds its DOWN sums of a column by halves
+// sums of the columns of an elementwise function: (rows, COLUMNS) -> (PARTS, COLUMNS). The rows are divided into PARTS
+// parts, and each part into SLABS slabs. A block sums ACROSS columns of one slab. DOWN threads sum every DOWN-th row of
+// a column; then their sums are added up
 extern "C" __global__ void tinygan_sums({parameters}, int rows) {{
     __shared__ Real partial[DOWN][ACROSS];
     const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
@@ -42,7 +43,7 @@ FINISH = """if (down == 0 && column < COLUMNS) {{
         {lines}
     }}"""
 SLABS = """
-    // the last block of these columns to arrive here adds up the sums of all slabs, always in the same order
+    // the last block of these columns that gets here adds up the sums of all slabs, always in the same order
     __shared__ bool last;
     if (down == 0 && column < COLUMNS) {{ {stores} }}
     __threadfence();
@@ -73,7 +74,7 @@ REDUCTION = """
 
 
 def column_sums(function, *args, parts=1, out=None, then=None):
-    """See backend.column_sums. One kernel."""
+    """See backend.column_sums. This is one kernel."""
     results = sums(function, args, parts, out, then)
     return results if len(results) > 1 else results[0]
 
@@ -136,7 +137,7 @@ def _both(mean, var):
 
 @functools.cache
 def _after_moments(function):
-    """Return `function`, a function of mean and variance, as one of the sums of _powers."""
+    """Return a function that computes mean and variance from the sums of _powers, and calls `function` with both."""
 
     def after(s, share, *args):
         *args, total, squares = args
@@ -153,10 +154,10 @@ def _summing(*what, **sizes):
 
 
 def sums_source(function, kinds, dtype, stores, then, of_more, of_results, **sizes):
-    """Return the source of the kernel, and how many results the function has.
+    """Return the source of the kernel, and the number of results of the function.
 
-    stores: whether the first result is stored. then: the function that gets the sums after further arguments, or None.
-    of_more, of_results: the kinds of these arguments, and of the arrays that get the results.
+    stores: whether the first result is also written to an array. then: a function of more arguments and the sums, or
+    None. of_more, of_results: the kinds of these arguments, and the kinds of the arrays for the results.
     """
     of_part = "part * COLUMNS + column"
     parameters, loads, names = inputs(kinds, "column", of_part)

@@ -1,19 +1,19 @@
-"""Data parallel: N processes train as one.
+"""Data parallelism: N processes train together, with the same result as one process.
 
     mpiexec -n 4 python train.py
 
-Each process holds all weights, and computes its share of the images of each batch. They exchange sums:
+Each process has all weights. A batch is divided: each process computes 1 / N of its images, the local batch. The
+processes exchange sums:
 
-- What depends on the whole batch, such as the mean of BatchNorm, is summed over the processes (`all_reduce`).
-- Gradients of the mean loss of a share are averaged (`average`), so they are those of the mean loss of the batch.
-- Random numbers are drawn for the whole batch on every process, and each takes its rows (`RowsRNG`).
+- `all_reduce` sums values that depend on the whole batch, such as the mean in BatchNorm.
+- `average` averages gradients. The average of the gradients for the local batches is the gradient for the batch.
+- Every process draws the random numbers of the whole batch, and uses the rows of its local batch (`RowsRNG`).
 
-So N processes compute what one computes, up to rounding, and end with the same weights to the bit. Differentiation
-needs one rule. Each process differentiates its own part L_p of the loss L_1 + ... + L_N. For y = x_1 + ... + x_N,
+So N processes compute the same as one, up to rounding, and have the same weights, to the bit. The derivative of
+all_reduce is all_reduce: process p differentiates its own loss L_p, and the total loss is L = L_1 + ... + L_N. With
+y = x_1 + ... + x_N in all processes, dL/dx_p = dL_1/dy + ... + dL_N/dy.
 
-    dL/dx_p = dL_1/dy + ... + dL_N/dy        the derivative of all_reduce is all_reduce
-
-MPI (mpi.py) lets the processes find each other, and sums arrays of the CPU; NCCL (nccl.py) sums arrays on GPUs.
+MPI (mpi.py) connects the processes, and sums arrays on CPUs. NCCL (nccl.py) sums arrays on GPUs.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ import numpy as np
 
 from ... import backend
 
-rank, size = 0, 1  # the number of this process, and how many there are; see alone()
-local_rank = 0  # the number of this process among those of its machine: the number of its GPU
-sharing = 1  # how many processes use the cores that this one uses
-_world: Any = None  # an mpi.World, if there are several processes
-_gpus: Any = None  # an nccl.Communicator, if they compute on GPUs
+rank, size = 0, 1  # the number of this process, from 0 on, and the number of processes
+local_rank = 0  # the number of this process on its machine, from 0 on; it uses the GPU with this number
+sharing = 1  # the number of processes that use the cores of this process, including itself
+_world: Any = None  # an mpi.World if there are several processes
+_gpus: Any = None  # an nccl.Communicator if these processes compute on GPUs
 
-LAUNCHERS = (  # (how many processes, which of them), in the environment of a process
+LAUNCHERS = (  # environment variables of a launcher: (number of processes, number of this process)
     ("PMI_SIZE", "PMI_RANK"),  # mpiexec of MPICH and Intel MPI, and srun --mpi=pmi2
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),  # mpirun of OpenMPI
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),  # srun
@@ -44,11 +44,11 @@ LAUNCHERS = (  # (how many processes, which of them), in the environment of a pr
 
 
 class DistributedError(RuntimeError):
-    """The processes cannot work together; the message says why, and what to do."""
+    """The processes cannot train together. The message says why, and what to do."""
 
 
 def launched() -> tuple[int, int]:
-    """Return (which process this is, of how many), as the launcher says; (0, 1) if there is none."""
+    """Return (rank, size) from the environment variables of the launcher; (0, 1) without a launcher."""
     for count, number in LAUNCHERS:
         if os.environ.get(count, "").isdigit() and os.environ.get(number, "").isdigit():
             return int(os.environ[number]), int(os.environ[count])
@@ -56,13 +56,13 @@ def launched() -> tuple[int, int]:
 
 
 def mute_others() -> None:
-    """Process 0 speaks for all: what the others print, errors apart, goes nowhere."""
+    """Discard the output of this process unless it is process 0. `end` still prints its error."""
     if launched()[0]:
         sys.stdout = sys.stderr = open(os.devnull, "w")
 
 
 def start() -> None:
-    """Join the other processes, if a launcher started several. Raises DistributedError if that fails."""
+    """Connect to the other processes if a launcher started several. Raises DistributedError if this fails."""
     global rank, size, local_rank, sharing, _world
     expected = launched()[1]
     if expected == 1 or _world:
@@ -74,12 +74,12 @@ def start() -> None:
 
 
 def connect(device: str) -> None:
-    """Tell the other processes the device of this one; join the GPUs. Raises DistributedError if that fails."""
+    """Check that all processes use the same kind of device, and connect their GPUs. Raises DistributedError."""
     global _gpus
     kinds = [name.partition(":")[0] for name in gathered(device)]
     for number, kind in enumerate(kinds):
         if kind != kinds[0]:
-            raise DistributedError(f"process 0 computes on {kinds[0]}, process {number} on {kind}: choose a --device")
+            raise DistributedError(f"process 0 uses {kinds[0]}, process {number} uses {kind}: choose a --device")
     if size > 1 and kinds[0] == "cuda" and not _gpus:
         from . import nccl
 
@@ -87,19 +87,19 @@ def connect(device: str) -> None:
 
 
 def add_up(array):
-    """array <- its sum over the processes, in place, on its device; the same bits on each. It has no gaps."""
+    """Sum a contiguous array over the processes, in place. The result has the same bits on each process."""
     if size > 1:
         (_world if isinstance(array, np.ndarray) else _gpus).add_up(array)
     return array
 
 
 def all_reduce(array):
-    """Return the sum of an array over the processes."""
+    """Return the sum of an array over the processes; the array itself does not change."""
     return add_up(array.copy(order="C"))
 
 
 def average(*arrays) -> None:
-    """array <- its mean over the processes, in place; small arrays of one shape together, in one exchange."""
+    """Average arrays over the processes, in place. Several arrays must have one shape; they are sent together."""
     if size > 1:
         whole = add_up(arrays[0] if len(arrays) == 1 else backend.xp.stack(arrays))
         whole *= 1.0 / size
@@ -109,9 +109,9 @@ def average(*arrays) -> None:
 
 
 def whole_moments(mean, variance):
-    """Return mean and biased variance over the whole batch, of those over the shares: (C,), (C,).
+    """Return mean and biased variance for the whole batch: (C,), (C,). mean, variance: of the local batch.
 
-    The mean of the squares is computed in float64, because the square of the mean is subtracted from it.
+    The computation is in float64, because E[x^2] - mean^2 loses digits.
     """
     squares = mean.astype("float64") ** 2
     both = backend.xp.stack([mean.astype("float64"), variance.astype("float64") + squares])
@@ -119,29 +119,29 @@ def whole_moments(mean, variance):
     return both[0].astype(mean.dtype), (both[1] - both[0] ** 2).astype(mean.dtype)
 
 
-def share(batch_size: int) -> int:
-    """Return the number of images of a batch that each process gets. Raises ValueError if it is not a whole number."""
+def local_batch_size(batch_size: int) -> int:
+    """Return the number of images in the local batch. Raises ValueError if the batch cannot be divided evenly."""
     if batch_size % size:
         raise ValueError(
             f"a batch of {batch_size} images cannot be divided among {size} processes: "
-            f"take a --batch-size that is a multiple of {size}"
+            f"choose a --batch-size that is a multiple of {size}"
         )
     return batch_size // size
 
 
 def largest(number: int) -> int:
-    """Return the largest of the numbers that the processes have. They wait for each other."""
+    """Return the maximum of `number` over the processes. All processes must call this; they wait for each other."""
     return int(number) if size == 1 else _world.largest(int(number))
 
 
 def gathered(value: Any) -> list[Any]:
-    """Return what each process has as `value`, in the order of the processes. They wait for each other."""
+    """Return [value of process 0, value of process 1, ...]. All processes must call this; they wait for each other."""
     return [value] if size == 1 else _world.gathered(value)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Within the block this process is the only one: it exchanges nothing, and has the whole batch."""
+    """with alone(): this process behaves as if there were no others: it computes whole batches, and sends nothing."""
     global rank, size
     before = rank, size
     rank, size = 0, 1
@@ -152,7 +152,7 @@ def alone() -> Iterator[None]:
 
 
 def by_process_0(function: Callable) -> Callable:
-    """Turn a function into one that process 0 calls alone. On the other processes it does nothing."""
+    """Decorate a function to run only on process 0, `alone`. On other processes a call returns None at once."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -164,9 +164,10 @@ def by_process_0(function: Callable) -> Callable:
 
 
 def end(sentence: str) -> None:
-    """Print why this process cannot go on, and end all processes. Returns if there is only one.
+    """Print an error and end all processes. Without other processes, do nothing.
 
-    The same error often stops all processes. Then the sentence of process 0 is enough, so the others wait first.
+    The same error often occurs in all processes. All other processes wait for a second, so only process 0 prints the
+    error.
     """
     if _world is None:
         return
@@ -179,16 +180,16 @@ def end(sentence: str) -> None:
 
 
 def finish() -> None:
-    """Wait for all processes and stop the watchdog. After this a process may exit, and the others go on."""
+    """Wait for all processes and stop the watchdog. Afterwards a process can exit without ending the others."""
     if _world is not None:
         _world.finish()
 
 
 class RowsRNG:
-    """The random numbers of whole batches, of which each process gets its rows.
+    """A source of random numbers that draws for the whole batch, and returns the rows for the local batch.
 
-    rows: the number of images of a batch on this process. A shape of 2 * rows stands for two batches one after the
-    other, such as real and fake images. While rows is 0, as for initial weights, all processes get the same numbers.
+    rows: the number of images in the local batch. A shape (2 * rows, ...) is for two batches, such as real and fake
+    images. While rows is 0, all processes get the same numbers, as for initial weights.
     """
 
     def __init__(self, rng) -> None:
@@ -210,5 +211,5 @@ class RowsRNG:
 
 
 def batch_rng(rng):
-    """Return `rng` as one for whole batches, if there are several processes."""
+    """Return RowsRNG(rng) if there are several processes, else rng."""
     return rng if size == 1 else RowsRNG(rng)

@@ -1,4 +1,4 @@
-"""The processes, through MPI (mpi4py)."""
+"""Communication between processes through MPI (mpi4py)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from ..cpu import threads
 from . import DistributedError, watchdog
 
-SPIN = 1e-4  # seconds of active waiting, which is fastest if the others are nearly ready
-PAUSES = 2e-5, 1e-3  # then the shortest and the longest sleep between two looks: a tenth of the time waited so far
+SPIN = 1e-4  # seconds of active waiting before the first sleep
+PAUSES = 2e-5, 1e-3  # seconds of the shortest and the longest sleep; a sleep is a tenth of the time waited so far
 
 
 class World:
-    """All processes. expected: how many the launcher started. Raises DistributedError if they cannot be joined."""
+    """The connection to all processes. expected: their number. Raises DistributedError if the connection fails."""
 
     def __init__(self, expected: int) -> None:
         try:
             from mpi4py import MPI
-        except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is there and finds no MPI library
+        except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py finds no MPI library
             raise DistributedError(
                 f"{expected} processes need mpi4py and MPI: pip install -e '.[mpi]' ({error})"
             ) from None
@@ -29,16 +29,16 @@ class World:
         self.rank, self.size = self.comm.rank, self.comm.size
         if self.size != expected:
             raise DistributedError(
-                f"{expected} processes were started, and mpi4py finds {self.size}: mpiexec belongs to another MPI than "
-                f"mpi4py uses ({' '.join(MPI.Get_library_version().split()[:3])}). Take the mpiexec beside this python"
+                f"{expected} processes were started, but mpi4py finds {self.size}: mpiexec and mpi4py use different "
+                f"MPIs (mpi4py: {' '.join(MPI.Get_library_version().split()[:3])}). Use the mpiexec beside this python"
             )
-        self.sums = self.comm.Dup()  # of arrays
-        neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # on this machine
+        self.sums = self.comm.Dup()  # only for sums of arrays
+        neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # the processes on this machine
         self.local_rank, mine = neighbours.rank, threads.cores()
         self.sharing = sum(bool(mine & theirs) for theirs in neighbours.allgather(mine))
         pids = neighbours.allgather(os.getpid())
-        watches = self.local_rank == 0 and hasattr(os, "pidfd_open")
-        self.watch = watchdog.Watch(pids) if watches else None
+        has_watchdog = self.local_rank == 0 and hasattr(os, "pidfd_open")
+        self.watchdog = watchdog.Watchdog(pids) if has_watchdog else None
 
     def add_up(self, array: np.ndarray) -> None:
         _wait(self.sums.Iallreduce(self.MPI.IN_PLACE, array))
@@ -54,21 +54,21 @@ class World:
 
     def finish(self) -> None:
         _wait(self.comm.Ibarrier())
-        if self.watch:
-            self.watch.stop()
-        _wait(self.comm.Ibarrier())  # nobody ends before all watches have stopped
+        if self.watchdog:
+            self.watchdog.stop()
+        _wait(self.comm.Ibarrier())  # no process exits before all watchdogs have stopped
 
     def abort(self) -> None:
-        """End all processes at once, this one included. What MPI says of it would follow our own sentence: hide it."""
+        """End all processes at once, including this one. Later messages, such as errors of MPI, are hidden."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        if self.watch:
-            self.watch.stop()
+        if self.watchdog:
+            self.watchdog.stop()
         self.comm.Abort(1)
         os._exit(1)
 
 
 def _wait(request) -> None:
-    """Wait without keeping a core busy for long: process 0 may be drawing pictures, or share the core."""
+    """Wait for a request: first actively, then with sleeps, because the wait may be long and others need the core."""
     started = time.perf_counter()
     while not request.Test():
         if (waited := time.perf_counter() - started) > SPIN:

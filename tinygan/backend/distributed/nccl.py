@@ -1,7 +1,7 @@
-"""Sums over GPUs, through NCCL. MPI brings the processes together; after that the GPUs exchange data directly.
+"""Sums over GPUs through NCCL. MPI connects the processes; then the GPUs exchange data directly.
 
-A sum is a kernel on the current stream, like any other: the host does not wait, and a graph captures it with the step
-(cuda/graph.py). NCCL allows that since 2.9; CUDA 12 and 13 come with later ones.
+A sum is a kernel on the current stream. So the host does not wait, and a CUDA graph captures the sum with the step
+(cuda/graph.py). NCCL supports capture since version 2.9; the versions for CUDA 12 and 13 are newer.
 """
 
 import cupy as xp
@@ -10,7 +10,7 @@ from . import DistributedError
 
 
 class Communicator:
-    """The GPUs of all processes, one for each. world: an mpi.World. Raises DistributedError if that fails."""
+    """The connection between the GPUs of all processes. world: an mpi.World. Raises DistributedError on failure."""
 
     def __init__(self, world) -> None:
         self.nccl = nccl = xp.cuda.nccl
@@ -21,7 +21,7 @@ class Communicator:
         try:
             self.comm = nccl.NcclCommunicator(world.size, world.gathered(key)[0], world.rank)
             self.add_up(xp.zeros(1, "float32"))
-        except RuntimeError as error:  # NcclError; two processes with the same GPU, for example
+        except RuntimeError as error:  # such as NcclError for two processes with the same GPU
             raise DistributedError(f"NCCL cannot join the GPUs of {world.size} processes ({error})") from None
 
     def add_up(self, array) -> None:

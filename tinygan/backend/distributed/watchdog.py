@@ -1,9 +1,9 @@
-"""Notice at once when a process of this machine dies: the others would wait for it for ever.
+"""A watchdog for the processes of a machine: if one process dies, the watchdog ends all others.
 
-A program of its own watches them, because a thread would first have to wait for Python's lock. Linux has a file for
-each process (pidfd), which becomes readable when that process ends, however it ends. The launcher ends the other
-processes too: mpiexec at once, srun with --kill-on-bad-exit=1. But it does not say what that means for the run. On
-other systems the launcher alone ends them.
+Without a watchdog the other processes would wait for ever. The watchdog is a separate program, because a thread might
+have to wait for Python's lock. On Linux each process has a file (pidfd) that becomes readable when the process ends for
+any reason. The launcher also ends the other processes (mpiexec at once, srun with --kill-on-bad-exit=1), but says
+nothing about the run. Other systems have no watchdog.
 """
 
 import os
@@ -12,17 +12,17 @@ import signal
 import subprocess
 import sys
 
-SENTENCE = b"one of the processes has died, so all end. The last checkpoint is whole: --resume goes on with it\n"
+SENTENCE = b"one of the processes has died, so all end. The last checkpoint is complete: --resume continues it\n"
 
 
-class Watch:
-    """Watches processes, by their pids, until `stop`. If one dies, prints a sentence and kills the others.
+class Watchdog:
+    """Monitors processes, given by their pids, until `stop`. If one process dies, prints SENTENCE and kills all.
 
-    The sentence does not say which: the launcher may have killed others by then, and these may have ended first.
+    SENTENCE does not say which process: the launcher may have killed others, so the first one is not known.
     """
 
     def __init__(self, pids):
-        command = [sys.executable, "-I", "-S", __file__, *map(str, pids)]  # -I -S: starts quickly
+        command = [sys.executable, "-I", "-S", __file__, *map(str, pids)]  # -I -S: a faster start of Python
         self.program = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def stop(self):
@@ -33,7 +33,7 @@ def main(pids):
     poll = select.poll()
     for file in (0, *map(os.pidfd_open, pids)):
         poll.register(file, select.POLLIN)
-    if 0 in dict(poll.poll()) and os.read(0, 4):  # "stop"; nothing, if the process that started this has died
+    if 0 in dict(poll.poll()) and os.read(0, 4):  # "stop" was written; if the writer died, there is nothing to read
         return
     os.write(2, SENTENCE)
     for pid in pids:

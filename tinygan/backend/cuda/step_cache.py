@@ -1,7 +1,8 @@
-"""What a captured step keeps, so that it does less: patches that it will need again, constants, and what can wait.
+"""The cache of a captured step: patches that are needed twice, constants, and functions to call at the end of the step.
 
-The gradient of a filter needs the patches that the convolution has made. In a captured step they are kept as long as
-the images live, if there is memory. Elsewhere nothing is kept, because code may change its images in place.
+The gradient of a filter needs the patches that the convolution has made. In a captured step the patches are cached
+until the images are deleted, if there is enough memory. Outside of captured steps patches are not cached, because
+images may change in place.
 """
 
 import functools
@@ -9,20 +10,20 @@ import weakref
 
 import cupy as xp
 
-SHARE = 4  # kept patches take at most this part of the memory that is free when capturing begins
+FRACTION = 4  # cached patches use at most 1 / FRACTION of the memory that is free when the cache is made
 
-_step = None  # the Kept of the function that is running, if it is to be captured
+_step = None  # the StepCache of the running function; None outside of captured functions
 
 
-class Kept:
+class StepCache:
     """The patches and constants of one captured function, and the functions to call at its end."""
 
     def __init__(self):
         self.patches, self.constants, self.at_end = {}, {}, {}
-        self.space = xp.cuda.runtime.memGetInfo()[0] // SHARE  # bytes
+        self.space = xp.cuda.runtime.memGetInfo()[0] // FRACTION  # bytes for patches
 
     def run(self, function):
-        """Call the captured function, keeping what it will need."""
+        """Call the captured function with this cache."""
         global _step
         _step = self
         try:
@@ -44,20 +45,20 @@ class Kept:
             self.space += self.patches.pop(key)[0].nbytes
 
 
-def keep_patches(images, columns, *geometry):
-    """Keep the patches of images. Return them."""
+def cache_patches(images, columns, *geometry):
+    """Put `columns`, the patches of images, into the cache, and return them. geometry: kernel, stride, padding."""
     if _step:
         _step.add((id(images), geometry), images, columns)
     return columns
 
 
-def kept_patches(images, *geometry):
-    """Return the patches of images that were kept, or None."""
+def cached_patches(images, *geometry):
+    """Return the patches of images from the cache, or None."""
     return _step.patches.get((id(images), geometry), (None,))[0] if _step else None
 
 
 def at_end(key, function):
-    """Call the function at the end of the captured step, once for each key; outside of a step now."""
+    """Call the function at the end of the captured step, once for each key. Outside of a captured step, call it now."""
     if _step:
         _step.at_end[key] = function
     else:
@@ -65,14 +66,14 @@ def at_end(key, function):
 
 
 def ones(shape, dtype):
-    """See backend.ones. The first call of a captured function fills them."""
+    """See backend.ones."""
     return constant(("ones", tuple(shape), xp.dtype(dtype).name), lambda: xp.ones(shape, dtype))
 
 
 def counters(n):
-    """Return n counters for the blocks of a kernel. They are zero before and after each kernel that uses them.
+    """Return n counters for the blocks of a kernel. Each kernel that uses them must leave them at zero.
 
-    Kernels that may run side by side, on two streams or in two graphs, have different ones.
+    Kernels that may run at the same time, on two streams or in two graphs, get different counters.
     """
     if _step:
         return constant(("counters", n), lambda: xp.zeros(n, "uint32"))
@@ -85,7 +86,7 @@ def _counters_of_stream(stream, n):
 
 
 def constant(key, make):
-    """Return make(), made once for a captured function."""
+    """Return make(). In a captured function, call make only once for each key."""
     if not _step:
         return make()
     if key not in _step.constants:
