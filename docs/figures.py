@@ -93,7 +93,7 @@ def step_graph():
 
 
 def transposed():
-    """Draw a transposed convolution: it adds the filter, times a response, to the patch of each response."""
+    """Draw a transposed convolution: for each response, it adds the filter times the response to a patch."""
     g = np.array([[1, 2], [3, 1]], np.float32)
     w = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
     size, stride = (5, 5), 2
@@ -233,7 +233,7 @@ def curves(logs):
 
 
 def through_epochs(run, columns=10, rows=8):
-    """Draw one latent vector a row, one epoch a column, from the sample grids of a run."""
+    """Draw a row for each latent vector and a column for each epoch, from the sample grids of a run."""
     files = list(run.pictures().values())
     files = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(columns, len(files)))]
     h, w, _ = run.settings.shape
