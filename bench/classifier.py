@@ -2,8 +2,9 @@
 
     python bench/classifier.py
 
-The script writes tinygan/metrics/mnist.npz and the record mnist.json beside it. It takes about a quarter of an hour on
-one core. Training uses only the training images. At the end the script prints the accuracy on the test images.
+The script writes tinygan/metrics/mnist.npz and the record mnist.json beside it. The training takes about a quarter of
+an hour on one core. Training uses only the training images. At the end the script prints the accuracy on the test
+images.
 """
 
 import sys

@@ -4,9 +4,9 @@
     python bench/gpu.py --presets dcgan --batches 128 --no-tf32
     python bench/gpu.py --write              also write bench/results/gpu.md and gpu.json
 
-Each cell of the table is measured in its own process. Its memory is the drop in the free memory of the device. The time
-to the first step includes imports and compilation. Steps are without EMA. tinygan's steps also compute the metrics of
-the log.
+Each cell of the table is measured in its own process. The memory of a cell is the drop in the free memory of the GPU.
+The time to the first step includes imports and compilation. Steps are without EMA. tinygan's steps also compute the
+metrics of the log.
 
 PyTorch for CUDA is needed: pip install -e '.[cuda13,bench]'. The extras cuda12 and bench exclude each other, because
 they bring CUDA toolkits of different versions.
@@ -86,8 +86,8 @@ def torch_step(preset, batch_size, tf32, how):
 def compile_parts(gan, preset):
     """Compile all parts of a step: batch, noise, both losses with their gradients, both updates.
 
-    torch.compile refuses second derivatives. The penalty of wgan-gp has one, so D's loss of wgan-gp stays eager, and
-    the networks are not compiled either.
+    torch.compile refuses second derivatives. The penalty of wgan-gp contains a second derivative, so D's loss of
+    wgan-gp stays eager, and the networks are not compiled either.
     """
     import torch
 

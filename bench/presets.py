@@ -36,13 +36,13 @@ STRIP = 10  # images in the picture of a preset
 STEPS = 30  # steps that are timed
 LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
-    "lsgan": "a squared distance in place of a logarithm: D's gradient does not fade when it is sure",
+    "lsgan": "a squared distance replaces the logarithm, so D's gradient does not vanish when D is sure",
     "dcgan": "convolutions see strokes instead of pixels, and BatchNorm keeps the game stable",
     "sngan": "a bound on D's gradient, one division in each layer, replaces BatchNorm in D",
-    "cgan": "both networks get the class: a row for each digit",
+    "cgan": "both networks get the class, so each row has one digit",
     "cgan without labels": "groups of similar images can take the place of classes",
     "wgan-gp": "a penalty on D's gradient makes its loss a distance; it needs a second derivative",
-    "r3gan": "compare real with fake in pairs and keep D flat at both: no normalisation is needed",
+    "r3gan": "D compares real and fake images in pairs, and a penalty bounds its gradient: no normalisation is needed",
 }
 QUALITY = {  # heading: (metric of metrics.json, format)
     "precision": ("precision", ".2f"),
@@ -59,7 +59,7 @@ HEADINGS = ["Frechet distance", "times the floor", *QUALITY]
 def trained(out, preset, seed, epochs, source):
     """Return the finished and measured run of a preset.
 
-    epochs: None for those of the preset; source: the folder of the data, or None for MNIST
+    epochs: a number, or None for the epochs of the preset. source: the folder of the data, or None for MNIST
     """
     name, *unlabelled = preset.split(maxsplit=1)
     others = [source.name] if source else []

@@ -5,8 +5,8 @@
     python bench/scale_out.py --model          only write scale_out.md again, with a new estimate
 
 Two processes have one thread each. One process has one or two threads. PyTorch uses DistributedDataParallel with gloo.
-On the CPU its BatchNorm uses only the images of its own process, because SyncBatchNorm needs CUDA. So PyTorch's steps
-exchange less than tinygan's, and two processes of PyTorch do not compute the same as one. Each side has its own
+On the CPU, PyTorch's BatchNorm uses only the images of one process, because SyncBatchNorm needs CUDA. So PyTorch's
+steps exchange less than tinygan's, and two processes of PyTorch do not compute the same as one. Each side has its own
 processes. The script needs the extras `mpi` and `bench`.
 """
 

@@ -2,7 +2,7 @@
 
     python bench/sizes.py            prints a table, and writes it into the README
 
-Each row is measured in its own process, with random images. The time is the fastest of some steps. The memory is the
+Each row is measured in its own process, with random images. The time is that of the fastest step. The memory is the
 largest resident set without the images.
 """
 

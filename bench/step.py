@@ -101,7 +101,10 @@ def serve(name, preset, batch_size):
 
 
 def measure(preset, batch_size, count, rounds):
-    """Return a row of the table: quartiles in milliseconds, and the ratio of medians to PyTorch's faster format."""
+    """Return a row of the table: quartiles in milliseconds, and the ratios PyTorch / tinygan of medians.
+
+    The ratios use the faster of PyTorch's memory formats.
+    """
     names = [name for name in SIDES if not (preset == "vanilla" and "last" in name)]  # vanilla has no convolutions
     sides = {name: Side(name, [__file__, "--side", name, preset, batch_size], count) for name in names}
     for side in sides.values():

@@ -5,11 +5,11 @@
     python bench/tune.py --study mysql://user@host/tune          the study is in a database
     python bench/tune.py --trials 0 --results bench/results/tune write tune.json and tune.png
 
-A trial trains a run for --steps steps. It pauses --pauses times to measure the Frechet distance of its samples from
-the test images, as evaluate.py does. A trial is pruned if its distance is worse than the median of the other trials at
-the same pause. The result of a trial is its last distance, divided by the distance of real images. If a trial was
-interrupted by Ctrl-C or a kill, the next process that needs a trial resumes it from its last pause. The script needs
-the extra `tune`.
+A trial trains a run for --steps steps. The trial pauses --pauses times to measure the Frechet distance of its samples
+from the test images, as evaluate.py does. A trial is pruned if its distance is worse than the median of the other
+trials at the same pause. The result of a trial is its last distance, divided by the distance of real images. If a trial
+was interrupted by Ctrl-C or a kill, the next process that needs a trial resumes it from its last pause. The script
+needs the extra `tune`.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def arguments():
 
 
 def open_study(args):
-    """Create the study, or join it. Its name has the options that must be the same for all trials."""
+    """Create the study, or join it. The name of the study has the options that must be the same for all trials."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -120,7 +120,7 @@ def requeue_interrupted(study):
 
 
 def is_dead(owner):
-    """Return whether the process of a running trial has ended. On other machines, its last report tells."""
+    """Return whether the process of a running trial has ended. For other machines, the last report must be recent."""
     if owner.get("host") == socket.gethostname():
         try:
             os.kill(owner["pid"], 0)
