@@ -205,7 +205,7 @@ def test_a_tensor_on_the_right_is_asked_to_do_the_operation():
         assert getattr(x(), name)(Tensor(backend.xp.ones(3))) is NotImplemented, name
 
 
-# Test files that run on the stand-in too. The others test files, scripts, pictures and PyTorch.
+# These modules also run on the stand-in. All others are about files, scripts, pictures and PyTorch.
 SUITE = (
     "backend checkpoint convolution cuda_blas cuda_graph cuda_kernels data engine gan gradients health layers losses "
     "optim spectral standin_step".split()

@@ -1,4 +1,4 @@
-"""Each change that bench/experiments.py can make to the preset trains and is measured."""
+"""With each change of bench/experiments.py, the preset trains and is measured."""
 
 import math
 import sys

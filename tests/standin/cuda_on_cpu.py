@@ -1,7 +1,8 @@
 """Run a CUDA kernel on the CPU: g++ compiles the source of the kernel as C++ after a short prefix.
 
-The threads of a block run one after another. If the kernel calls __syncthreads, the threads are threads of the system,
-so that a missing synchronisation can show. Kernels run slowly here, so the arrays of a test should be small.
+The threads of a block run one after another. If the kernel calls __syncthreads, the block has threads of the operating
+system, so that a test can find a missing synchronisation. Kernels run slowly here, so the arrays of a test should be
+small.
 """
 
 import ctypes
