@@ -1,9 +1,10 @@
-"""Train the network that measures quality on MNIST, and write the weights that come with the package.
+"""Train the classifier of the metrics on MNIST, and write the weights that the package contains.
 
     python bench/classifier.py
 
-Writes tinygan/metrics/mnist.npz and the record mnist.json beside it, in about a quarter of an hour on one core. Only
-the training images are used; its accuracy on the test images is printed at the end.
+The script writes tinygan/metrics/mnist.npz and the record mnist.json beside it. The training takes about a quarter of
+an hour on one core. Training uses only the training images. At the end the script prints the accuracy on the test
+images.
 """
 
 import sys

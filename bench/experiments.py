@@ -1,11 +1,11 @@
-"""Changes to the default preset, one at a time, each in a short run: what helps, and what does not.
+"""Train the default preset with changes, in short runs, to find out which changes help.
 
     python bench/experiments.py --depth 0 --real-label 0.9 --no-decay     train, measure, and add a row to the table
-    python bench/experiments.py --groups 40                               on groups in place of labels
+    python bench/experiments.py --groups 40                               the same, on groups in place of labels
     python bench/experiments.py --table                                   only write the table again
 
-Writes bench/results/experiments.json, and the table of docs/experiments.md. The changes that are not in tinygan, since
-they did not help, are in this file.
+The script writes bench/results/experiments.json and the table of docs/experiments.md. Some changes did not help, so
+their code is in this file and not in tinygan.
 """
 
 import argparse
@@ -64,7 +64,7 @@ class ConditionalGenerator(Module):
 
 
 class Projection(Module):
-    """D(x, y) = f(x) + the logit of class y, from the same features        (Miyato & Koyama 2018)"""
+    """D(x, y) = f(x) + g_y(x), where y is the class        (Miyato & Koyama 2018)"""
 
     def __init__(self, network):
         self.network = network
@@ -97,7 +97,7 @@ moved.defvjp(lambda g, y, x, down, right: moved(g, down=-down, right=-right))
 
 
 class Translated(Module):
-    """A discriminator that sees each image, real or fake, moved by up to `most` pixels        (Zhao et al. 2020)"""
+    """A discriminator that gets each image, real or fake, moved by up to `most` pixels        (Zhao et al. 2020)"""
 
     def __init__(self, network, most, rng):
         self.network, self.most, self.rng = network, most, rng
@@ -114,8 +114,8 @@ def options(words):
     add = parser.add_argument
     add("--table", action="store_true", help="only write the table")
     add("--data", help="a folder; default: MNIST")
-    add("--images", type=int, metavar="N", help="only the first N images are learned from (default: all)")
-    add("--groups", type=int, default=0, help="in place of labels")
+    add("--images", type=int, metavar="N", help="train on the first N images only (default: all)")
+    add("--groups", type=int, default=0, help="number of groups in place of labels")
     add("--steps", type=int, default=6000)
     add("--seed", type=int, default=0)
     add("--batch-size", type=int, default=own.batch_size)
@@ -124,12 +124,12 @@ def options(words):
     add("--decay", action=argparse.BooleanOptionalAction, default=own.decay)
     add("--real-label", type=float, default=own.real_label)
     add("--loss", default=own.loss)
-    add("--depth", type=int, default=2, help="of D: convolutions at the smallest size")
-    add("--width", type=int, default=32, help="of D")
+    add("--depth", type=int, default=2, help="convolutions of D at the smallest size")
+    add("--width", type=int, default=32, help="channels of D")
     add("--g-width", type=int, default=32)
-    add("--g-depth", type=int, default=1, help="of G: convolutions at the smallest size")
-    add("--g-fine", type=int, default=0, help="of G: convolutions at half the size of the image")
-    add("--g-labels", choices=["input", "norm"], default="input", help="where G gets the labels; norm: both")
+    add("--g-depth", type=int, default=1, help="convolutions of G at the smallest size")
+    add("--g-fine", type=int, default=0, help="convolutions of G at half the size of the image")
+    add("--g-labels", choices=["input", "norm"], default="input", help="norm: G gets the labels in BatchNorm too")
     add("--d-labels", choices=["input", "projection"], default="input", help="where D gets the labels")
     add("--translate", type=int, default=0, metavar="PIXELS", help="augmentation by translation")
     add("--augment", type=float, default=own.augment, help="probability of each change of gan/augment.py")
@@ -149,7 +149,7 @@ def kept_size(channels, rng):
 
 
 def generator(args, classes, shape, latent_size, rng):
-    """The generator with the changes. latent_size: the latent numbers and the classes together, as in presets.py."""
+    """Return the changed generator. latent_size: latent numbers plus classes, as in presets.py"""
     network = models.dcgan_generator(shape, latent_size, rng, width=args.g_width, depth=args.g_depth)
     fine = [x for _ in range(args.g_fine) for x in kept_size(args.g_width, rng)]
     network = Sequential(*network.layers[:-2], *fine, *network.layers[-2:])
@@ -157,7 +157,7 @@ def generator(args, classes, shape, latent_size, rng):
 
 
 def discriminator(args, classes, shape, rng):
-    """The discriminator with the changes."""
+    """Return the changed discriminator."""
     projected = args.d_labels == "projection"
     shape = shape if projected else (*shape[:-1], shape[-1] + classes)
     network = models.dcgan_discriminator(shape, rng, args.dropout, width=args.width, depth=args.depth)
@@ -175,7 +175,7 @@ def discriminator(args, classes, shape, rng):
 
 
 def build(args, dataset, sizes):
-    """The Training of the preset cgan with the changes."""
+    """Return the Training of the preset cgan with the changes."""
     shape, classes = dataset.images.shape[1:], dataset.classes
     preset = PRESETS["cgan"]
     wrong_labels = (0.0 if args.groups else preset.wrong_labels) if args.wrong_labels is None else args.wrong_labels
@@ -197,7 +197,7 @@ def build(args, dataset, sizes):
 
 
 def measured(words):
-    """Train with these options, and return the row."""
+    """Train with these options, and return a row of the table."""
     args = options(words)
     loaded, sizes = data.load(args.data), ()
     dataset = loaded._replace(images=loaded.images[: args.images], labels=loaded.labels[: args.images])
@@ -226,7 +226,7 @@ def table():
         "| python bench/experiments.py | times the floor | coverage | recall | precision | of the class asked for |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    other = re.compile("--(data|groups|images)")  # these rows come last: they are not of MNIST with all labels
+    other = re.compile("--(data|groups|images)")  # these rows come last
     for row in sorted(rows(), key=lambda row: (bool(other.search(row["command"])), row["multiple"])):
         cells = ["-" if row[name] is None else format(row[name], form) for name, form in COLUMNS.items()]
         lines.append(f"| `{row['command'] or '(no options)'}` | {' | '.join(cells)} |")

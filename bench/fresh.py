@@ -1,8 +1,8 @@
-"""What a fresh process costs: the imports, the time to the first step, and the peak of memory, beside PyTorch.
+"""Measure the start of a new process: imports, the time to the first step, and the peak memory, beside PyTorch.
 
     python bench/fresh.py            prints a table, and writes it to bench/results/fresh.md
 
-Each figure is the median of three processes. Needs the extra `bench`.
+Each figure is the median of three processes. The script needs the extra `bench`.
 """
 
 import platform
@@ -17,7 +17,7 @@ import numpy as np
 
 ROOT = Path(__file__).parent.parent
 PROCESSES = 3
-STEPS = 5  # of dcgan at batch 128, before the peak is read
+STEPS = 5  # steps of dcgan at batch 128, after which the peak memory is read
 FIRST_STEP = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ["train.py", "--device", "cpu", "--out", "DISCARDED"]
 import train
@@ -30,7 +30,7 @@ def first(*args):
 Training.step = first
 train.main()
 """
-CODE = {  # what is timed in a process of its own
+CODE = {  # name: code that is timed in a new process
     "import numpy": "import numpy",
     "import tinygan": f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tinygan",
     "import torch": "import torch",
@@ -46,13 +46,13 @@ def seconds(code, folder):
 
 
 def peak(side):
-    """MB of the largest resident set, in a process that makes a few steps."""
+    """Return the largest resident set, in MB, of a new process that does a few steps."""
     words = [sys.executable, "-W", "ignore", __file__, side]
     return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
 def steps(side):
-    """Make some steps and print the peak of memory. `peak` runs this in a process of its own."""
+    """Do a few steps and print the peak memory. `peak` runs this in a new process."""
     sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
     import step
 

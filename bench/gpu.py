@@ -1,17 +1,19 @@
-"""A training step on a GPU: tinygan as a graph and eager, beside PyTorch eager, compiled, and captured by hand.
+"""Time a training step on a GPU: tinygan as a graph and eager, PyTorch eager, compiled, and as a graph.
 
-    python bench/gpu.py                      the table: vanilla, dcgan, wgan-gp; batches 64, 128, 512; 2048 for dcgan
+    python bench/gpu.py                      print the table: vanilla, dcgan, wgan-gp; batches 64, 128, 512
     python bench/gpu.py --presets dcgan --batches 128 --no-tf32
-    python bench/gpu.py --write              and put it into bench/results/gpu.md and gpu.json
+    python bench/gpu.py --write              also write bench/results/gpu.md and gpu.json
 
-Each cell is a process of its own. Its memory is the drop in free memory of the device, and its time to the first step
-includes imports and compilers. Needs PyTorch for CUDA: pip install -e '.[cuda13,bench]'. cuda12 and bench exclude each
-other, because both bring a CUDA toolkit, of different versions. Steps are without EMA; tinygan's also measure the run's
-health.
+Each cell of the table is measured in its own process. The memory of a cell is the drop in the free memory of the GPU.
+The time to the first step includes imports and compilation. Steps are without EMA. tinygan's steps also compute the
+metrics of the log.
+
+PyTorch for CUDA is needed: pip install -e '.[cuda13,bench]'. The extras cuda12 and bench exclude each other, because
+they bring CUDA toolkits of different versions.
 
 The share of the roofline is the least possible time of a step divided by its measured time. The least possible time is
-the larger of two: operations divided by the rate of a large product, and bytes divided by the rate of a large copy.
-Both rates are measured in the same process. The bytes are all arguments and results of tinygan's primitives, once each.
+the larger of two times: operations divided by the rate of a large product, and bytes divided by the rate of a large
+copy. Both rates are measured in the same process. The bytes are all arguments and results of tinygan's primitives.
 """
 
 import argparse
@@ -30,7 +32,7 @@ REPEATS = 5
 
 
 def tinygan_step(preset, batch_size, tf32, captured):
-    """(a function that makes one training step, one that waits for the device)."""
+    """Return a function that does one training step, and a function that waits for the device."""
     from tinygan import backend, data
     from tinygan.gan import presets
 
@@ -55,7 +57,7 @@ def tinygan_step(preset, batch_size, tf32, captured):
 
 
 def torch_step(preset, batch_size, tf32, how):
-    """The same for PyTorch. how: "eager", "compiled" or "captured"."""
+    """Return the same two functions for PyTorch. how: "eager", "compiled" or "captured"."""
     import torch
     from torch_gans import TorchGAN
 
@@ -82,10 +84,10 @@ def torch_step(preset, batch_size, tf32, how):
 
 
 def compile_parts(gan, preset):
-    """Compile everything in a step: batch, noise, both losses with their gradients, both updates.
+    """Compile all parts of a step: batch, noise, both losses with their gradients, both updates.
 
-    torch.compile refuses a second derivative, so the critic's loss of wgan-gp, which has one, stays eager. Its networks
-    cannot be compiled either, since the penalty differentiates them twice.
+    torch.compile refuses second derivatives. The penalty of wgan-gp contains a second derivative, so D's loss of
+    wgan-gp stays eager, and the networks are not compiled either.
     """
     import torch
 
@@ -106,7 +108,7 @@ SIDES = {
 
 
 def measure(side, preset, batch_size, tf32, seconds):
-    """One cell: what a process of its own prints."""
+    """Return one cell of the table. Each call runs in its own process."""
     import torch
 
     free = torch.cuda.mem_get_info()[0]
@@ -124,7 +126,7 @@ def measure(side, preset, batch_size, tf32, seconds):
             step()
         wait()
         spent = time.perf_counter() - started
-        if not times and spent < seconds / REPEATS / 2:  # too short to be a measurement: more steps at a time
+        if not times and spent < seconds / REPEATS / 2:  # too short: time more steps together
             count *= 2
             continue
         times.append(spent / count)
@@ -141,7 +143,7 @@ def measure(side, preset, batch_size, tf32, seconds):
 
 
 def kernels(step, wait, steps=5):
-    """How many kernels a step runs, those within a graph too: the profiler sees all of the process."""
+    """Return the number of kernels in a step. The profiler also finds the kernels within a graph."""
     from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity, profile
 
@@ -154,7 +156,7 @@ def kernels(step, wait, steps=5):
 
 
 def roofline(preset, batch_size, tf32):
-    """The fewest seconds that this card could take for a step."""
+    """Return the least possible seconds for a step on this GPU."""
     from step import flops
 
     from tinygan import backend
@@ -196,7 +198,7 @@ def roofline(preset, batch_size, tf32):
 
 
 def cell(*what):
-    """Run `measure` in a process of its own. If it fails, return the last line of its stderr."""
+    """Run `measure` in a new process. If the process fails, return a row with the last line of its stderr."""
     command = [sys.executable, __file__, "--cell", json.dumps(what)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -206,7 +208,7 @@ def cell(*what):
 
 
 def table(rows):
-    """The rows as Markdown."""
+    """Return the rows as Markdown."""
     lines = [
         "| preset | batch | side | steps/s | images/s | kernels a step | memory, MB | first step, s | of roofline |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -236,16 +238,16 @@ def machine(tf32):
 
 
 def missing():
-    """Why nothing can be measured here, as a sentence; None where it can."""
+    """Return a sentence that says why nothing can be measured here, or None."""
     try:
         import cupy
         import torch
 
         if torch.cuda.is_available() and cupy.cuda.runtime.getDeviceCount():
             return None
-        return "bench/gpu.py measures on an NVIDIA GPU, and this machine has none that CuPy and PyTorch can use."
+        return "bench/gpu.py needs an NVIDIA GPU that CuPy and PyTorch can use."
     except Exception as error:
-        return f"bench/gpu.py measures on an NVIDIA GPU with CuPy and PyTorch, and here that fails: {error}."
+        return f"bench/gpu.py needs an NVIDIA GPU with CuPy and PyTorch: {error}."
 
 
 def main():
@@ -254,7 +256,7 @@ def main():
     parser.add_argument("--batches", nargs="+", type=int, help="default: 64 128 512, and 2048 for dcgan")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--seconds", type=float, default=3.0, help="approximate seconds per cell (default: 3)")
-    parser.add_argument("--no-tf32", action="store_true", help="exact products of float32, on both sides")
+    parser.add_argument("--no-tf32", action="store_true", help="exact float32 products, for tinygan and PyTorch")
     parser.add_argument("--write", action="store_true", help="write bench/results/gpu.md and gpu.json")
     parser.add_argument("--cell", help=argparse.SUPPRESS)
     args = parser.parse_args()

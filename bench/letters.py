@@ -1,9 +1,9 @@
-"""Draw a folder of 32-pixel colour images: letters of many fonts, in two random colours, a folder for each letter.
+"""Draw colour images of 32 pixels: letters in many fonts and two random colours, with a folder for each letter.
 
     python bench/letters.py DIR               30,000 images in DIR/train and 10,000 in DIR/test
     python train.py --data DIR
 
-The fonts are those of matplotlib. The images depend on nothing else but the seed in this file.
+The fonts come from matplotlib. The seed in this file decides all else.
 """
 
 import sys
@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 LETTERS = "ABCDEFGHIJ"
 SPLITS = {"train": 30_000, "test": 10_000}
-SIDE, LARGER = 32, 4  # pixels along a side; letters are drawn this much larger, and then reduced
+SIDE, LARGER = 32, 4  # pixels along a side; letters are drawn four times larger, and then reduced
 FONTS = ("DejaVuS*.ttf", "STIXGeneral*.ttf", "cmb10.ttf", "cmr10.ttf", "cmss10.ttf", "cmti10.ttf", "cmtt10.ttf")
-CONTRAST = 0.35  # least difference in brightness of the letter and its background, of 1
+CONTRAST = 0.35  # least difference in brightness (0 to 1) between a letter and its background
 
 
 def fonts():
@@ -27,7 +27,7 @@ def fonts():
 
 
 def colours(rng):
-    """Two colours, (0 to 255) three times each, of different brightness."""
+    """Return two RGB colours (0 to 255) of different brightness."""
     while True:
         pair = rng.random((2, 3))
         if abs(np.subtract(*pair @ (0.3, 0.6, 0.1))) > CONTRAST:
@@ -35,7 +35,7 @@ def colours(rng):
 
 
 def draw(letter, font, rng):
-    """One image: the letter in a random place, turned a little."""
+    """Draw one image: the letter in a random place, turned a little."""
     side = SIDE * LARGER
     centre = side / 2 + rng.uniform(-3, 3, 2) * LARGER
     mask = Image.new("L", (side, side))

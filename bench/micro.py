@@ -1,11 +1,12 @@
 """Time the operations of a training step on the CPU: tinygan with NumPy, tinygan with Numba, and PyTorch.
 
-    python bench/micro.py             the table
-    python bench/micro.py --write     also write it into bench/results/micro.md
+    python bench/micro.py             print the table
+    python bench/micro.py --write     also write it to bench/results/micro.md
 
-The sizes are those of dcgan at 128 images: from 14 x 14 x 32 to 7 x 7 x 64, and, where it says so, from 28 x 28 x 1 to
-14 x 14 x 32. PyTorch uses its default memory format. Needs the extras `bench` and `fast`. Each side has a process of
-its own, and they take turns. Figures are medians; on a shared machine look at the ratio.
+The sizes are those of dcgan with 128 images. Convolutions go from 14 x 14 x 32 to 7 x 7 x 64, those named "1 channel"
+from 28 x 28 x 1 to 14 x 14 x 32. PyTorch uses its default memory format. The script needs the extras `bench` and
+`fast`. Each side has its own process, and the sides take turns. Figures are medians. On a shared machine, look at the
+ratios.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def array(*shape):
 
 
 def sizes(name):
-    """Return images, filters and gradients of the responses of a convolution."""
+    """Return images, filters, and gradients for the responses, for one of CONVOLUTIONS."""
     size, channels, filters = (28, 1, 32) if "1 channel" in name else (14, 32, 64)
     return (
         array(N, size, size, channels),
@@ -132,7 +133,7 @@ def torch_call(name):
 
 
 def serve(side):
-    """Run in the child process of a Side: for each line, the name of an operation, do it a few times."""
+    """Run in the child process of a Side: read names of operations, and time each operation a few times."""
     calls = {}
     for line in sys.stdin:
         name = line.strip()

@@ -1,4 +1,4 @@
-"""How large the page of a run is, and how fast it makes images: G of each preset in Chromium, on one core.
+"""Measure the page of a run for each preset: its size, and the images a second in Chromium on one core.
 
 python bench/page.py            prints a table, and writes it to bench/results/page.md
 """
@@ -27,7 +27,7 @@ TIME = """
 
 
 def measure(preset, folder, browser):
-    """Return the MB of the page of a run without pictures, and how many images a second it makes."""
+    """Return the size of a page without pictures, in MB, and the number of images that it computes in a second."""
     run = new_run(folder / preset, preset, shape=SHAPE, classes=CLASSES)
     report.save(run, lively(run.settings.training()))
     page = run.folder / "report.html"
@@ -45,7 +45,9 @@ def main():
     lines = ["| preset | the page without pictures | images a second |", "| --- | --- | --- |"]
     lines += [f"| {preset} | {size:.2f} MB | {rate:.0f} |" for preset, (size, rate) in found.items()]
     machine = this_machine().partition(" of ")[2]
-    text = "\n".join([*lines, "", f"The best of three times two seconds in Chromium on one core of {machine}.", ""])
+    text = "\n".join(
+        [*lines, "", f"The best of three measurements of two seconds, in Chromium on one core of {machine}.", ""]
+    )
     (ROOT / "bench/results/page.md").write_text(f"# Images in the page\n\n{text}")
     print(text)
 

@@ -1,14 +1,14 @@
-"""Train every preset to its budget and measure it: the tables of presets in the README.
+"""Train and measure every preset, and write the tables of presets in the README.
 
-    python bench/presets.py                                   all of them, one after the other: an hour or two on a CPU
-    python bench/presets.py --only dcgan sngan --seeds 0 1    these, twice
-    python bench/presets.py --only cgan --epochs 30           beyond its budget
+    python bench/presets.py                                   all presets: an hour or two on a CPU
+    python bench/presets.py --only dcgan sngan --seeds 0 1    two presets with two seeds each
+    python bench/presets.py --only cgan --epochs 30           more epochs than the preset has
     python bench/presets.py --only "cgan without labels"      on groups of similar images
-    python bench/presets.py --only cgan --data DIR            on other images, which have a table of their own
+    python bench/presets.py --only cgan --data DIR            on other images, which have another table
 
-An existing run (runs/table/<preset>-<seed>, with the data and the epochs if they are not the default) is resumed, or
-only read if it is finished. Writes docs/presets/, the results of each run to bench/results/presets.json, and the README
-between its markers. A preset without a run on the same data keeps its old rows.
+The runs are in runs/table/<preset>-<seed>. The name also has the data and the epochs if they are not the default. An
+existing run is resumed, or only read if it is finished. The script writes docs/presets/, bench/results/presets.json,
+and the README between its markers. A preset without a run on the same data keeps its old rows.
 """
 
 import argparse
@@ -17,10 +17,10 @@ import json
 import platform
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import readme
+from timing import fastest_step
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -36,13 +36,13 @@ STRIP = 10  # images in the picture of a preset
 STEPS = 30  # steps that are timed
 LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
-    "lsgan": "a squared distance in place of a logarithm: D's gradient does not fade when it is sure",
+    "lsgan": "a squared distance replaces the logarithm, so D's gradient does not vanish when D is sure",
     "dcgan": "convolutions see strokes instead of pixels, and BatchNorm keeps the game stable",
     "sngan": "a bound on D's gradient, one division in each layer, replaces BatchNorm in D",
-    "cgan": "both networks get the class: a row for each digit",
+    "cgan": "both networks get the class, so each row has one digit",
     "cgan without labels": "groups of similar images can take the place of classes",
     "wgan-gp": "a penalty on D's gradient makes its loss a distance; it needs a second derivative",
-    "r3gan": "compare real with fake in pairs and keep D flat at both: no normalisation is needed",
+    "r3gan": "D compares real and fake images in pairs, and a penalty bounds its gradient: no normalisation is needed",
 }
 QUALITY = {  # heading: (metric of metrics.json, format)
     "precision": ("precision", ".2f"),
@@ -59,7 +59,7 @@ HEADINGS = ["Frechet distance", "times the floor", *QUALITY]
 def trained(out, preset, seed, epochs, source):
     """Return the finished and measured run of a preset.
 
-    epochs: None for the budget of the preset; source: the folder of the data, None for MNIST.
+    epochs: a number, or None for the epochs of the preset. source: the folder of the data, or None for MNIST
     """
     name, *unlabelled = preset.split(maxsplit=1)
     others = [source.name] if source else []
@@ -79,13 +79,13 @@ def name_of(run):
 
 
 def known(run, times):
-    """What the tables and presets.json say of a run."""
+    """Return the row of a run in presets.json, from which the tables are made."""
     training, batches = run.settings.training(), run.settings.batches(groups.load(run, run.settings.dataset()))
     run.load(training=training)
     about = json.loads(run.config.read_text())
     steps = int(training.steps[0])
     epochs = steps / batches.steps_per_epoch
-    seconds = round(seconds_per_epoch(training, batches)) if times else None
+    seconds = round(fastest_step(training, batches, STEPS) * batches.steps_per_epoch) if times else None
     sizes = [sum(p.size for p in network.parameters()) for network in (training.gan.G, training.gan.D)]
     return {
         "preset": name_of(run), "seed": run.settings.seed, "steps": steps,
@@ -96,22 +96,8 @@ def known(run, times):
     }  # fmt: skip
 
 
-def seconds_per_epoch(training, batches):
-    """Return the time of the fastest of STEPS steps, times the steps of an epoch.
-
-    The fastest, because interference on a shared machine only adds time.
-    """
-    batches.start_epoch(0)
-    seconds = []
-    for _ in range(STEPS):
-        started = time.perf_counter()
-        training.step(batches)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds) * batches.steps_per_epoch
-
-
 def save_strip(run, row):
-    """Draw ten samples side by side, of different classes for a conditional preset; for other data four such rows."""
+    """Draw a row of ten samples, of different classes for a conditional preset. For other data draw four such rows."""
     n = STRIP if is_mnist(row) else 4 * STRIP
     training = run.settings.training()
     run.load_generator(training)
@@ -122,7 +108,7 @@ def save_strip(run, row):
 
 
 def picture(row):
-    """The path of the picture of a preset on this data."""
+    """Return the path of the picture of a preset on this data."""
     name = row["preset"].replace(" ", "-")
     return f"docs/presets/{name if is_mnist(row) else name + '-' + row['quality']['data']}.png"
 
@@ -132,7 +118,7 @@ def is_mnist(row):
 
 
 def by_default(row):
-    """Whether a run used seed 0 and the budget of its preset."""
+    """Return whether a run has seed 0 and the steps of its preset."""
     return row["seed"] == 0 and row["steps"] == PRESETS[row["preset"].split()[0]].steps
 
 
@@ -160,19 +146,19 @@ def this_machine():
 
 
 def cells(numbers, multiple):
-    """The cells of one row: the distance, in multiples of the floor too, and QUALITY."""
+    """Return the cells of one row: the distance, its multiple of the floor, and QUALITY."""
     others = ["-" if numbers[m] is None else format(numbers[m], form) for m, form in QUALITY.values()]
     return [format(numbers["distance"], ".3g"), f"{multiple:.3g}", *others]
 
 
 def table(headings, lines):
-    """Return a table; each of `lines` is a list of cells."""
+    """Return a table. lines: a list of cells for each line"""
     lines = [headings, ["---"] * len(headings), *lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def quality(rows):
-    """The best run first, and real images below."""
+    """Return the table of the runs on MNIST: the best run first, and training images last."""
     rows = sorted(filter(is_mnist, rows), key=lambda r: r["quality"]["samples"]["distance"])
     lines = [
         [
@@ -194,7 +180,7 @@ def quality(rows):
 
 
 def others(rows):
-    """The runs on other data, the best first, and real images of each below; and the samples of those with seed 0."""
+    """Return a table for each other data set: the best run first, with samples of seed 0, and training images last."""
     rows = sorted(
         (row for row in rows if not is_mnist(row)),
         key=lambda r: (r["quality"]["data"], r["quality"]["samples"]["distance"]),
@@ -220,11 +206,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=LESSONS, default=list(LESSONS), help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
-    parser.add_argument("--epochs", type=int, help="default: those of the preset")
+    parser.add_argument("--epochs", type=int, help="default: as in the preset")
     parser.add_argument("--data", type=Path, help="a folder; default: MNIST")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "table", help="default: runs/table")
     parser.add_argument("--no-times", action="store_true", help="do not time steps, because the machine is busy")
-    parser.add_argument("--no-write", action="store_true", help="train and measure; leave the README as it is")
+    parser.add_argument("--no-write", action="store_true", help="train and measure, but do not write the README")
     args = parser.parse_args()
     assert {name.split()[0] for name in LESSONS} == PRESETS.keys()
     backend.use("cpu")

@@ -1,11 +1,11 @@
-"""Sample quality after ten minutes: tinygan's defaults and two DCGANs in PyTorch, training in turns.
+"""Compare the quality of samples after ten minutes of training: tinygan's default, and two DCGANs in PyTorch.
 
-    python bench/quality.py             one comparison: ten minutes of training for each side, and the evaluation
-    python bench/quality.py --write     two comparisons; into bench/results/quality.json and .png, and the README
+    python bench/quality.py             one comparison: ten minutes of training for each side
+    python bench/quality.py --write     two comparisons, written to bench/results/quality.json and .png and the README
 
-PyTorch has two sides: the DCGAN of the tutorials, which has no labels, and the conditional networks of tinygan's
-default at the tutorials' settings. All are scored with tinygan's metric: 10,000 samples against the 10,000 test images.
-The time that this takes is not counted. Needs the extra `bench` (PyTorch).
+PyTorch has two sides: the DCGAN of the tutorial, which has no labels, and the conditional networks of tinygan's default
+with the settings of the tutorial. The sides take turns. tinygan measures the Frechet distance of 10,000 samples of each
+side from the 10,000 test images. The time of measuring is not counted. The script needs the extra `bench` (PyTorch).
 """
 
 import argparse
@@ -32,12 +32,12 @@ from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
 
 OURS, THEIRS, LABELLED = f"tinygan, {DEFAULT}", "PyTorch, DCGAN", "PyTorch, DCGAN with labels"
-SIDES = {OURS: "C0", THEIRS: "C1", LABELLED: "C2"}  # with the colour of their curves
+SIDES = {OURS: "C0", THEIRS: "C1", LABELLED: "C2"}  # side: the colour of its curves
 SAMPLES, BATCH = 10_000, 250
 
 
 def ours(dataset, evaluator, seed):
-    """(make one step, draw samples) of a run of train.py without options."""
+    """Return a function that does one step of train.py without options, and a function that draws samples."""
     preset = presets.PRESETS[DEFAULT]
     training = presets.build(preset, dataset.images.shape[1:], seed, dataset.classes)
     batches = data.Batches(dataset, preset.batch_size, seed, preset.n_critic, preset.conditional)
@@ -51,16 +51,16 @@ def ours(dataset, evaluator, seed):
 
 
 class Tutorial(TorchGAN):
-    """A DCGAN as Radford et al. 2016 and PyTorch's tutorial have it, on the networks of a preset of tinygan.
+    """The DCGAN of Radford et al. 2016 and of PyTorch's tutorial, with the networks of a preset of tinygan.
 
-    Weights from N(0, 0.02), Adam 2e-4 and (0.5, 0.999), batches of 128 in a new order each epoch,
-    samples in train mode. D gets no wrong labels.
+    Weights start as N(0, 0.02). Adam has the learning rate 2e-4 and the betas (0.5, 0.999). Batches of 128 have a new
+    order in each epoch. Samples are drawn in train mode. D gets no wrong labels.
     """
 
     def __init__(self, preset, dataset, seed):
         torch.manual_seed(seed)
         torch.set_num_threads(threads.THREADS)
-        images, labels = dataset.images.copy(), dataset.labels.copy()  # PyTorch wants arrays that can be written to
+        images, labels = dataset.images.copy(), dataset.labels.copy()  # PyTorch needs writable arrays
         super().__init__(preset, images, 128, labels=labels)
         self.wrong_labels = 0.0
         for module in (*self.G.modules(), *self.D.modules()):
@@ -87,7 +87,7 @@ class Tutorial(TorchGAN):
 
 
 def contest(minutes, seed, dataset, evaluator):
-    """{side: [[seconds of training, steps, distance] after each minute]}, the sides taking turns of a minute."""
+    """Train the sides in turns of a minute. Return {side: [[seconds, steps, distance] after each minute]}."""
     sides = {OURS: ours(dataset, evaluator, seed)}
     for name, preset in ((THEIRS, "dcgan"), (LABELLED, "cgan")):
         theirs = Tutorial(preset, dataset, seed)
@@ -138,7 +138,7 @@ def table(contests, floor):
 def main():
     backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=int, default=10, help="of training, for each side (default: 10)")
+    parser.add_argument("--minutes", type=int, default=10, help="minutes of training for each side (default: 10)")
     parser.add_argument("--seeds", nargs="+", type=int, help="default: 0; with --write 0 1")
     parser.add_argument("--write", action="store_true", help="write to bench/results and the README")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
-"""How the time of a dcgan step grows: with the batch, and with the channels.
+"""Measure how the time of a dcgan step grows with the batch and with the channels.
 
-python bench/scale.py            draws bench/results/scale.png, and prints what is in it
+python bench/scale.py            draws bench/results/scale.png, and prints its numbers
 """
 
 import statistics
@@ -22,7 +22,7 @@ STEPS = 5
 
 
 def milliseconds(batch_size, width):
-    """The median time of a step."""
+    """Return the median time of a step."""
     networks = partial(models.dcgan_generator, width=width), partial(models.dcgan_discriminator, width=width)
     preset = presets.PRESETS["dcgan"]._replace(generator=networks[0], discriminator=networks[1], batch_size=batch_size)
     training, batches = presets.build(preset, (28, 28, 1), seed=0), data.Batches(data.load(), batch_size, seed=0)

@@ -1,12 +1,13 @@
-"""A step of dcgan on one process and on two, beside PyTorch's DistributedDataParallel; and a model of many GPUs.
+"""Time a step of dcgan on one and two processes, with tinygan and PyTorch, and estimate the exchange of many GPUs.
 
     python bench/scale_out.py                  measure, and write bench/results/scale_out.json and scale_out.md
-    python bench/scale_out.py --only PyTorch   measure these sides again
-    python bench/scale_out.py --model          only write the model again, from the measured sizes of the exchanges
+    python bench/scale_out.py --only PyTorch   measure only PyTorch again
+    python bench/scale_out.py --model          only write scale_out.md again, with a new estimate
 
-Two processes with one thread each, and one process with one and two. DistributedDataParallel exchanges through gloo. It
-has no BatchNorm of the whole batch on the CPU (SyncBatchNorm needs CUDA), so its steps exchange less than ours, and do
-not compute what one process computes. Each side has processes of its own. Needs the extras `mpi` and `bench`.
+Two processes have one thread each. One process has one or two threads. PyTorch uses DistributedDataParallel with gloo.
+On the CPU, PyTorch's BatchNorm uses only the images of one process, because SyncBatchNorm needs CUDA. So PyTorch's
+steps exchange less than tinygan's, and two processes of PyTorch do not compute the same as one. Each side has its own
+processes. The script needs the extras `mpi` and `bench`.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 RESULTS = ROOT / "bench/results/scale_out.json"
-STEPS = {128: 30, 512: 10, 2048: 4}  # batch: how many steps are timed
+STEPS = {128: 30, 512: 10, 2048: 4}  # batch: number of timed steps
 SIDES = {  # side: (processes, threads of each)
     "tinygan, 1 process, 1 thread": (1, 1), "tinygan, 1 process, 2 threads": (1, 2), "tinygan, 2 processes": (2, 1),
     "PyTorch, 1 process, 2 threads": (1, 2), "PyTorch, 2 processes (DDP, gloo)": (2, 1),
@@ -32,7 +33,7 @@ SIDES = {  # side: (processes, threads of each)
 
 
 def timed(step, count, before=2):
-    """Return the median milliseconds of `count` steps, after some that are not counted."""
+    """Return the median milliseconds of `count` steps. The first `before` steps are not counted."""
     seconds = []
     for _ in range(count + before):
         started = time.perf_counter()
@@ -42,7 +43,7 @@ def timed(step, count, before=2):
 
 
 def tinygan_side(threads):
-    """Print the times of a step as JSON; of several processes, also what a step exchanges and what that costs."""
+    """Print the times of a step as JSON. For several processes, also print the exchanges of a step and their times."""
     from tinygan import backend, data
     from tinygan.backend import distributed
     from tinygan.gan import presets
@@ -67,7 +68,7 @@ def tinygan_side(threads):
 
 
 def exchanges(step):
-    """Return [(bytes, microseconds), ...] of the sums in one step, each with the time of waiting for the other."""
+    """Return [(bytes, microseconds), ...] of the sums in one step. Times include waiting for the other process."""
     from tinygan.backend import distributed
 
     add_up, found = distributed.add_up, []
@@ -85,7 +86,7 @@ def exchanges(step):
 
 
 def bare_sums():
-    """Return {bytes: the median microseconds of a sum over the processes that all begin at the same time}."""
+    """Return {bytes: median microseconds of a sum that all processes begin at the same time}."""
     import numpy as np
 
     from tinygan.backend import distributed
@@ -113,7 +114,7 @@ def torch_side(threads, processes, rank, meeting):
 
 
 def parallel_step(gan):
-    """Return a step of a TorchGAN in which only the network that learns exchanges its gradients."""
+    """Return a step of a TorchGAN in which only the network that learns exchanges gradients."""
     from torch.nn.parallel import DistributedDataParallel
 
     G, D = gan.G, gan.D
@@ -135,7 +136,7 @@ def parallel_step(gan):
 
 
 def measure(side):
-    """Run one side in processes of its own."""
+    """Run one side in its own processes."""
     processes, threads = SIDES[side]
     words = [sys.executable, __file__, "--side", side]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -150,15 +151,15 @@ def measure(side):
     return json.loads(printed[0])
 
 
-# The model of many GPUs. All of these are assumptions, of a machine with 8 H100; none was measured.
-LAUNCH = 0.25e-3  # seconds of a captured step of dcgan however small the batch: some 150 nodes
-FLOP = 38e6  # of an image in a step of dcgan, both networks: 4.9 GFLOP at batch 128
-RATE = 10e12  # FLOP a second that such small matrix products reach
-WITHIN, ACROSS = (10e-6, 300e9), (25e-6, 40e9)  # latency in seconds and bytes a second: of NVLink, of a network
+# Assumptions for the estimate, about machines with 8 H100 GPUs. None of them was measured.
+LAUNCH = 0.25e-3  # seconds of a captured step of dcgan with a very small batch: some 120 nodes
+FLOP = 38e6  # for each image in a step of dcgan: 4.9 GFLOP at batch 128
+RATE = 10e12  # FLOP a second in such small matrix products
+WITHIN, ACROSS = (10e-6, 300e9), (25e-6, 40e9)  # (latency in seconds, bytes a second) of NVLink and of a network
 
 
 def sum_time(size, gpus):
-    """Seconds for a sum of `size` bytes: a ring in a machine of 8, then a tree over the machines."""
+    """Return the seconds for a sum of `size` bytes: a ring within a machine of 8 GPUs, then a tree over machines."""
     inside, machines = min(gpus, 8), math.ceil(gpus / 8)
     time = WITHIN[0] + 2 * (inside - 1) / inside * size / WITHIN[1]
     if machines > 1:
@@ -167,7 +168,7 @@ def sum_time(size, gpus):
 
 
 def model(sizes):
-    """Return rows (GPUs, seconds of exchange in a step, the images on each GPU at which that is half of the step)."""
+    """Return rows (GPUs, seconds of exchange in a step, images on each GPU if the exchange takes half of the step)."""
     rows = []
     for gpus in (8, 16, 32, 64, 128, 256, 512, 1024):
         exchange = sum(sum_time(size, gpus) for size in sizes)
@@ -177,7 +178,7 @@ def model(sizes):
 
 
 def tables(found):
-    """Return the measurements, and the model, as Markdown."""
+    """Return the measurements and the estimate as Markdown."""
     sides, batches = found["sides"], list(STEPS)
     lines = [f"A step of dcgan, ms. {found['machine']}", ""]
     lines += ["| batch | " + " | ".join(sides) + " |", "| --- " * (len(sides) + 1) + "|"]
@@ -186,34 +187,41 @@ def tables(found):
     two = sides["tinygan, 2 processes"]
     if missing := [side for side in SIDES if side not in sides]:
         lines += ["", f"Not measured on an undisturbed machine, and left out: {'; '.join(missing)}."]
-    lines += ["", "What a step on two processes exchanges, with the time of waiting for the other process:", ""]
+    lines += ["", "The sums that a step on two processes exchanges. Times include waiting for the other process.", ""]
     lines += ["| batch | sums | bytes | ms | share of the step |", "| --- | --- | --- | --- | --- |"]
     for batch in batches:
         sums = two["exchanges"][str(batch)]
         ms = sum(us for _, us in sums) / 1000
         share = ms / two["ms"][str(batch)]
         lines.append(f"| {batch} | {len(sums)} | {sum(size for size, _ in sums):,} | {ms:.1f} | {share:.0%} |")
-    lines += ["", "A sum alone, both processes ready:", "", "| bytes | microseconds |", "| --- | --- |"]
+    lines += [
+        "",
+        "A single sum that both processes begin at the same time:",
+        "",
+        "| bytes | microseconds |",
+        "| --- | --- |",
+    ]
     lines += [f"| {int(size):,} | {us:.0f} |" for size, us in two["sums"].items()]
     sizes = [size for size, _ in two["exchanges"]["128"]]
     lines += [
-        "", "## A model of many GPUs", "",
-        "Not measured: a model on paper. A step takes the time of its kernels, and its exchanges come on top. Assumed:",
-        f"{LAUNCH * 1e3:.2f} ms for the nodes of the graph however small the batch; {FLOP / 1e6:.0f} MFLOP an image at "
-        f"{RATE / 1e12:.0f} TFLOP/s;",
-        f"a sum within a machine of 8 GPUs has a latency of {WITHIN[0] * 1e6:.0f} microseconds and "
-        f"{WITHIN[1] / 1e9:.0f} GB/s, over the network {ACROSS[0] * 1e6:.0f} microseconds",
-        f"for each doubling of the machines and {ACROSS[1] / 1e9:.0f} GB/s. The {len(sizes)} sums of a step and their "
-        f"{sum(sizes):,} bytes are those counted above.", "",
-        "| GPUs | exchange, ms | images on each GPU at which exchange is half of the step | the whole batch then |",
+        "", "## An estimate for many GPUs", "",
+        "This is an estimate, not a measurement. A step takes the time of its kernels plus the time of its sums.",
+        f"A step has {len(sizes)} sums with {sum(sizes):,} bytes, as counted above. The assumptions are:", "",
+        f"- the nodes of the graph take {LAUNCH * 1e3:.2f} ms with a very small batch;",
+        f"- an image takes {FLOP / 1e6:.0f} MFLOP, at {RATE / 1e12:.0f} TFLOP/s;",
+        f"- a sum within a machine of 8 GPUs has a latency of {WITHIN[0] * 1e6:.0f} microseconds and "
+        f"{WITHIN[1] / 1e9:.0f} GB/s;",
+        f"- over the network it has {ACROSS[0] * 1e6:.0f} microseconds for each doubling of the machines and "
+        f"{ACROSS[1] / 1e9:.0f} GB/s.", "",
+        "| GPUs | exchange, ms | images on each GPU if the exchange takes half of the step | whole batch |",
         "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for gpus, exchange, images in model(sizes):
         half = (f"{images:,}", f"{images * gpus:,}") if images else ("less than half at every batch", "-")
         lines.append(f"| {gpus} | {exchange * 1e3:.2f} | {half[0]} | {half[1]} |")
     lines += [
-        "", "The sums are many and small: latency decides, not bandwidth. BatchNorm needs most of them. A batch that",
-        "is large enough for hundreds of GPUs is far above any with which these presets were tried.", "",
+        "", "The sums are many and small, so the latency decides, not the bandwidth. BatchNorm needs most of the sums.",
+        "The presets were never tried with batches that are large enough for hundreds of GPUs.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

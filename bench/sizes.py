@@ -1,20 +1,20 @@
-"""What images of another size cost: the step and the memory of the default preset.
+"""Measure the time of a step and the memory of the default preset, for images of several sizes.
 
     python bench/sizes.py            prints a table, and writes it into the README
 
-Each row is a process of its own, with random images. The time is that of the fastest step: interference on a shared
-machine only adds time. The memory is the largest resident set.
+Each row is measured in its own process, with random images. The time is that of the fastest step. The memory is the
+largest resident set without the images.
 """
 
 import json
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import readme
+from timing import fastest_step
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -31,7 +31,7 @@ STEPS, IMAGES, CLASSES = 60, 10_000, 10
 
 
 def measure(shape):
-    """Return {name: number} of a preset for images of this shape, as a child process prints it."""
+    """Measure images of this shape in a new process. Return {name: number}."""
     words = [sys.executable, "-W", "ignore", __file__, *map(str, shape)]
     return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
@@ -43,14 +43,8 @@ def child(shape):
     dataset = data.Dataset(images, np.arange(IMAGES) % CLASSES, "noise")
     training = presets.build(preset, shape, seed=0, classes=CLASSES)
     batches = data.Batches(dataset, preset.batch_size, seed=0, with_labels=True)
-    batches.start_epoch(0)
-    seconds = []
-    for _ in range(STEPS):
-        started = time.perf_counter()
-        training.step(batches)
-        seconds.append(time.perf_counter() - started)
     return {
-        "step": min(seconds), "batch": preset.batch_size, "threads": threads.THREADS,
+        "step": fastest_step(training, batches, STEPS), "batch": preset.batch_size, "threads": threads.THREADS,
         "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - images.nbytes / 1024) / 1024,
         **{n: sum(p.size for p in net.parameters()) for n, net in (("G", training.gan.G), ("D", training.gan.D))},
     }  # fmt: skip

@@ -1,12 +1,12 @@
 """Time a training step on the CPU: tinygan with NumPy, tinygan with Numba, and PyTorch.
 
-    python bench/step.py                     the table
-    python bench/step.py --profile dcgan     where the time of tinygan's step goes, by primitive
-    python bench/step.py --write             also write the table into bench/results/step.md and the README (a profile
-                                             into bench/results/profile-PRESET.txt)
+    python bench/step.py                     print the table
+    python bench/step.py --profile dcgan     print the time of each primitive in tinygan's step
+    python bench/step.py --write             also write the table to bench/results/step.md and the README, or a profile
+                                             to bench/results/profile-PRESET.txt
 
-Needs the extras `bench` (PyTorch) and `fast` (Numba). Each side has a process of its own, and they take turns. Figures
-are medians; on a shared machine look at the ratio.
+The script needs the extras `bench` (PyTorch) and `fast` (Numba). Each side has its own process, and the sides take
+turns. Figures are medians. On a shared machine, look at the ratios.
 """
 
 import argparse
@@ -33,11 +33,11 @@ from tinygan.autograd import PRIMITIVES  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
 
-TURN = 4  # steps that one side makes in a row
+TURN = 4  # steps that one side does in a row
 
 
 def tinygan_step(preset, batch_size):
-    """Return a function that makes one training step."""
+    """Return a function that does one training step."""
     chosen, dataset = presets.PRESETS[preset]._replace(batch_size=batch_size, ema=0.0), data.load()
     training = presets.build(chosen, dataset.images.shape[1:], 0, dataset.classes)
     batches = data.Batches(dataset, batch_size, 0, chosen.n_critic, chosen.conditional)
@@ -71,8 +71,11 @@ def timed(step):
 
 
 class Side:
-    """A process that makes some steps for each line it gets. Threads that spin in one process slow down another
-    library's in the same process; here each side has a process of its own, and the others sleep."""
+    """A process that does some steps for each line of its input.
+
+    Each side has its own process, and only one of them computes at a time. In a single process, spinning threads of one
+    library would slow down the threads of another.
+    """
 
     def __init__(self, name, words, count):
         environment = {**os.environ, "OMP_NUM_THREADS": str(count), **SIDES[name]}
@@ -80,7 +83,7 @@ class Side:
         self.process, self.seconds = subprocess.Popen([sys.executable, "-W", "ignore", *map(str, words)], **pipe), []
 
     def turn(self, request="go"):
-        """Send a line, and return the seconds that the process answers."""
+        """Send a line. Return the seconds of the steps, which the process prints."""
         print(request, file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 
@@ -90,7 +93,7 @@ class Side:
 
 
 def serve(name, preset, batch_size):
-    """Run in the child process of a Side: make steps when told to."""
+    """Run in the child process of a Side: do some steps for each line of input."""
     torch_side = name.startswith("PyTorch")
     step = torch_step(preset, batch_size, "last" in name) if torch_side else tinygan_step(preset, batch_size)
     for _ in sys.stdin:
@@ -98,7 +101,10 @@ def serve(name, preset, batch_size):
 
 
 def measure(preset, batch_size, count, rounds):
-    """Return a row of the table: quartiles in milliseconds, and the ratio of medians to PyTorch's faster format."""
+    """Return a row of the table: quartiles in milliseconds, and the ratios PyTorch / tinygan of medians.
+
+    The ratios use the faster of PyTorch's memory formats.
+    """
     names = [name for name in SIDES if not (preset == "vanilla" and "last" in name)]  # vanilla has no convolutions
     sides = {name: Side(name, [__file__, "--side", name, preset, batch_size], count) for name in names}
     for side in sides.values():
@@ -146,19 +152,19 @@ def profile(preset, batch_size=128, steps=10):
     total, _ = mean_times()
     lines = [
         f"{preset}, batch {batch_size}, {backend.kernels()}, {threads.THREADS} threads: {1000 * whole:.1f} ms a step, "
-        f"{1000 * used:.1f} ms of the cores' time; one operation after the other {1000 * total:.1f} ms:",
+        f"{1000 * used:.1f} ms of CPU time; {1000 * total:.1f} ms while operations are timed:",
         f"{'primitive':18}{'calls':>7}{'ms':>9}{'MB':>9}{'GFLOP/s':>9}",
     ]
     for name, (n, seconds, size, work) in sorted(calls.items(), key=lambda item: -item[1][1]):
         speed = f"{work / seconds / 1e9:9.0f}" if work else ""
         lines.append(f"{name:18}{n / steps:7.0f}{1000 * seconds / steps:9.2f}{size / steps / 1e6:9.1f}{speed}")
     rest = total - sum(row[1] for row in calls.values()) / steps
-    lines.append(f"{'all the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the backward pass itself")
+    lines.append(f"{'the rest':18}{'':7}{1000 * rest:9.2f}        data, Adam, statistics, the backward pass")
     return "\n".join(lines)
 
 
 def torch_profile(preset, batch_size=128, steps=10, most=12):
-    """Return the same of PyTorch's step, in its default memory format: the operators that take most."""
+    """Return the time of PyTorch's slowest operators in a step, as text. The memory format is PyTorch's default."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiled
 
@@ -169,7 +175,7 @@ def torch_profile(preset, batch_size=128, steps=10, most=12):
             step()
     rows = sorted(result.key_averages(), key=lambda row: -row.self_cpu_time_total)
     total = sum(row.self_cpu_time_total for row in rows) / steps / 1000
-    lines = [f"PyTorch, the same: {total:.1f} ms a step", f"{'operator':42}{'calls':>7}{'ms':>9}"]
+    lines = [f"PyTorch: {total:.1f} ms a step", f"{'operator':42}{'calls':>7}{'ms':>9}"]
     for row in rows[:most]:
         lines.append(f"{row.key[:40]:42}{row.count / steps:7.0f}{row.self_cpu_time_total / steps / 1000:9.2f}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The presets vanilla, dcgan, cgan and wgan-gp in plain PyTorch: the same networks and arithmetic, for comparison."""
+"""The presets vanilla, dcgan, cgan and wgan-gp in PyTorch, with the same networks and arithmetic, for comparison."""
 
 import torch
 from torch import nn
@@ -11,8 +11,8 @@ ADAM = {
     "wgan-gp": dict(lr=2e-4, betas=(0.5, 0.9)),
 }
 N_CRITIC = {"wgan-gp": 5}
-CLASSES = {"cgan": 10}  # of conditional presets
-DEPTH = {"cgan": (1, 2)}  # of G and D: convolutions that keep the size
+CLASSES = {"cgan": 10}  # only for conditional presets
+DEPTH = {"cgan": (1, 2)}  # convolutions of G and of D that keep the size
 WRONG_LABELS = {"cgan": 0.15}  # the weight, in D's loss, of real images with a wrong label
 
 
@@ -48,10 +48,10 @@ def networks(preset, channels_last=False):
 
 
 class TorchGAN:
-    """A training step like tinygan's: a batch from bytes, D on real and fake images, then G, each with its Adam.
+    """A training step like tinygan's: D learns from a batch of real and fake images, then G learns, each with Adam.
 
     labels: the class of each image, for a conditional preset. capturable: keep the state of Adam on the device, so that
-    a CUDA graph can hold the step. On CUDA, Adam is one fused kernel.
+    a CUDA graph can contain the step. On CUDA, Adam is one fused kernel.
     """
 
     def __init__(self, preset, images, batch_size, channels_last=False, device="cpu", capturable=False, labels=None):
@@ -82,11 +82,11 @@ class TorchGAN:
         return (self.images[index].float() / 127.5 - 1).contiguous(memory_format=self.format)
 
     def generate(self, noise):
-        """Return G's images; a conditional G gets the labels as more numbers of the latent vector."""
+        """Return G's images. A conditional G gets the labels as further numbers of the latent vector."""
         return self.G(torch.cat([noise, self.labels], 1) if self.classes else noise)
 
     def discriminate(self, images):
-        """Return D's logits; a conditional D gets the labels as more channels, each constant over the image."""
+        """Return D's logits. A conditional D gets the labels as further channels, each constant over the image."""
         if self.classes:
             maps = self.labels[:, :, None, None].expand(-1, -1, *images.shape[2:])
             images = torch.cat([images, maps], 1).contiguous(memory_format=self.format)
@@ -98,9 +98,9 @@ class TorchGAN:
     def bce_loss(self, real, noise):
         fake = self.generate(noise).detach()
         loss = softplus(-self.discriminate(real)).mean() + softplus(self.discriminate(fake)).mean()
-        return loss + self.wrong_labels * self.refused(real) if self.wrong_labels else loss
+        return loss + self.wrong_labels * self.wrong_label_loss(real) if self.wrong_labels else loss
 
-    def refused(self, real):
+    def wrong_label_loss(self, real):
         """Return D's loss on real images with the label of another class."""
         labels = self.labels
         moved = torch.randint(1, self.classes, (len(real), 1), device=self.device)
@@ -114,12 +114,12 @@ class TorchGAN:
         return softplus(-self.discriminate(self.generate(noise))).mean()
 
     def critic_loss(self, real, noise):
-        """The Wasserstein loss and 10 times the gradient penalty."""
+        """Return the Wasserstein loss plus 10 times the gradient penalty."""
         fake = self.G(noise).detach()
         t = torch.rand(len(real), 1, 1, 1, device=self.device)
         between = (fake + t * (real - fake)).requires_grad_()
-        (slope,) = torch.autograd.grad(self.D(between).sum(), between, create_graph=True)
-        penalty = (((slope * slope).sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
+        (gradient,) = torch.autograd.grad(self.D(between).sum(), between, create_graph=True)
+        penalty = (((gradient * gradient).sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
         return self.D(fake).mean() - self.D(real).mean() + 10 * penalty
 
     def hinge_loss(self, noise):

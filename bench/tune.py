@@ -1,14 +1,15 @@
 """Search settings of a preset with Optuna: many short runs, on any number of machines.
 
-    python bench/tune.py --trials 20                             into runs/tune.log, a journal file
+    python bench/tune.py --trials 20                             the study is runs/tune.log, a journal file
     python bench/tune.py --study /shared/tune.log                the same command on each machine joins the study
-    python bench/tune.py --study mysql://user@host/tune          or through a database
+    python bench/tune.py --study mysql://user@host/tune          the study is in a database
     python bench/tune.py --trials 0 --results bench/results/tune write tune.json and tune.png
 
-A trial trains a run for --steps steps. It pauses --pauses times to measure the Frechet distance of its samples from
-the test images, as evaluate.py does; a trial that is worse than the median of the others there is pruned. The result is
-the last distance, in multiples of that of real images. A trial that was interrupted, by Ctrl-C or a kill, is taken up
-again from its last pause by the next process that has room for a trial. Extra: tune.
+A trial trains a run for --steps steps. The trial pauses --pauses times to measure the Frechet distance of its samples
+from the test images, as evaluate.py does. A trial is pruned if its distance is worse than the median of the other
+trials at the same pause. The result of a trial is its last distance, divided by the distance of real images. If a trial
+was interrupted by Ctrl-C or a kill, the next process that needs a trial resumes it from its last pause. The script
+needs the extra `tune`.
 """
 
 import argparse
@@ -29,17 +30,17 @@ from tinygan.app.settings import Settings  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
 from tinygan.metrics import Evaluator  # noqa: E402
 
-STALE = 3600  # seconds without a sign of life, after which the trial of another machine counts as interrupted
+STALE = 3600  # seconds without a report, after which a trial of another machine counts as interrupted
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", default="runs/tune.log", help="journal file, or the URL of a database")
-    parser.add_argument("--preset", choices=PRESETS, default="cgan", help="whose settings are searched (cgan)")
-    parser.add_argument("--trials", type=int, default=20, help="until the study has so many finished trials (20)")
-    parser.add_argument("--steps", type=int, default=2000, help="of a trial (2000)")
+    parser.add_argument("--preset", choices=PRESETS, default="cgan", help="preset whose settings are searched (cgan)")
+    parser.add_argument("--trials", type=int, default=20, help="stop when the study has this many finished trials (20)")
+    parser.add_argument("--steps", type=int, default=2000, help="steps of a trial (2000)")
     parser.add_argument("--pauses", type=int, default=4, help="measurements of a trial (4)")
-    parser.add_argument("--samples", type=int, default=5000, help="of a measurement (5000)")
+    parser.add_argument("--samples", type=int, default=5000, help="samples for a measurement (5000)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--threads", type=int, help="CPU threads (all cores)")
     parser.add_argument("--results", type=Path, help="write the trials to this name with .json, and a plot with .png")
@@ -47,7 +48,7 @@ def arguments():
 
 
 def open_study(args):
-    """Create the study, or join it. Its name holds what must be the same for all trials."""
+    """Create the study, or join it. The name of the study has the options that must be the same for all trials."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
@@ -61,7 +62,7 @@ def open_study(args):
 
 
 def choose(trial, preset):
-    """Return the preset with the settings of a trial: what is searched, and in which range."""
+    """Return the preset with the settings of a trial. This function has the ranges of the search."""
     return preset._replace(
         lr=trial.suggest_float("lr", 1e-4, 5e-3, log=True),
         betas=(trial.suggest_float("beta1", 0.0, 0.9), preset.betas[1]),
@@ -89,7 +90,7 @@ def run_trial(trial, args, dataset, evaluator, floor):
         run = Run.create(settings, folder, training=training, batches=batches)
     for pause in range(1, args.pauses + 1):
         end, step = args.steps * pause // args.pauses, int(training.steps[0])
-        if step > end:  # an interrupted trial was further
+        if step > end:  # a resumed trial has passed this pause
             continue
         trial.set_user_attr("time", time.time())
         for i in range(step, end):
@@ -105,7 +106,7 @@ def run_trial(trial, args, dataset, evaluator, floor):
     return distance
 
 
-def take_up_interrupted(study):
+def requeue_interrupted(study):
     """Put trials whose process has died back into the queue, with their settings and folder."""
     from optuna.trial import TrialState
 
@@ -119,7 +120,7 @@ def take_up_interrupted(study):
 
 
 def is_dead(owner):
-    """Whether the process of a running trial is gone: on this machine by its number, elsewhere by its silence."""
+    """Return whether the process of a running trial has ended. For other machines, the last report must be recent."""
     if owner.get("host") == socket.gethostname():
         try:
             os.kill(owner["pid"], 0)
@@ -148,7 +149,7 @@ def save_results(study, path):
         for i, trial in enumerate(finished(study))
     ]  # fmt: skip
     interrupted = sum(trial.state.name == "FAIL" for trial in study.get_trials(deepcopy=False))
-    about = {"study": study.study_name, "date": f"{datetime.date.today()}", "taken_up_again": interrupted}
+    about = {"study": study.study_name, "date": f"{datetime.date.today()}", "resumed_trials": interrupted}
     path.with_suffix(".json").write_text(json.dumps({**about, "trials": rows}, indent=1) + "\n")
     figure = Figure((10, 4), layout="constrained")
     panels = figure.subplots(1, 3)
@@ -181,7 +182,7 @@ def main(args):
         evaluator = Evaluator(None, args.samples)
         floor = evaluator.distance(evaluator.real.images)
     while len(finished(study)) < args.trials:
-        take_up_interrupted(study)
+        requeue_interrupted(study)
         trial = study.ask()
         from optuna import TrialPruned
         from optuna.trial import TrialState

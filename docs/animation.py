@@ -1,6 +1,6 @@
-"""Draw docs/play.gif, what the page of a run does, from screenshots of it in Chromium.
+"""Draw docs/play.gif, an animation of the page of a run, from screenshots in Chromium.
 
-python docs/animation.py runs/cgan-20260101-1        of a finished run with ten classes (half a minute)
+python docs/animation.py runs/cgan-20260101-1        for a finished run with ten classes (half a minute)
 """
 
 import argparse
@@ -16,14 +16,14 @@ sys.path.append(str(HERE.parent / "tests"))
 
 from browser import Browser  # noqa: E402
 
-WIDTH, HEIGHT = 840, 736  # of the window
+WIDTH, HEIGHT = 840, 736  # of the window, in pixels
 SCALE = 0.75
 START = [0.3, -0.2, 0.6, -0.4, 0.2, 0.5, -0.3, 0.1]  # latent numbers; the others are 0
 DONE = "while (play.waiting.length) await new Promise(requestAnimationFrame);"
 
 
 class Film:
-    """Frames of a page, each after a script."""
+    """Frames of an animation. Each is a screenshot of the page after a script."""
 
     def __init__(self, page):
         self.page, self.frames, self.seconds = page, [], []
@@ -36,7 +36,7 @@ class Film:
         self.seconds.append(seconds)
 
     def save(self, path):
-        """Write all frames with one palette, so that what does not move takes no room."""
+        """Write all frames with one palette, so that parts that do not move take no space."""
         palette = self.frames[0].quantize(48)
         frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames]
         durations = [int(1000 * each) for each in self.seconds]
@@ -44,7 +44,7 @@ class Film:
 
 
 def act(film):
-    """Slide the first two latent numbers, choose classes, and walk."""
+    """Change the first two latent numbers, choose classes, and walk to another point."""
     film.take(
         f"goTo(play.point.map((_, i) => {json.dumps(START)}[i] ?? 0)); play.label = 3; showPoint(); newGrid();", 1
     )

@@ -1,8 +1,8 @@
-"""Draw the figures of the tour into docs/figures. Everything is seeded: the same pictures each time.
+"""Draw the figures of the tour into docs/figures. All random numbers are seeded, so a figure is always the same.
 
-python docs/figures.py                  all that need no finished run (a minute or two on one core)
-python docs/figures.py graph ring       only these, of graph, transposed, ring
-python docs/figures.py --run runs/...   of a run on images: the same latent through epochs, and latent interpolation
+python docs/figures.py                  draws all figures that need no finished run (a minute or two on one core)
+python docs/figures.py graph ring       draws only these. The names are graph, transposed and ring
+python docs/figures.py --run runs/...   draws samples of a finished run on images: through the epochs, and interpolated
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tinygan.layers import LeakyReLU, Linear, Sequential
 
 HERE = Path(__file__).parent / "figures"
 
-# Runs on the ring: (preset, what is changed, at which steps to look). train.py has an option for each.
+# Runs on the ring: (preset, changed options, steps that are drawn). train.py has these options too.
 RUNS = {
     "r3gan": ("r3gan", {"steps": 2500}, (250, 750, 1250, 1750, 2500)),
     "vanilla": ("vanilla", {"steps": 2000}, (250, 500, 1000, 1500, 2000)),
@@ -44,7 +44,7 @@ def save(figure, name, dpi=110):
 
 
 def tiny_graph():
-    """softplus(-(x w + b)), with the value of each tensor and the derivative of the loss with respect to it."""
+    """Draw the graph of softplus(-(x w + b)), with the value of each tensor and the derivative by this tensor."""
     x, w, b = (Tensor(value, requires_grad=True) for value in (2.0, 0.5, -1.5))
     product = x * w
     logit = product + b
@@ -67,12 +67,12 @@ def tiny_graph():
 
 
 def step_graph():
-    """What one step of D differentiates, for a G of one layer and a D of two: G's history is cut off at detach."""
+    """Draw the graph of D's loss, for a G of one layer and a D of two layers. G's graph ends at detach."""
     rng = backend.RNG(0)
     G = Sequential(Linear(2, 2, rng))
     D = Sequential(Linear(2, 4, rng), LeakyReLU(0.2), Linear(4, 1, rng))
     real, latent = Tensor(rng.normal((8, 2))), Tensor(rng.normal((8, 2)))
-    fake = G(latent)  # its graph is cut off by detach
+    fake = G(latent)  # this graph is drawn pale
     detached = fake.detach()
     loss = LOSSES["bce"].discriminator(D(real), D(detached))
     places = layout(loss)
@@ -93,7 +93,7 @@ def step_graph():
 
 
 def transposed():
-    """A transposed convolution: each response paints the filter, times its value; overlaps are added."""
+    """Draw a transposed convolution: for each response, it adds the filter times the response to a patch."""
     g = np.array([[1, 2], [3, 1]], np.float32)
     w = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
     size, stride = (5, 5), 2
@@ -113,21 +113,21 @@ def transposed():
         one = np.zeros_like(g)
         one.flat[i] = g.flat[i]
         row, column = np.array(divmod(i, 2)) * stride
-        cells(axes, paint(one), f"response {g.flat[i]:.0f} paints its patch", "Blues", 10)
+        cells(axes, paint(one), f"response {g.flat[i]:.0f} times the filter", "Blues", 10)
         frame = {"fill": False, "edgecolor": "#d06020", "linewidth": 2.5, "zorder": 3}
         axes.add_patch(matplotlib.patches.Rectangle((column - 0.5, row - 0.5), 3, 3, **frame))
     cells(panels[0, 3], paint(g), "the image: their sum", "Blues", 10)
     panels[1, 3].axis("off")
     words = (
-        "stride 2: the patches\nlie 2 pixels apart,\nand overlap by 1.\n\n"
-        "Backwards, from the image\nto the responses, it is\na convolution."
+        "stride 2: the patches\nare 2 pixels apart,\nand overlap by 1.\n\n"
+        "A convolution goes\nfrom the image\nto the responses."
     )
     panels[1, 3].text(0.5, 0.5, words, ha="center", va="center", fontsize=10, transform=panels[1, 3].transAxes)
     save(figure, "transposed.png")
 
 
 def cells(axes, values, title, cmap, most=None):
-    """A small matrix as coloured cells with their numbers; zeros are left empty."""
+    """Draw a small matrix as coloured cells with numbers. Zeros are left empty."""
     most = most or values.max()
     axes.imshow(values, cmap=cmap, vmin=0, vmax=1.6 * most)
     for (row, column), value in np.ndenumerate(values):
@@ -146,7 +146,7 @@ def train_on_ring(name):
     training = presets.build(preset, (2,), 0)
     batches = data.Batches(ring, preset.batch_size, 0, preset.n_critic)
     latent = backend.RNG((0, 1)).normal((1000, preset.latent_size))
-    seen, log = {}, []
+    snapshots, log = {}, []
     for step in range(1, preset.steps + 1):
         if (step - 1) % batches.steps_per_epoch == 0:
             batches.start_epoch((step - 1) // batches.steps_per_epoch)
@@ -157,24 +157,24 @@ def train_on_ring(name):
             points = training.sample(latent)
             arrows = points[::8]
             pull = worlds.pull(training.gan, ring.images, arrows)
-            seen[step] = points, worlds.surface(training.gan), arrows, pull
+            snapshots[step] = points, worlds.surface(training.gan), arrows, pull
             print(f"{name}, step {step}: {data.toy.judge('ring', points)} (modes covered, of, share of good samples)")
-    return seen, dict(zip(("step", *METRICS), np.array(log).T))
+    return snapshots, dict(zip(("step", *METRICS), np.array(log).T))
 
 
 def ring():
-    """Draw three figures of these runs: the points over time, D's surface with G's gradient, and the curves."""
+    """Draw three figures of the RUNS: points over time, D's output with the gradient of G's loss, and curves."""
     runs = {name: train_on_ring(name) for name in RUNS}
     real = data.load("ring").images[:1000]
-    points({name: seen for name, (seen, _) in runs.items() if seen}, real)
+    points({name: snapshots for name, (snapshots, _) in runs.items() if snapshots}, real)
     surfaces(runs["r3gan"][0], real)
     curves({name: log for name, (_, log) in runs.items() if name != "vanilla"})
 
 
 def points(runs, real):
     figure = Figure(figsize=(10, 6.6), layout="constrained")
-    for (name, seen), row in zip(runs.items(), figure.subplots(len(runs), 5)):
-        for (step, (generated, *_)), axes in zip(seen.items(), row):
+    for (name, snapshots), row in zip(runs.items(), figure.subplots(len(runs), 5)):
+        for (step, (generated, *_)), axes in zip(snapshots.items(), row):
             scatter(axes, real, generated)
             covered, modes, _ = data.toy.judge("ring", generated)
             axes.set_title(f"step {step}: {covered} of {modes}", fontsize=9)
@@ -189,11 +189,11 @@ def scatter(axes, real, points):
     axes.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=[], yticks=[], aspect="equal")
 
 
-def surfaces(seen, real):
-    steps = list(seen)[:3]
+def surfaces(snapshots, real):
+    steps = list(snapshots)[:3]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     for step, axes in zip(steps, figure.subplots(1, len(steps))):
-        _, surface, arrows, pull = seen[step]
+        _, surface, arrows, pull = snapshots[step]
         middle = np.median(surface)
         half = np.percentile(np.abs(surface - middle), 95)
         side = np.linspace(-worlds.EDGE, worlds.EDGE, worlds.SIDE)
@@ -233,7 +233,7 @@ def curves(logs):
 
 
 def through_epochs(run, columns=10, rows=8):
-    """Draw one latent vector a row, one epoch a column, from the sample grids of a run."""
+    """Draw a row for each latent vector and a column for each epoch, from the sample grids of a run."""
     files = list(run.pictures().values())
     files = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(columns, len(files)))]
     h, w, _ = run.settings.shape
@@ -253,7 +253,7 @@ def through_epochs(run, columns=10, rows=8):
 
 
 def interpolation(run, columns=10, rows=6):
-    """From latent vector a to b along cos(t) a + sin(t) b, which is N(0, 1) for every t if a and b are."""
+    """Draw G's images of cos(t) a + sin(t) b. This vector is N(0, 1) for every t if the latent vectors a and b are."""
     training = run.settings.training()
     run.load(training=training)
     ends = backend.RNG((run.settings.seed, 3)).normal((2, rows, 1, run.settings.preset.latent_size))
@@ -268,7 +268,7 @@ def interpolation(run, columns=10, rows=6):
 def main():
     figures = {"graph": [tiny_graph, step_graph], "transposed": [transposed], "ring": [ring]}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(figures)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(figures)} (default: all)")
     parser.add_argument("--run", metavar="RUN", help="the folder of a finished run on images")
     args = parser.parse_args()
     if unknown := set(args.names) - set(figures):
@@ -278,7 +278,7 @@ def main():
     if args.run:
         run = Run.open(args.run)
         if len(run.settings.shape) == 1:
-            sys.exit(f"figures.py: {args.run} is a run on a toy world; --run wants one on images")
+            sys.exit(f"figures.py: {args.run} is a run on a toy world; --run needs a run on images")
         through_epochs(run)
         interpolation(run)
     for name in args.names or ([] if args.run else figures):

@@ -1,6 +1,6 @@
-"""A computational graph as a picture, drawn from Tensor.node.
+"""Draw a computational graph from Tensor.node.
 
-Data flows from left to right; the backward pass (tinygan/autograd/backward.py) follows the arrows from right to left.
+Data flows from left to right. The backward pass (tinygan/autograd/backward.py) goes from right to left.
 """
 
 from matplotlib.patches import FancyBboxPatch
@@ -12,13 +12,13 @@ WIDTH, HEIGHT = 0.9, 0.45  # of a box
 COLOURS = {"parameter": "#cfe8cf", "constant": "#eeeeee", "operation": "#cfdff3"}
 
 
-def history(output):
-    """Every tensor that `output` was made from, itself included: a tensor comes before those it was made from."""
-    found, seen = [], set()
+def ancestors(output):
+    """Return `output` and all tensors that it depends on. Each tensor comes before its arguments."""
+    found, visited = [], set()
 
     def visit(tensor):
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
+        if id(tensor) not in visited:
+            visited.add(id(tensor))
             for argument in arguments(tensor):
                 visit(argument)
             found.append(tensor)
@@ -28,18 +28,17 @@ def history(output):
 
 
 def arguments(tensor):
-    """The tensors that it was made from; numbers and arrays are left out."""
+    """Return the arguments of the tensor's operation that are tensors."""
     return [a for a in tensor.node.args if isinstance(a, Tensor)] if tensor.node else []
 
 
 def layout(output, column=0, row=0.0):
-    """{id of a tensor: (column, row)}: the output at the given place, everything else to its left.
+    """Return {id of a tensor: (column, row)}. The output is at the given place, and all else to its left.
 
-    An operation is placed to the right of its arguments, a leaf to the left of the first operation that uses it. The
-    first argument stays in the row of its operation; a second one goes above it, or half-way between those that share
-    it.
+    An operation is to the right of its arguments. A leaf is to the left of the first operation that uses it. The
+    function `shift` gives the row of an argument. A tensor that several operations use is at the mean of its rows.
     """
-    order, users = history(output), {}
+    order, users = ancestors(output), {}
     for tensor in order:
         for argument in arguments(tensor):
             users.setdefault(id(argument), []).append(tensor)
@@ -58,7 +57,7 @@ def layout(output, column=0, row=0.0):
 
 
 def shift(argument, user, shared_by):
-    """How far above its user's row an argument goes."""
+    """Return how many rows an argument is above the operation that uses it."""
     others = arguments(user)
     if len(others) == 2 and all(a.node for a in others):
         return 1.0 if argument is others[0] else -1.0
@@ -66,8 +65,8 @@ def shift(argument, user, shared_by):
 
 
 def draw(axes, output, places, labels=None, faded=False):
-    """Draw a graph into axes. labels: {id of a tensor: text}; other tensors are called what made them."""
-    for tensor in history(output):
+    """Draw a graph into axes. labels: {id of a tensor: text}. Other tensors have the names of their operations."""
+    for tensor in ancestors(output):
         x, y = places[id(tensor)]
         kind = "operation" if tensor.node else "parameter" if tensor.requires_grad else "constant"
         made_by = tensor.node.primitive.__name__.replace("_", " ", 1).replace("_", "\n") if tensor.node else ""
@@ -84,7 +83,7 @@ def box(axes, x, y, text, colour, faded=False):
 
 
 def arrow(axes, start, end, faded=False):
-    """From the right side of the box at `start` to the left side of the one at `end`."""
+    """Draw an arrow from the right side of the box at `start` to the left side of the box at `end`."""
     (x0, y0), (x1, y1) = start, end
     style = {
         "arrowstyle": "-|>",
@@ -98,7 +97,7 @@ def arrow(axes, start, end, faded=False):
 
 
 def fit(axes, places, left=0.0, right=0.0, above=0.0, below=0.0):
-    """Set the limits of axes to the boxes and a margin in inches; return the width and height in inches."""
+    """Set the limits of axes to the boxes and a margin in inches. Return the width and height in inches."""
     xs, ys = [x * COLUMN for x, _ in places], [y * ROW for _, y in places]
     x0, x1 = min(xs) - WIDTH / 2 - 0.1 - left, max(xs) + WIDTH / 2 + 0.1 + right
     y0, y1 = min(ys) - HEIGHT / 2 - 0.1 - below, max(ys) + HEIGHT / 2 + 0.1 + above

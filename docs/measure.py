@@ -1,4 +1,4 @@
-"""Count the lines of each part of the code, the longest file and the longest function.
+"""Count the lines of each part of the code, of the longest file, and of the longest function.
 
 python docs/measure.py              print the table
 python docs/measure.py --write      also write it into docs/tour.md
@@ -13,7 +13,7 @@ TOUR = ROOT / "docs/tour.md"
 BEGIN, END = "<!-- by docs/measure.py -->\n", "<!-- end -->"
 
 PARTS = {
-    "backend/: what both devices share": ["tinygan/backend"],
+    "backend/: shared by all devices": ["tinygan/backend"],
     "backend/cpu/: NumPy": ["tinygan/backend/cpu"],
     "backend/compiled/: Numba": ["tinygan/backend/compiled"],
     "backend/cuda/: CuPy": ["tinygan/backend/cuda"],
@@ -32,18 +32,18 @@ PARTS = {
     "app/": ["tinygan/app"],
 }
 CORE = ["autograd/", "layers/", "optim.py", "gan/: the step, losses, penalties, models"]
-REST = "all else in tinygan/"
+REST = "the rest of tinygan/"
 
 
 def sources(*places):
-    """Yield the Python files at these paths from the root; for a folder the files in it, not in its folders."""
+    """Yield the Python files at these paths below the root. A folder stands for the files directly in it."""
     for place in places:
         path = ROOT / place
         yield from sorted(path.glob("*.py")) if path.is_dir() else [path]
 
 
 def everything():
-    """All files of the library."""
+    """Return all files of the library."""
     return sorted((ROOT / "tinygan").rglob("*.py"))
 
 
@@ -52,14 +52,14 @@ def lines(path):
 
 
 def functions(path):
-    """(lines, name) of every function in a file, methods too."""
+    """Yield (lines, name) of every function and method in a file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)}: {node.name}"
 
 
 def parts():
-    """Return {part: (files, lines)}, the whole library and the scripts last."""
+    """Return {part: (files, lines)}. The last parts are the whole library and the scripts."""
     found = {part: list(sources(*places)) for part, places in PARTS.items()}
     library = everything()
     found[REST] = [path for path in library if not any(path in files for files in found.values())]
@@ -69,7 +69,7 @@ def parts():
 
 
 def table():
-    """The measures as Markdown."""
+    """Return the line counts as Markdown."""
     sizes = parts()
     rows = [f"| {part} | {files} | {count:,} |" for part, (files, count) in sizes.items()]
     read = [*everything(), *sorted(ROOT.glob("*.py"))]
@@ -79,14 +79,14 @@ def table():
     core = sum(sizes[part][1] for part in CORE)
     return "\n".join([
         "| | files | lines |", "| --- | --- | --- |", *rows, "",
-        f"The core (autograd, layers, optim and the four files of the game): {core:,} lines. Files of at most 300",
-        f"lines: {short:.0%}; the longest",
-        f"has {longest} ({where}). The longest function has {most} lines ({function}).",
+        f"The core (autograd, layers, optim and the four files of the game) has {core:,} lines.",
+        f"{short:.0%} of the files have at most 300 lines. The longest file has {longest} ({where}).",
+        f"The longest function has {most} lines ({function}).",
     ]) + "\n"  # fmt: skip
 
 
 def quoted():
-    """Return the table in docs/tour.md, between its markers."""
+    """Return the table that is in docs/tour.md now."""
     return TOUR.read_text().split(BEGIN)[1].split(END)[0]
 
 

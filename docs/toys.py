@@ -1,4 +1,4 @@
-"""The toy worlds of the README: python docs/toys.py trains the runs, keeps their last picture, and writes the table.
+"""Train on toy worlds, keep the last picture of each run, and write the table of the README: python docs/toys.py
 
 All runs have seed 0 and the defaults of train.py: batches of 128, 8,000 steps.
 """
@@ -21,7 +21,7 @@ RUNS = {  # name of the picture: options of train.py
 
 
 def train(options, folder):
-    """Train a run. Returns (its last picture, what metrics.json says, seconds)."""
+    """Train a run. Return (its last picture, its metrics, seconds)."""
     start = time.perf_counter()
     words = ["train.py", "--device", "cpu", *options.split(), "--out", str(folder), "--quiet"]
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by its DevTools protocol over two pipes: JSON messages that end with a zero byte."""
+"""Drive a headless Chromium with the DevTools protocol: JSON messages over two pipes, each with a final zero byte."""
 
 import base64
 import contextlib
@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 BROWSER = next(filter(shutil.which, ("chromium", "chromium-browser", "google-chrome")), None)
-MISSING = "no Chromium here: on Debian, apt-get install chromium"
+MISSING = "Chromium is not installed. On Debian: apt-get install chromium"
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--remote-debugging-pipe",
@@ -20,7 +20,7 @@ KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Ente
 
 
 class Browser:
-    """with Browser() as browser: browser.open(url) returns a Page."""
+    """A running browser. Usage: with Browser() as browser: page = browser.open(url)"""
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="tinygan-browser-")
@@ -44,7 +44,7 @@ class Browser:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, method, session=None, **params):
-        """Send a command, and return its result; events that arrive before are kept."""
+        """Send a command and return its result. Keep the events that arrive before the result."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params, **({"sessionId": session} if session else {})}
         self.send(json.dumps(message).encode() + b"\0")
@@ -68,7 +68,7 @@ class Browser:
         return json.loads(message)
 
     def close_pages(self):
-        """Close all pages: a hidden page keeps its timers, and Chromium slows them down."""
+        """Close all pages, because a hidden page would keep running."""
         for target in self.targets:
             self.call("Target.closeTarget", targetId=target)
         self.targets, self.events = [], []
@@ -78,7 +78,7 @@ class Browser:
 
 
 class Page:
-    """A page that has been loaded, in a window of its own."""
+    """A loaded page in its own window."""
 
     def __init__(self, browser, url, width, height, dark, touch):
         self.browser = browser
@@ -103,21 +103,21 @@ class Page:
         return event.get("sessionId") == self.session and event.get("method") in methods
 
     def run(self, script):
-        """Return what a function with this body returns; it may await."""
+        """Run the script as the body of an async function in the page. Return the result of the function."""
         expression = f"(async () => {{ {script} }})()"
         done = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]["exception"]["description"]
         return done["result"].get("value")
 
     def errors(self):
-        """Return the exceptions of scripts, and what the console says but for hints on speed."""
-        self.run("await new Promise(done => setTimeout(done, 50))")  # so that late events arrive
+        """Return the exceptions of scripts and the messages of the console, except Chromium's own warnings."""
+        self.run("await new Promise(done => setTimeout(done, 50))")  # wait for late events
         methods = "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"
         found = [event["params"] for event in self.browser.events if self.is_mine(event, *methods)]
         return [params for params in found if params.get("entry", {}).get("level") != "warning"]
 
     def middle(self, selector):
-        """Scroll to an element, and return the middle of it in the window."""
+        """Scroll to an element. Return the window coordinates of its centre."""
         return self.run(f"""
             const node = document.querySelector({json.dumps(selector)});
             node.scrollIntoView({{ block: "center" }});
@@ -130,7 +130,7 @@ class Page:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def touch(self, selector, dx=0, dy=0):
-        """Touch the middle of an element, move by (dx, dy), and let go."""
+        """Touch the centre of an element, move the finger by (dx, dy), and lift it."""
         x, y = self.middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         for share in (0.5, 1.0):
@@ -140,14 +140,14 @@ class Page:
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def press(self, key, times=1):
-        """Press a key, with the focus where it is."""
+        """Press and release a key. The focused element receives it."""
         for kind in ("rawKeyDown", "keyUp") * times:
             text = {"text": "\r"} if key == "Enter" and kind == "rawKeyDown" else {}
             kind = "keyDown" if text else kind
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key], **text)
 
     def screenshot(self, path=None):
-        """Return a PNG of the window, and write it to `path`."""
+        """Return a PNG of the window. If there is a `path`, also write the PNG to it."""
         png = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         if path:
             with open(path, "wb") as file:

@@ -1,7 +1,8 @@
-"""Sample inputs for each primitive: {name: [(function of Tensors, input arrays), ...]}.
+"""CASES has sample inputs for each primitive: {name: [(function of Tensors, input arrays), ...]}.
 
-Broadcasting, axes of size one and zero, negative values, transposed and strided views (made inside the function, since
-inputs are copied), all away from kinks. A primitive that is not in here fails test_gradients.py.
+The inputs cover broadcasting, axes of size zero and one, negative values, and transposed and strided views. The views
+are made inside the functions, because the checker copies its inputs. No input is at a kink. test_gradients.py fails if
+a primitive has no case.
 """
 
 from functools import partial
@@ -21,7 +22,7 @@ def r(*shape):
 
 
 def away(*shape):
-    """At least 0.2 from zero, on either side."""
+    """Return random values of both signs, at least 0.2 away from zero."""
     return np.sign(r(*shape)) * (0.2 + np.abs(r(*shape)))
 
 
@@ -185,5 +186,5 @@ CASES = {
         (partial(batch_norm, parts=2), [3 + r(2, 2, 3, 2), r(2), r(2)]),
         *[(lambda *xs, a=a: batch_norm(*xs, slope=a), [r(4, 2), positive(2), r(2)]) for a in (0.0, 0.2)],
     ],
-    "all_reduce": [(ag.all_reduce, [np.arange(n) - 1.5]) for n in (0, 1, 4)],  # several processes: test_distributed.py
+    "all_reduce": [(ag.all_reduce, [np.arange(n) - 1.5]) for n in (0, 1, 4)],  # in one process
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The commands as people type them, and runs on tiny data for tests of their output files."""
+"""Run the scripts as a user does. The fixtures are tiny data sets and a finished run on one of them."""
 
 import csv
 import subprocess
@@ -20,7 +20,10 @@ def run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
 
 
 def device():
-    """The device under test, as the scripts are given it. A process of its own has no stand-in for CuPy."""
+    """Return the device for scripts: the device under test, but the CPU if that is the stand-in for CuPy.
+
+    A script runs in a new process, where the stand-in is not installed.
+    """
     return backend.device if backend.device == "cpu" or hasattr(backend.xp, "__version__") else "cpu"
 
 
@@ -44,7 +47,7 @@ def checkpoint(folder, name="last"):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """88 images of 8 x 8: 22 steps of 4 an epoch."""
+    """Make a folder with 88 images of 8 x 8 pixels. With batches of 4, an epoch has 22 steps."""
     folder = tmp_path_factory.mktemp("tiny")
     images = np.random.default_rng(0).integers(0, 256, (88, 8, 8), dtype=np.uint8)
     (folder / "train-images").write_bytes(idx(images))
@@ -53,7 +56,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def labelled(tmp_path_factory):
-    """40 images of three classes."""
+    """Make a folder with 40 images of three classes."""
     folder = tmp_path_factory.mktemp("labelled")
     (folder / "train-images").write_bytes(idx(np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)))
     (folder / "train-labels").write_bytes(idx(np.arange(40) % 3))
@@ -62,7 +65,7 @@ def labelled(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(tiny, tmp_path_factory):
-    """A finished run of two epochs, and its printed output."""
+    """Train for two epochs. Return the run folder and the finished process."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     done = train("--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder)
     assert done.returncode == 0, done.stderr

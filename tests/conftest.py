@@ -1,20 +1,22 @@
-"""pytest [--device cuda] [--slow]: the suite on another device; with the tests that take minutes.
+"""Options and fixtures of the suite.
 
---device standin: on the CUDA path, with a stand-in for CuPy that computes with NumPy (cupy_standin.py).
+pytest --device cuda: run the suite on a GPU.
+pytest --device standin: run the code for CUDA on a stand-in for CuPy that computes with NumPy (cupy_standin.py).
+pytest --slow: also run the tests that take minutes.
 """
 
 import cupy_standin
 import pytest
 from browser import BROWSER, MISSING, Browser
-from commands import labelled, tiny, trained  # noqa: F401  (fixtures, which any test can ask for)
+from commands import labelled, tiny, trained  # noqa: F401  (fixtures for all tests)
 
 import tinygan
 from tinygan import backend
 
 
 def pytest_addoption(parser):
-    parser.addoption("--device", default="cpu", help="what the tests run on: cpu, cuda, cuda:N or standin")
-    parser.addoption("--slow", action="store_true", help="run the tests too that take minutes")
+    parser.addoption("--device", default="cpu", help="device of the tests: cpu, cuda, cuda:N or standin")
+    parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
 
 
 def pytest_configure(config):
@@ -34,7 +36,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish(session):
-    """Start the suite on the stand-in, which takes as long as all the rest, and put the test that waits for it last."""
+    """Start the suite on the stand-in in another process. Move the test that waits for this process to the end.
+
+    On the stand-in the suite takes about as long as all other tests, so the two run at the same time.
+    """
     waits = [item for item in session.items if item.name == "test_the_suite_passes_on_the_standin"]
     if waits and backend.device == "cpu" and not session.config.option.collectonly:
         session.config.standin = waits[0].module.start_suite()
@@ -52,17 +57,17 @@ def pytest_report_header():
 
 @pytest.fixture(scope="module", params=["numpy", "numba"])
 def kernels(request):
-    """Run the tests of a module twice on the CPU: computed by NumPy, and by loops that Numba compiled."""
+    """Run the tests of a module twice on the CPU: with NumPy and with Numba's compiled loops."""
     if backend.device != "cpu":
         if request.param == "numba":
-            pytest.skip("about the CPU")
+            pytest.skip("Numba computes on the CPU only")
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(backend.KERNELS, request.param)
         try:
             backend.tune()
-        except ValueError as error:  # no Numba here, or no OpenMP for it
+        except ValueError as error:  # Numba or its OpenMP is missing
             pytest.skip(str(error))
         assert backend.kernels() == request.param
         yield
@@ -76,7 +81,7 @@ def rng():
 
 @pytest.fixture(scope="session")
 def chromium():
-    """One headless Chromium for all tests that open a page."""
+    """Start one headless Chromium for all tests that open a page."""
     if BROWSER is None:
         pytest.skip(MISSING)
     with Browser() as started:
@@ -85,6 +90,6 @@ def chromium():
 
 @pytest.fixture
 def browser(chromium):
-    """The same Chromium, without the pages of other tests."""
+    """Return the shared Chromium, and close the pages of the test at its end."""
     yield chromium
     chromium.close_pages()

@@ -1,8 +1,8 @@
-"""mpiexec -n N python equality.py DEVICE DTYPE STEPS CASE...: train on N processes, then as one, and compare.
+"""Train on N processes and on one, and compare: mpiexec -n N python equality.py DEVICE DTYPE STEPS CASE...
 
-Process 0 prints a line of JSON for each case: the relative difference of each network's weights, and of the metrics;
-and whether all processes end with the same bits. DEVICE: cpu, or standin, which is CUDA without a GPU.
-In float32 also how much one process differs from itself, if its initial weights change in the last bit ("rounding").
+DEVICE is cpu, or standin for the code for CUDA on a stand-in for CuPy. Process 0 prints one line of JSON for each case:
+the relative difference of each network's weights and of the metrics, and whether all processes end with the same bits.
+In float32, "rounding" is the largest difference that a change of the initial weights in their last bit makes.
 """
 
 import functools
@@ -21,9 +21,9 @@ from tinygan.gan.presets import PRESETS
 from tinygan.layers import Module
 
 SHAPE, BATCH, CLASSES = (8, 8, 1), 8, 3
-CHANGES = 12  # how often the initial weights are changed, to see what rounding can do
+CHANGES = 12  # runs with initial weights that are changed in their last bit
 PARTS = "generator.", "discriminator.", "ema.", "history"
-CASES = {  # the seven presets, and what none of them has
+CASES = {  # the seven presets, and options and data that none of them uses
     **{name: (name, {}) for name in PRESETS},
     "dropout": ("vanilla", {"dropout": 0.3}),
     "augment": ("sngan", {"augment": 0.7}),
@@ -41,7 +41,7 @@ def dataset(points):
 
 
 def train(case, steps, changed=None):
-    """Train for some steps. changed: the seed of a change of the initial weights in their last bit, or None."""
+    """Train for this number of steps. If `changed` is a seed, first change the initial weights in their last bit."""
     name, changes = CASES[case]
     images = dataset(case == "ring")
     shape = images.images.shape[1:]
@@ -66,10 +66,11 @@ def state(training):
 
 
 def without_the_shift(state, training):
-    """The state without the bias of D's last layer and D's mean outputs, if the loss uses only differences of logits.
+    """Remove the bias of D's last layer and D's mean outputs from the state, if the loss uses differences of logits.
 
-    The derivative of that bias is zero. Computed, it is a rounding error, and Adam divides it by its own size: the bias
-    takes steps of the learning rate in a random direction. Neither the loss nor any other weight depends on it.
+    The exact gradient of this bias is zero, so the computed gradient is a rounding error. Adam normalises this error,
+    so the bias takes random steps as large as the learning rate. The loss and all other weights do not depend on the
+    bias.
     """
     if training.gan.loss.threshold is not None:
         return state
@@ -80,14 +81,14 @@ def without_the_shift(state, training):
 
 
 def difference(a, b, prefix):
-    """|a - b| / |b| over all arrays whose names begin so"""
+    """|a - b| / |b| over all arrays whose names begin with this prefix"""
     names = [name for name in b if name.startswith(prefix)]
     ends = [np.concatenate([np.ravel(x[name]).astype("float64") for name in names]) for x in (a, b)]
     return float(np.linalg.norm(ends[0] - ends[1]) / np.linalg.norm(ends[1]))
 
 
 def in_double_precision():
-    """Let networks, batches and random numbers have float64; the numbers that are drawn are the same."""
+    """Compute networks, batches and random numbers in float64. The random numbers are those of float32."""
     Module.flatten.__defaults__ = ("float64",)
     single = backend.RNG
 

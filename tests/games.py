@@ -1,4 +1,4 @@
-"""Small GANs to train for a few steps, on the same batch at each step."""
+"""Build small GANs, and train them for a few steps on the same batch."""
 
 from tinygan import backend
 from tinygan.gan import presets
@@ -9,7 +9,7 @@ CLASSES = 3
 
 
 class SameBatch:
-    """Batches that are always the same one."""
+    """A source of batches that returns the same batch at each step."""
 
     def __init__(self, training, shape=SHAPE, n=4):
         self.batch = (images(n, shape),)

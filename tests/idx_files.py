@@ -1,4 +1,4 @@
-"""Files of images as MNIST has them."""
+"""Make image files in MNIST's format, IDX."""
 
 import struct
 
@@ -16,7 +16,7 @@ def pictures(n=6, h=8, w=8, c=None):
 
 
 def write(folder, **files):
-    """write(tmp_path, train_images=...) -> train-images"""
+    """Write files: write(folder, train_images=...) makes folder/train-images."""
     for name, content in files.items():
         (folder / name.replace("_", "-")).write_bytes(content)
     return folder

@@ -1,12 +1,12 @@
-"""Mistakes that keep a GAN running and make it learn something else. Would the suite notice each of them?
+"""Check that tests notice mistakes with which a GAN still runs, but learns something else.
 
-A mutant is the code with one text replaced. The tests that should kill it run on a copy of the repository: one of them
-must fail. Wrong derivatives are in mutate.py.
+A mutant is the code with one text replaced. The tests of a mutant run on a copy of the repository, and at least one
+must fail. tests/mutate.py does the same with wrong derivatives.
 
-    python tests/mutants.py              all of them; exit status 1 if one survived
-    python tests/mutants.py detach       those whose description contains this word
+    python tests/mutants.py              runs all mutants; exit status 1 if one survived
+    python tests/mutants.py detach       runs the mutants whose description contains this word
 
-If code has moved, a text is no longer found exactly once in its file: put the new text into MUTANTS.
+Each text must be found exactly once in its file. If the code has changed, put the new text into MUTANTS.
 """
 
 import os
@@ -22,11 +22,11 @@ COPIED = "tinygan", "tests", "train.py", "sample.py", "evaluate.py", "pyproject.
 
 
 class Mutant(NamedTuple):
-    mistake: str  # in words
+    mistake: str  # description in words
     file: str  # below tinygan/
-    text: str  # found exactly once in it
+    text: str  # must be found exactly once in the file
     replacement: str
-    tests: str  # below tests/: those that should kill it, separated by spaces
+    tests: str  # tests that must fail, separated by spaces; paths below tests/
 
 
 MUTANTS = [
@@ -36,139 +36,139 @@ MUTANTS = [
          "test_gan.py::test_the_discriminators_phase_of_a_step_has_no_graph_of_the_generator"),
         ("real and fake are swapped in D's loss", "gan/gan.py",
          "self.loss.discriminator(real_logits, fake_logits)", "self.loss.discriminator(fake_logits, real_logits)",
-         "test_gan.py::test_the_losses_get_the_logits_of_real_and_fake"),
-        ("the halves of a joint pass are swapped", "gan/gan.py",
+         "test_gan.py::test_the_losses_get_the_logits_of_real_and_fake_images"),
+        ("D's logits of real and fake are swapped", "gan/gan.py",
          "[logits[i] for i in range(len(batches))]", "[logits[-1 - i] for i in range(len(batches))]",
-         "test_gan.py::test_the_losses_get_the_logits_of_real_and_fake"),
+         "test_gan.py::test_the_losses_get_the_logits_of_real_and_fake_images"),
         ("fake images get the labels of others", "gan/gan.py",
          "zip(*batches)", "((*parts[:1], *(x[::-1] for x in parts[1:])) for parts in zip(*batches))",
-         "test_gan.py::test_a_joint_pass_equals_a_pass_for_each_batch"),
-        ("BatchNorm sees real and fake in one batch", "gan/gan.py",
+         "test_gan.py::test_a_joint_pass_of_d_equals_a_pass_for_each_batch"),
+        ("BatchNorm gets real and fake in one batch", "gan/gan.py",
          "separate_statistics(len(batches))", "separate_statistics(1)",
-         "test_gan.py::test_a_joint_pass_equals_a_pass_for_each_batch"),
+         "test_gan.py::test_a_joint_pass_of_d_equals_a_pass_for_each_batch"),
         ("a relativistic G compares with fake images", "gan/gan.py",
          "real_logits = self.D(real, *labels)", "real_logits = self.D(fake, *labels)",
          "test_gan.py::test_a_relativistic_generator_compares_with_real_images"),
-        ("D moves once, whatever n_critic", "gan/gan.py", "take(self.n_critic)", "take(1)",
-         "test_gan.py::test_the_discriminator_moves_n_critic_times_for_each_step_of_the_generator"),
+        ("D learns once in a step, for any n_critic", "gan/gan.py", "take(self.n_critic)", "take(1)",
+         "test_gan.py::test_the_discriminator_learns_n_critic_times_for_each_step_of_the_generator"),
         ("no power iteration in a step", "gan/gan.py", "power_iteration(self.D)\n", "pass\n",
          "test_spectral.py::test_all_passes_of_a_step_use_the_same_vectors_and_one_round_changes_them"),
         ("the penalty is not in D's loss", "gan/gan.py", "penalty * self.penalty_weight.reshape(())", "penalty * 0.0",
-         "test_gan.py::test_the_discriminators_loss_has_its_penalty_by_weight"),
+         "test_gan.py::test_the_discriminators_loss_includes_the_weighted_penalty"),
         # losses and penalties
-        ("smoothing of the fake target", "gan/losses.py",
+        ("label smoothing of the fake target", "gan/losses.py",
          "(1.0 - real_label) * real_logits.mean()", "(1.0 - real_label) * fake_logits.mean()",
          "test_losses.py::test_label_smoothing_is_one_sided"),
         ("least squares with the targets swapped", "gan/losses.py",
          "mean_square(real_logits, target=real_label) + 0.5 * mean_square(fake_logits, target=0.0)",
          "mean_square(fake_logits, target=real_label) + 0.5 * mean_square(real_logits, target=0.0)",
-         "test_losses.py::test_the_values_are_the_papers"),
+         "test_losses.py::test_losses_have_the_values_of_their_papers"),
         ("hinge: the margin on the wrong side", "gan/losses.py", "1.0 - real_logits", "1.0 + real_logits",
-         "test_losses.py::test_the_values_are_the_papers"),
-        ("critic: the sign of its loss", "gan/losses.py",
+         "test_losses.py::test_losses_have_the_values_of_their_papers"),
+        ("Wasserstein: D's loss has the wrong sign", "gan/losses.py",
          "(fake_logits - real_logits).mean()", "(real_logits - fake_logits).mean()",
-         "test_losses.py::test_the_values_are_the_papers"),
-        ("a relativistic G plays D's game", "gan/losses.py",
+         "test_losses.py::test_losses_have_the_values_of_their_papers"),
+        ("a relativistic G minimises D's loss", "gan/losses.py",
          "mean_softplus(real_logits - fake_logits, sign=1)", "mean_softplus(real_logits - fake_logits, sign=-1)",
-         "test_losses.py::test_the_values_are_the_papers"),
-        ("the saturating G helps D", "gan/losses.py", "-mean_softplus(fake_logits, sign=1)",
-         "mean_softplus(fake_logits, sign=1)", "test_losses.py::test_the_saturating_loss_is_eq_1"
+         "test_losses.py::test_losses_have_the_values_of_their_papers"),
+        ("the saturating loss has the wrong sign", "gan/losses.py", "-mean_softplus(fake_logits, sign=1)",
+         "mean_softplus(fake_logits, sign=1)", "test_losses.py::test_the_saturating_loss_is_right"
          "_and_its_gradient_vanishes_where_d_is_sure"),
-        ("the norm is over all images together", "gan/penalties.py",
+        ("the penalty's norm is over all images together", "gan/penalties.py",
          "squared_norms(gradient) for", "(gradient * gradient).sum() for",
-         "test_losses.py::test_penalties_of_a_quadratic_critic_are_the_formula"),
-        ("the norm is over channels only", "gan/penalties.py",
+         "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
+        ("the penalty's norm is over channels only", "gan/penalties.py",
          "squared_norms(gradient) for", "(gradient * gradient).sum(-1) for",
-         "test_losses.py::test_penalties_of_a_quadratic_critic_are_the_formula"),
-        ("gp holds the norm near 0", "gan/penalties.py", "target=1.0", "target=0.0",
+         "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
+        ("gp has the target norm 0", "gan/penalties.py", "target=1.0", "target=0.0",
          "test_losses.py::test_penalties_of_a_linear_critic_have_a_closed_form"),
         ("gp has one t for the batch", "gan/penalties.py", "(len(real), *[1]", "(1, *[1]",
-         "test_losses.py::test_penalties_of_a_quadratic_critic_are_the_formula"),
-        ("gp at real images only", "gan/penalties.py",
+         "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
+        ("gp is only at real images", "gan/penalties.py",
          "interpolate(fake.data, real.data, t)", "interpolate(real.data, real.data, t)",
-         "test_losses.py::test_penalties_of_a_quadratic_critic_are_the_formula"),
-        ("r1 at fake images", "gan/penalties.py",
+         "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
+        ("r1 is at fake images", "gan/penalties.py",
          "squared_gradient_norms(real_logits, real)", "squared_gradient_norms(fake_logits, fake)",
-         "test_losses.py::test_penalties_of_a_quadratic_critic_are_the_formula"),
+         "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
         ("a penalty without a graph: D does not learn from it", "gan/penalties.py",
          "images, create_graph=True, grad_output", "images, grad_output",
-         "test_losses.py::test_the_penalty_of_a_whole_discriminator_has_the_gradient_of_finite_differences"),
+         "test_losses.py::test_the_gradient_of_a_penalty_of_a_whole_discriminator_matches_finite_differences"),
         # the average of weights, and sampling
         ("the average has no ramp", "gan/ema.py", "xp.minimum(ramp * images, half_life)", "half_life + 0.0 * images",
          "test_ema.py::test_the_average_forgets_the_first_weights_quickly"),
         ("the average is never updated", "gan/training.py", "self.ema.update()", "pass",
          "test_ema.py::test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics"),
-        ("statistics of the average: the last batches only", "gan/ema.py", "1.0 / k", "0.1",
-         "test_ema.py::test_reestimated_statistics_are_the_means_over_the_batches"),
-        ("statistics of the average stay as they were", "gan/training.py",
+        ("the average's statistics forget early batches", "gan/ema.py", "1.0 / k", "0.1",
+         "test_ema.py::test_updated_bn_statistics_are_the_means_over_the_batches"),
+        ("the average's statistics are not updated", "gan/training.py",
          "update_bn_statistics(G, (self.generator_inputs(latent) for latent in latents))", "pass",
          "test_ema.py::test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics"),
-        ("samples from the last weights", "gan/training.py", "self.ema.average, backend", "self.gan.G, backend",
+        ("samples from the weights in training", "gan/training.py", "self.ema.average, backend", "self.gan.G, backend",
          "test_ema.py::test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics"),
         ("sampling in train mode", "gan/training.py", "        return G.eval()", "        return G",
-         "test_ema.py::test_a_sample_does_not_depend_on_those_beside_it"),
+         "test_ema.py::test_a_sample_does_not_depend_on_the_others_in_its_batch"),
         ("sampling without an average in train mode", "gan/training.py", "return self.gan.G.eval()",
-         "return self.gan.G", "test_ema.py::test_a_sample_does_not_depend_on_those_beside_it"),
+         "return self.gan.G", "test_ema.py::test_a_sample_does_not_depend_on_the_others_in_its_batch"),
         ("G stays in eval mode after sampling", "gan/training.py", "self.gan.G.train()", "pass",
          "test_gan.py::test_sampling_changes_nothing_that_the_next_step_depends_on"),
-        ("all classes are taken as equally large", "gan/training.py", "class_sizes or [1]", "[1]",
+        ("all classes have the same share", "gan/training.py", "class_sizes or [1]", "[1]",
          "test_settings.py::test_samples_for_the_statistics_have_the_shares_of_uneven_classes"),
         # schedules, state, metrics
         ("schedules are a step ahead", "gan/training.py", "row = self.steps if", "row = self.steps + 1 if",
-         "test_presets.py::test_r3gan_falls_on_a_cosine"),
-        ("a schedule of D's learning rate only", "gan/presets.py",
+         "test_presets.py::test_the_schedules_of_r3gan_follow_a_cosine"),
+        ("only D's learning rate has a schedule", "gan/presets.py",
          "optimizers = (G_optimizer, D_optimizer)", "optimizers = (D_optimizer, D_optimizer)",
-         "test_presets.py::test_r3gan_falls_on_a_cosine"),
+         "test_presets.py::test_the_schedules_of_r3gan_follow_a_cosine"),
         ("decay ends at 0 a step early", "gan/presets.py", "endpoint=False", "endpoint=True",
          "test_presets.py::test_decay_brings_the_learning_rate_of_both_networks_to_zero"),
         ("a checkpoint without random numbers", "gan/training.py", '"rng": self.gan.rng,', "",
-         "test_gan.py::test_a_restored_training_goes_on_bit_for_bit"),
+         "test_gan.py::test_a_restored_training_continues_bit_for_bit"),
         ("a checkpoint without D's optimiser", "gan/training.py", '"discriminator_optimizer": self.D_optimizer,', "",
-         "test_gan.py::test_a_restored_training_goes_on_bit_for_bit"),
+         "test_gan.py::test_a_restored_training_continues_bit_for_bit"),
         ("metrics in the row of the next step", "gan/training.py", "[self.steps % ", "[(self.steps + 1) % ",
          "test_gan.py::test_a_step_moves_both_networks_and_records_finite_metrics"),
         ("pairwise distance counts images with themselves", "gan/health.py", "max(n - 1, 1)", "n",
-         "test_health.py::test_the_logged_distance_is_that_of_two_different_fakes"),
+         "test_health.py::test_the_logged_distance_is_between_different_fake_images"),
         # Adam and the layers
         ("no bias correction of m", "backend/formulas.py", "-1.0 / xp.expm1(t * log_beta1)", "1.0 + 0.0 * t",
-         "test_optim.py::test_100_steps_are_the_papers"),
+         "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
         ("no bias correction of v", "backend/formulas.py",
          "-1.0 / xp.expm1(t * xp.log1p(-one_minus_beta2))", "1.0 + 0.0 * t",
-         "test_optim.py::test_100_steps_are_the_papers"),
+         "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
         ("v is the mean of gradients, not of squares", "backend/formulas.py", "(g * g - v)", "(g - v)",
-         "test_optim.py::test_100_steps_are_the_papers"),
+         "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
         ("weight decay", "backend/formulas.py", "return p - lr * m_scale", "return 0.999 * p - lr * m_scale",
-         "test_optim.py::test_100_steps_are_the_papers"),
-        ("a graph from before an update is used", "optim.py", "parameter.version += 1", "parameter.version += 0",
-         "test_optim.py::test_an_update_makes_the_graphs_before_it_invalid"),
+         "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
+        ("a graph from before an update is accepted", "optim.py", "parameter.version += 1", "parameter.version += 0",
+         "test_optim.py::test_an_update_makes_earlier_graphs_invalid"),
         ("biased running variance", "backend/formulas.py", "var * unbiased - running_var", "var - running_var",
          "test_layers.py::test_batch_norm_keeps_running_statistics_with_unbiased_variance"),
         ("unbiased variance in the batch itself", "backend/formulas.py",
          "scale = gamma / backend.xp.sqrt(var + eps)", "scale = gamma / backend.xp.sqrt(var * unbiased + eps)",
          "test_layers.py::test_batch_norm_in_training_gives_mean_beta_and_deviation_gamma"),
-        ("BatchNorm normalises by the batch in use", "layers/norm.py", "self.normalise_by_batch if self.training", 
+        ("BatchNorm uses the batch in eval mode", "layers/norm.py", "self.normalise_by_batch if self.training", 
          "self.normalise_by_batch if True",
-         "test_layers.py::test_batch_norm_in_eval_mode_treats_each_image_alone_and_learns_no_statistics"),
-        ("dropout in use", "layers/activation.py", "if not self.training or not self.p", "if not self.p",
-         "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_use"),
+         "test_layers.py::test_batch_norm_in_eval_mode_treats_each_image_alone_and_keeps_its_statistics"),
+        ("dropout in eval mode", "layers/activation.py", "if not self.training or not self.p", "if not self.p",
+         "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode"),
         ("dropout shrinks the mean", "layers/activation.py", "1.0 / (1.0 - self.p)", "1.0",
-         "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_use"),
-        ("a label plane of another image", "gan/conditional.py", "(labels @ response)", "(labels[::-1] @ response)",
+         "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode"),
+        ("label channels of another image", "gan/conditional.py", "(labels @ response)", "(labels[::-1] @ response)",
          "test_layers.py::test_label_conv2d_is_the_convolution_of_images_with_constant_channels"),
         ("augmentation with probability 1", "gan/augment.py", "light * chosen[2]", "light",
          "test_augment.py::test_images_stay_as_they_are_with_probability_zero_and_change_with_one"),
         # data
         ("an epoch begins at its second image", "data/batches.py", "self.position[...] = 0", "self.position[...] = 1",
-         "test_data.py::test_an_epoch_shows_each_image_once_in_an_order_that_the_seed_and_epoch_decide"),
+         "test_data.py::test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch"),
         ("every epoch has the same order", "data/batches.py", "(self.seed, epoch)", "(self.seed, 0)",
-         "test_data.py::test_an_epoch_shows_each_image_once_in_an_order_that_the_seed_and_epoch_decide"),
-        ("batches overlap", "data/batches.py", "self.position += rows",
-         "self.position += rows - 1",
-         "test_data.py::test_an_epoch_shows_each_image_once_in_an_order_that_the_seed_and_epoch_decide"),
+         "test_data.py::test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch"),
+        ("batches overlap", "data/batches.py", "self.position += count",
+         "self.position += count - 1",
+         "test_data.py::test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch"),
         ("labels of other images", "data/batches.py", "[dataset.labels]", "[dataset.labels[::-1]]",
-         "test_data.py::test_labels_come_along_one_hot"),
+         "test_data.py::test_batches_have_the_one_hot_labels_of_their_images"),
         ("the smallest group is the first", "data/groups.py", "np.argsort(-sizes", "np.argsort(sizes",
-         "test_groups.py::test_groups_are_the_kinds_of_images_and_the_largest_is_the_first"),
+         "test_groups.py::test_groups_are_the_kinds_of_images_and_the_largest_comes_first"),
     ]
 ]  # fmt: skip
 
@@ -180,13 +180,13 @@ def mutated(mutant, root=ROOT):
     if (found := source.count(mutant.text)) != 1:
         raise ValueError(
             f"mutant {mutant.mistake!r}: its text {mutant.text!r} is found {found} times in tinygan/{mutant.file}, "
-            "not once. If the code has changed, change the text in tests/mutants.py"
+            "not once. If the code has changed, put the new text into tests/mutants.py"
         )
     return path, source.replace(mutant.text, mutant.replacement)
 
 
 def run_tests(copy, tests):
-    """Return the exit status of pytest in a copy of the repository, and what it printed: 0 passed, 1 failed."""
+    """Run tests in a copy of the repository. Return pytest's exit status (0: passed, 1: failed) and its output."""
     words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
     env = {**os.environ, "PYTHONPATH": str(copy), "TINYGAN_KERNELS": "numpy", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(words, cwd=copy, env=env, capture_output=True, text=True)
@@ -201,17 +201,17 @@ def main(word=""):
         for name in COPIED:
             take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             take(ROOT / name, copy / name)
-        status, said = run_tests(copy, sorted({test for mutant in mutants for test in mutant.tests.split()}))
+        status, output = run_tests(copy, sorted({test for mutant in mutants for test in mutant.tests.split()}))
         if status:
-            print(f"{said}\nthe tests fail without a mutant: their failures say nothing about mutants")
+            print(f"{output}\nthe tests fail without a mutant, so they cannot judge the mutants")
             return 2
         for mutant in mutants:
             path, text = mutated(mutant, copy)
             before = path.read_text()
             path.write_text(text)
-            status, said = run_tests(copy, mutant.tests.split())
+            status, _ = run_tests(copy, mutant.tests.split())
             path.write_text(before)
-            survivors += status != 1  # 1: a test failed. Any other status is no verdict of a test
+            survivors += status != 1  # status 1: a test failed
             print(f"{mutant.mistake:<55} {'killed' if status == 1 else f'SURVIVED (pytest: {status})'}", flush=True)
     print(f"{len(mutants)} mutants, {survivors} survivors")
     return 1 if survivors else 0

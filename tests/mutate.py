@@ -1,9 +1,9 @@
-"""Would the suite notice a wrong derivative? Insert one in every primitive, one at a time, and run the checks.
+"""Check that the gradient checks notice wrong derivatives: plant one at a time in each primitive.
 
-A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks of cases.py
-run until one fails: the mutant is caught. One that passes them all survives, and shows a case that is missing.
+A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks of cases.py run
+until one fails, which catches the mutant. A mutant that passes all checks survives, so a case is missing.
 
-    python tests/mutate.py        prints every mutant and what caught it; exit status 1 if one survived
+    python tests/mutate.py        prints each mutant and the case that caught it; exit status 1 if one survived
 """
 
 import inspect
@@ -21,13 +21,13 @@ MUTATIONS = {"times 1.01": 1.01, "sign flipped": -1.0}
 
 class Mutant(NamedTuple):
     primitive: Primitive
-    position: int  # of the argument whose derivative is wrong
+    position: int  # index of the argument whose derivative is wrong
     mutation: str
     fused: bool = False  # whether the fused derivative is wrong, instead of the one in Tensor operations
 
     @property
     def argument(self):
-        """The argument's name as the primitive has it: "gamma"; or "xs[1]", one of any number."""
+        """Return the argument's name: "gamma", or "xs[1]" if the primitive takes any number of arguments."""
         parameters = list(inspect.signature(self.primitive.forward).parameters.values())
         if parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
             return f"{parameters[0].name}[{self.position}]"
@@ -36,7 +36,7 @@ class Mutant(NamedTuple):
 
 @contextmanager
 def planted(mutant):
-    """Within the block, the mutant's derivative is wrong."""
+    """Make the mutant's derivative wrong within a with block."""
     primitive, factor = mutant.primitive, MUTATIONS[mutant.mutation]
     vjps, joint_vjp, fused_vjp = primitive.vjps, primitive.joint_vjp, primitive.fused_vjp
 
@@ -65,9 +65,10 @@ def planted(mutant):
 
 
 def positions(primitive):
-    """The arguments that receive a gradient: all but those that are constants to the primitive.
+    """Return the indices of the arguments that have a derivative.
 
-    A joint derivative does not say which: it is asked for all of them wherever a case calls it.
+    A joint vjp does not list these arguments. So this function runs the cases, and asks the joint vjp for all
+    gradients.
     """
     joint_vjp, found = primitive.joint_vjp, set()
     if not joint_vjp:
@@ -84,18 +85,18 @@ def positions(primitive):
             check_grads(function, inputs, order=1)
     finally:
         primitive.joint_vjp = joint_vjp
-    return sorted(found) or range(1)  # no case calls it: a mutant of its first argument will survive and tell
+    return sorted(found) or range(1)  # without a case, a mutant of argument 0 survives and is reported
 
 
 def cases(first=None):
-    """(name, function, inputs) of every case, those of the primitive `first` ahead of the rest."""
+    """Yield (name, function, inputs) of each case, beginning with the cases of the primitive `first`."""
     for name in sorted(CASES, key=lambda name: name != first):
         for i, (function, inputs) in enumerate(CASES[name]):
             yield f"{name}-{i}", function, inputs
 
 
 def caught_by(mutant):
-    """The first case whose check fails under the mutant, or None: it survives."""
+    """Return the name of the first case that fails with the mutant, or None if the mutant survives."""
     with planted(mutant):
         for name, function, inputs in cases(mutant.primitive.__name__):
             try:
@@ -106,7 +107,7 @@ def caught_by(mutant):
 
 
 def run(primitives):
-    """{mutant: the case that caught it, or None}"""
+    """Return {mutant: name of the case that caught it, or None}."""
     mutants = [
         Mutant(p, i, mutation, fused)
         for mutation in MUTATIONS
@@ -119,7 +120,7 @@ def run(primitives):
 
 def main():
     for _, function, inputs in cases():
-        check_grads(function, inputs)  # raises: what fails without a mutant says nothing about mutants
+        check_grads(function, inputs)  # all checks must pass without a mutant
     results = run(PRIMITIVES.values())
     for mutant, case in results.items():
         fused = "fused" if mutant.fused else ""

@@ -1,7 +1,7 @@
-"""mpiexec -n 2 python reduced.py: derivatives of BatchNorm over two processes are those of the whole batch.
+"""Compare derivatives of BatchNorm over two processes with those of one process: mpiexec -n 2 python reduced.py
 
-Process 0 prints each order that has passed. The function is <u, BatchNorm(x)>; the next order differentiates
-<direction, its gradient>, and so on. Each process has two of four rows.
+The batch has four rows, two in each process. Order 1 differentiates <u, BatchNorm(x)>. Each higher order differentiates
+<direction, gradient of the order below>. Process 0 prints each order that has passed.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def batch_norm(x, gamma, beta):
 
 
 def derivatives(function, rows, order):
-    """The gradients of each order, for these rows of the same random inputs: [[of x, of gamma, of beta], ...]"""
+    """Return the gradients of each order for some rows of the inputs: [[of x, of gamma, of beta], ...]."""
     rng, found = np.random.default_rng(0), []
     x, u, *directions = rng.standard_normal((2 + order, 4, 3))
     small = rng.standard_normal((2 + order, 2, 3))
@@ -32,7 +32,7 @@ def derivatives(function, rows, order):
         found.append([g.numpy() for g in gradients])
         if level + 1 < order:
             along = (directions[level][rows], *small[1 + level])
-            # each process has its part of dL/dgamma and dL/dbeta, so each adds its part of the products
+            # dL/dgamma and dL/dbeta are partial sums in each process, and so is their product with a direction
             value = sum((g * Tensor(d)).sum() for g, d in zip(gradients, along))
     return found
 

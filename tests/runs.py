@@ -1,4 +1,4 @@
-"""Untrained runs, for tests of code that reads run folders."""
+"""Make run folders without training, for tests of code that reads run folders."""
 
 from tinygan import backend
 from tinygan.app.runs import Run
@@ -7,20 +7,20 @@ from tinygan.gan import presets
 
 
 def settings(name="vanilla", data=None, shape=(8, 8, 1), classes=3, **changes):
-    """Settings of a preset on data of this shape. changes: options of the preset, or fields of Settings."""
+    """Return the settings of a preset on data of this shape. changes: options of the preset or fields of Settings."""
     options = {key: changes.pop(key) for key in list(changes) if key in presets.Preset._fields}
     preset = presets.for_data(presets.PRESETS[name], shape)._replace(**options)
     return Settings(name, preset, shape, classes, data=data, **changes)
 
 
 def new_run(folder, name="vanilla", data=None, shape=(8, 8, 1), classes=3, **changes):
-    """A run with its first checkpoint."""
+    """Create a run with its first checkpoint."""
     chosen = settings(name, data, shape, classes, **changes)
     return Run.create(chosen, folder, training=chosen.training())
 
 
 def lively(training, seed=0):
-    """Give all weights of G random values with which its images use the whole range, and return the training."""
+    """Set G's weights to random values, so that its images use the whole range of pixels. Return the training."""
     rng = backend.RNG(seed)
     for network in (training.gan.G, *([training.ema.average] if training.ema else [])):
         for weight in network.parameters():

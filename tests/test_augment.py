@@ -1,4 +1,4 @@
-"""Augmentation before D: what it changes, how often, and that G's gradient passes through it."""
+"""Augmentation changes images before D as often and as much as it should, and gradients pass through it to G."""
 
 import numpy as np
 import pytest
@@ -33,10 +33,10 @@ def test_images_stay_as_they_are_with_probability_zero_and_change_with_one():
     assert (new != images).any((1, 2, 3)).all() and new.shape == images.shape and new.dtype == np.float32
 
 
-def test_a_change_covers_a_part_of_the_image_and_moves_its_brightness():
+def test_a_change_covers_a_part_of_the_image_and_changes_its_brightness():
     ones = np.ones((400, 16, 16, 1), np.float32)
     new = changed(1.0, ones)[..., 0]
-    light = new.max((1, 2)) - 1  # of the pixels that are not covered
+    light = new.max((1, 2)) - 1  # change of the pixels that are not covered
     assert np.abs(light).max() <= 0.5 and light.std() > 0.2
     covered = (new < new.max((1, 2), keepdims=True) - 0.5).mean((1, 2))
     assert 0 < covered.mean() < 0.1 and covered.max() <= 1 / 16 + 0.02
@@ -50,9 +50,9 @@ def test_a_gan_with_augmentation_learns(name):
     assert (training.gan.G.flat.data != before).any() and training.is_finite()
 
 
-def test_the_gradient_of_an_image_is_that_of_the_changed_image():
+def test_some_pixels_are_covered_and_the_gradient_passes_through_all_others():
     x = Tensor(backend.RNG(1).normal((6, 8, 8, 1)), requires_grad=True)
     y = Augmented(Identity(), 1.0, backend.RNG(0))(x)
     (gradient,) = grad((y * y).sum() * 0.5, [x])
-    # a covered pixel has no gradient; any other has its value and the brightness
+    # the gradient is 0 at a covered pixel, and the changed value elsewhere
     assert 0 < int((gradient.data == 0).sum()) < gradient.size / 4

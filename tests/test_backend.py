@@ -1,4 +1,4 @@
-"""Devices, the kernels of the CPU, and random numbers."""
+"""A device is chosen or refused with the reason. Random numbers, sums and copies are right."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def in_a_new_process(code):
-    """use() is for a whole process, so switching is tried in one of its own."""
+    """Run Python code in a new process, because use() chooses the device of a whole process."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
 
@@ -29,7 +29,7 @@ def test_cuda_without_cupy_is_one_error_that_names_the_install_line():
 @pytest.mark.parametrize(
     "count, name, message", [("raise E('no device')", "cuda", "no CUDA GPU"), ("return 1", "cuda:1", "no cuda:1")]
 )
-def test_cuda_without_that_gpu_is_one_error(count, name, message):
+def test_a_missing_gpu_is_one_error(count, name, message):
     mock = f"""
 import sys, types
 cupy = types.ModuleType('cupy')
@@ -59,7 +59,7 @@ print(tinygan.use(sys.argv[1]))
 
 
 @pytest.mark.parametrize("name", ["cuda", "auto"])
-def test_a_gpu_that_cannot_compute_is_an_error_or_for_auto_a_warning_that_names_the_cause(name):
+def test_a_gpu_that_cannot_compute_is_an_error_and_with_auto_a_warning(name):
     done = subprocess.run([sys.executable, "-c", WITHOUT_COMPILER, name], capture_output=True, text=True, cwd=ROOT)
     reason = "cannot compute on it (RuntimeError: libnvrtc.so.12 was not found): install"
     assert reason in done.stderr.splitlines()[-1]
@@ -81,14 +81,14 @@ def test_random_numbers_have_their_distribution(rng):
     assert rng.normal((2,), "float64").dtype == np.float64
 
 
-def test_the_seed_decides_and_draws_differ():
+def test_equal_seeds_draw_equal_numbers_and_each_draw_differs():
     a, b = backend.RNG(3), backend.RNG(3)
     first = backend.to_host(a.normal((5,)))
     assert (first == backend.to_host(b.normal((5,)))).all()
     assert (first != backend.to_host(a.normal((5,)))).all()
 
 
-def test_a_generator_goes_on_from_its_saved_state(rng):
+def test_an_rng_continues_from_its_saved_state(rng):
     rng.normal((3,))
     other = backend.RNG(99)
     other.load_state_dict({name: backend.to_host(a).copy() for name, a in rng.state_dict().items()})
@@ -100,14 +100,14 @@ def test_a_random_state_of_another_device_is_refused(rng):
         rng.load_state_dict({"state": np.zeros(3, "uint64")})
 
 
-def test_a_transfer_is_of_the_array_as_it_was():
+def test_an_asynchronous_copy_ignores_later_writes():
     x = backend.xp.arange(6).reshape(2, 3)
     transfer = backend.AsyncCopy(x)
     x += 1
     assert (transfer.get() == np.arange(6).reshape(2, 3)).all() and transfer.ready()
 
 
-def test_column_sums_are_column_sums(rng):
+def test_column_sums_equal_numpys(rng):
     for shape in ((50, 7), (300, 9, 9, 64), (3, 1)):
         x = rng.normal(shape, "float64")
         sums = backend.to_host(backend.column_sums(square, x))
@@ -118,7 +118,7 @@ def square(x):
     return x * x
 
 
-needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs the extra fast")
+needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs Numba (extra fast)")
 
 
 @needs_numba
@@ -132,6 +132,6 @@ def test_numba_computes_where_compiled_code_cannot_be_stored():
 @needs_numba
 def test_numba_that_cannot_be_used_is_reported_and_numpy_computes(monkeypatch, caplog):
     monkeypatch.setenv(backend.KERNELS, "")
-    monkeypatch.setitem(sys.modules, "tinygan.backend.compiled", None)  # importing it raises ImportError
+    monkeypatch.setitem(sys.modules, "tinygan.backend.compiled", None)  # makes its import raise ImportError
     assert backend._choose_kernels(1) is backend.cpu
     assert "Numba is installed but cannot be used" in caplog.text

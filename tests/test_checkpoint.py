@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, accepted only if unchanged, and nothing in them is executed."""
+"""A checkpoint is written whole or not at all, is accepted only if unchanged, and never executes anything."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def value(path):
 
 
 def members(path):
-    """The bytes of each member of an archive."""
+    """Return {name: bytes} of the members of an archive."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -45,21 +45,21 @@ def write_members(path, contents, packed=zipfile.ZIP_STORED):
 
 @pytest.fixture
 def path(tmp_path):
-    """Where there is a checkpoint, of Part 2, and before it one of Part 1."""
+    """Return the path of a checkpoint of Part(2). The checkpoint before it is of Part(1)."""
     path = tmp_path / "c.npz"
     for number in (1, 2):
         checkpoint.save(path, {"a": Part(number)})
     return path
 
 
-def test_what_was_saved_comes_back(tmp_path):
+def test_saved_arrays_are_restored(tmp_path):
     a, b = Part(1), Part(2)
     checkpoint.save(tmp_path / "c.npz", {"a": a, "b": b}, {"preset": "dcgan"})
     a.array[...] = b.array[...] = 0
     checkpoint.load(tmp_path / "c.npz", {"a": a, "b": b}, {"preset": "dcgan"})
     assert a.array.tolist() == [1, 1, 1] and b.array.tolist() == [2, 2, 2]
     assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
-    with np.load(tmp_path / "c.npz", allow_pickle=False) as file:  # it is an ordinary .npz, too
+    with np.load(tmp_path / "c.npz", allow_pickle=False) as file:  # NumPy alone can read the file
         assert file["b.array"].tolist() == [2, 2, 2]
         assert json.loads(file["about"].tobytes()) == {"format": 1, "preset": "dcgan"}
 
@@ -98,17 +98,17 @@ def test_a_damaged_file_is_refused_and_the_previous_one_used_with_a_message(dama
         checkpoint.read(path)
     checkpoint.load(path, {"a": (part := Part(0))})
     assert part.array.tolist() == [1, 1, 1]
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "using the previous checkpoint" in said and "c.previous.npz" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and "using the previous checkpoint" in printed and "c.previous.npz" in printed
     checkpoint.save(path, {"a": Part(3)})
-    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # the damaged one pushed out nothing
+    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # not the damaged file
     path.write_bytes(b"")
     checkpoint.previous(path).unlink()
     with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .*complete.*; .*no such checkpoint"):
         checkpoint.load(path, {"a": Part(0)})
 
 
-def test_a_file_that_was_edited_is_refused_though_its_checksums_fit(path):
+def test_an_edited_file_with_correct_checksums_is_refused(path):
     contents = members(path)
     array = contents["a.array.npy"]
     write_members(path, {**contents, "a.array.npy": array[:-1] + b"\x41"})
@@ -118,7 +118,7 @@ def test_a_file_that_was_edited_is_refused_though_its_checksums_fit(path):
     assert value(path) == 2
 
 
-def test_a_file_of_another_run_version_or_network_is_refused(path, monkeypatch):
+def test_a_checkpoint_of_another_preset_network_or_version_is_refused(path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"another kind of run, or to another version: .*'lsgan'"):
         checkpoint.load(path, {"a": Part(1)}, {"preset": "lsgan"})
     with pytest.raises(CheckpointError, match="lacks 'array'"):
@@ -143,26 +143,26 @@ def test_a_pickle_is_not_opened(path):
 
 
 def npy(shape, content=b""):
-    """An .npy file that claims to hold an array of this shape."""
+    """Return an .npy file whose header claims an array of this shape."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
     return file.getvalue() + content
 
 
-@pytest.mark.parametrize("lie", [
+@pytest.mark.parametrize("write_claim", [
     lambda path: write_members(path, {"a.npy": npy((2**28,), bytes(2**22))}, zipfile.ZIP_DEFLATED),
     lambda path: write_members(path, {"a.npy": npy((10**12,))}),
     lambda path: write_members(path, {"a.npy": npy((10**30,))}),
     lambda path: path.write_bytes(b"".join([b"PK\5\6", bytes(4), b"\xff" * 12, bytes(2)])),
     lambda path: path.write_bytes(path.read_bytes().replace(b"a.array", b"b.array", 1)),
 ])  # fmt: skip
-def test_a_large_header_allocates_little(lie, path):
-    lie(path)
+def test_a_header_that_claims_too_much_allocates_little_memory(write_claim, path):
+    write_claim(path)
     assert memory_to_refuse(path) < 2**20
 
 
 def memory_to_refuse(path):
-    """The bytes that were held at most until the file was refused."""
+    """Return the peak memory of refusing the file, in bytes."""
     tracemalloc.start()
     try:
         with pytest.raises(CheckpointError):
@@ -173,7 +173,7 @@ def memory_to_refuse(path):
 
 
 def mutated(draw, content):
-    """A few bytes changed, cut out or put in."""
+    """Return the content with a few bytes changed, removed or inserted."""
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(content)))
         patch, skip = draw(st.binary(max_size=4)), draw(st.sampled_from([0, 1, 2, 4, 4, 4, 60]))
@@ -182,7 +182,10 @@ def mutated(draw, content):
 
 
 def refuse_or_read(folder, draw):
-    """A file of which bytes were changed, or an archive that is in order, of members of which bytes were changed."""
+    """Check that a damaged file is refused or read with the saved values, in little memory.
+
+    Bytes are changed in the file, or in one member of an otherwise correct archive.
+    """
     whole, path = folder / "whole.npz", folder / "mutated.npz"
     if not whole.exists():
         checkpoint.save(whole, {"a": Part(1)})
@@ -196,7 +199,7 @@ def refuse_or_read(folder, draw):
         content = path.read_bytes()
     tracemalloc.start()
     try:
-        assert checkpoint.read(path)[1]["a.array"].tolist() == [1, 1, 1]  # what is believed is what was saved
+        assert checkpoint.read(path)[1]["a.array"].tolist() == [1, 1, 1]  # if read, it has the saved values
     except CheckpointError as error:
         assert str(path) in str(error)
     peak = tracemalloc.get_traced_memory()[1]
@@ -206,12 +209,12 @@ def refuse_or_read(folder, draw):
 
 @settings(max_examples=250, deadline=None)
 @given(st.data())
-def test_a_mutated_file_is_refused_and_never_crashes(tmp_path_factory, data):
+def test_a_mutated_file_is_refused_or_read_unchanged(tmp_path_factory, data):
     refuse_or_read(tmp_path_factory.getbasetemp(), data.draw)
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000, deadline=None)
 @given(st.data())
-def test_ten_thousand_mutated_files_are_refused(tmp_path_factory, data):
+def test_ten_thousand_mutated_files_are_refused_or_read_unchanged(tmp_path_factory, data):
     refuse_or_read(tmp_path_factory.getbasetemp(), data.draw)

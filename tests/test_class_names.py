@@ -1,4 +1,4 @@
-"""Classes have names, of their folders, which a run keeps and shows; groups are named by their shares."""
+"""Classes have the names of their folders, which a run keeps and shows. Groups are named by their shares."""
 
 import json
 import re
@@ -16,18 +16,18 @@ from tinygan.app import class_names, export, onnx_model, pictures, plots, report
 from tinygan.app.runs import RunError
 
 if backend.device != "cpu":
-    pytest.skip("runs are tried on the CPU", allow_module_level=True)
+    pytest.skip("tested on the CPU only", allow_module_level=True)
 
 PETS = ("cat", "dog", "<b>")
 
 
-def test_names_are_those_of_folders_or_numbers_or_groups_with_their_shares():
+def test_class_names_are_folders_or_numbers_or_groups_with_shares():
     assert class_names.of(settings("cgan", class_names=PETS)) == list(PETS)
     assert class_names.of(settings("cgan", classes=4, class_names=PETS)) == [*PETS, "3"]
     assert class_names.of(settings("cgan", classes=2, class_names=PETS)) == ["cat", "dog"]
     assert class_names.of(settings("cgan")) == ["0", "1", "2"]
     assert class_names.of(settings("cgan", classes=2, groups=(3, 1))) == ["group 0 (75.0%)", "group 1 (25.0%)"]
-    assert class_names.of(settings("dcgan", class_names=PETS)) == []  # its G takes no classes
+    assert class_names.of(settings("dcgan", class_names=PETS)) == []  # G of dcgan takes no classes
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_names_are_those_of_folders_or_numbers_or_groups_with_their_shares():
     [
         ((), {"0": 0, 2: 2, np.int64(1): 1}),
         (PETS, {"dog": 1, "<b>": 2, "0": 0, 1: 1}),
-        (("3", "7", "x"), {"7": 1, 7: 1, "x": 2}),  # here a number is a name
+        (("3", "7", "x"), {"7": 1, 7: 1, "x": 2}),  # these numbers are names of folders
     ],
 )
 def test_a_class_is_found_by_its_name_or_number(names, found):
@@ -44,7 +44,7 @@ def test_a_class_is_found_by_its_name_or_number(names, found):
 
 
 @pytest.mark.parametrize(
-    "changes, wanted, said",
+    "changes, wanted, message",
     [
         ({}, 3, "r has no class 3: it has classes 0 to 2"),
         ({}, -1, "r has no class -1: it has classes 0 to 2"),
@@ -56,15 +56,15 @@ def test_a_class_is_found_by_its_name_or_number(names, found):
         ({"name": "dcgan", "class_names": PETS}, "cat", "r has no class cat: it has no classes"),
     ],
 )
-def test_a_class_that_does_not_exist_is_answered_with_those_that_do(changes, wanted, said):
+def test_the_error_for_an_unknown_class_lists_the_classes(changes, wanted, message):
     if "class_names" in changes:
         changes = {"classes": len(changes["class_names"]), **changes}
     run = SimpleNamespace(settings=settings(**{"name": "cgan", **changes}), folder="r")
-    with pytest.raises(RunError, match=re.escape(said)):
+    with pytest.raises(RunError, match=re.escape(message)):
         class_names.number(run, wanted)
 
 
-def test_a_folder_of_classes_gives_its_names_to_everything_of_a_run(tmp_path):
+def test_scripts_models_and_report_use_the_names_of_folders(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
@@ -87,20 +87,20 @@ def test_a_folder_of_classes_gives_its_names_to_everything_of_a_run(tmp_path):
 
 
 def test_an_onnx_model_has_the_names_as_metadata():
-    pytest.importorskip("onnx", reason="no onnx here: pip install -e '.[onnx]'")
+    pytest.importorskip("onnx", reason="needs the extra onnx: pip install -e '.[onnx]'")
     training = settings("cgan").training()
     model = onnx_model.model(export.generator(training, (8, 8, 1), PETS))
     assert [(each.key, json.loads(each.value)) for each in model.metadata_props] == [("class_names", list(PETS))]
 
 
-def test_a_name_stands_beside_each_row():
+def test_each_row_of_a_grid_has_a_caption():
     white = np.full((40, 6, 6, 3), 255, np.uint8)
     picture = plots.grid(white, 10)
     written = plots.captioned(picture, 4, ["a", "a name that is too long to be shown", "\udc80\n"])
     margin = written.shape[1] - picture.shape[1]
     assert (written[:, margin:] == picture).all() and written.shape[2] == 3
     rows = np.split(written[:, :margin], 4)
-    assert (rows[0] == rows[3]).all()  # repeated
+    assert (rows[0] == rows[3]).all()  # three names for four rows, so the first is repeated
     assert [row.any() for row in rows] == [True] * 4 and (rows[0] != rows[1]).any()
     assert margin < 300
 

@@ -1,4 +1,4 @@
-"""The three convolution operations against plain nested loops, and the adjoints."""
+"""The three convolution operations equal plain nested loops, and are adjoint to one another."""
 
 import itertools
 
@@ -11,16 +11,16 @@ from tinygan import Tensor, autograd, backend
 from tinygan.backend import cpu
 from tinygan.backend.patches import patch_grid
 
-patches_of = getattr(backend._device, "im2col", cpu.im2col)  # compiled products need no such matrix
+patches_of = getattr(backend._device, "im2col", cpu.im2col)  # Numba's backend has no im2col
 
 pytestmark = pytest.mark.usefixtures("kernels")
 ODD = [  # image (H, W), kernel, stride, padding
     ((5, 7), (3, 2), (1, 1), (0, 0)),
     ((7, 4), (3, 3), (2, 1), (1, 2)),
     ((6, 6), (4, 4), (2, 2), (1, 1)),
-    ((8, 5), (2, 3), (3, 2), (0, 1)),  # stride remainders, and a stride over the kernel
+    ((8, 5), (2, 3), (3, 2), (0, 1)),  # a stride larger than the kernel
     ((4, 4), (4, 4), (1, 1), (0, 0)),  # one patch
-    ((3, 9), (1, 1), (2, 3), (0, 0)),
+    ((3, 9), (1, 1), (2, 3), (0, 0)),  # columns that no patch contains
 ]
 
 
@@ -37,7 +37,7 @@ def naive_conv2d(x, w, stride, padding):
 
 
 def triple(size, kernel, stride, padding, rng):
-    """Random x, w, g that fit together, on the host."""
+    """Return random NumPy arrays: images x, filters w and responses g of matching shapes."""
     grid = patch_grid(size, kernel, stride, padding)
     return rng.standard_normal((2, *size, 2)), rng.standard_normal((*kernel, 2, 3)), rng.standard_normal((2, *grid, 3))
 
@@ -47,7 +47,7 @@ def tensors(*arrays):
 
 
 def assert_triple_is_one_form(size, kernel, stride, padding, seed=0):
-    """sum(g conv(x, w)) = sum(x conv_transpose(g, w)) = sum(w filter(x, g)): each is a partial derivative of it."""
+    """sum(g conv2d(x, w)) = sum(x conv_transpose2d(g, w)) = sum(w conv2d_weight_grad(x, g))"""
     x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(seed))
     tx, tw, tg = tensors(x, w, g)
     s = (g * autograd.conv2d(tx, tw, stride=stride, padding=padding).numpy()).sum()
@@ -59,15 +59,15 @@ def assert_triple_is_one_form(size, kernel, stride, padding, seed=0):
 
 
 @pytest.mark.parametrize("size, kernel, stride, padding", ODD)
-def test_conv2d_is_the_nested_loops(size, kernel, stride, padding):
+def test_conv2d_equals_the_nested_loops(size, kernel, stride, padding):
     x, w, _ = triple(size, kernel, stride, padding, np.random.default_rng(0))
     y = autograd.conv2d(*tensors(x, w), stride=stride, padding=padding).numpy()
     np.testing.assert_allclose(y, naive_conv2d(x, w, stride, padding), atol=1e-12)
 
 
 @pytest.mark.parametrize("size, kernel, stride, padding", ODD)
-def test_the_other_two_are_the_derivatives_of_the_nested_loops(size, kernel, stride, padding):
-    """Linear maps are equal when they agree on every unit vector: s(e_i, w, g) and s(x, e_i, g), by nested loops."""
+def test_the_other_two_operations_are_derivatives_of_the_nested_loops(size, kernel, stride, padding):
+    """The number s = sum(g conv2d(x, w)) is linear in x and in w, so unit vectors give all its derivatives."""
     x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(1))
     x, g = x[:1], g[:1]
     image, filters = np.zeros_like(x), np.zeros_like(w)
@@ -92,14 +92,14 @@ geometry = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st
 
 @settings(max_examples=150, deadline=None)
 @given(geometry, geometry, st.integers(0, 2**32 - 1))
-def test_the_three_are_partial_derivatives_of_one_form(vertical, horizontal, seed):
+def test_the_three_operations_are_partial_derivatives_of_one_form(vertical, horizontal, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     assert_triple_is_one_form(size, kernel, stride, padding, seed)
 
 
 @settings(max_examples=150, deadline=None)
 @given(geometry, geometry, st.integers(1, 3), st.integers(0, 2**32 - 1))
-def test_patches_and_their_adjoint(vertical, horizontal, channels, seed):
+def test_conv_transpose2d_is_the_adjoint_of_making_patches(vertical, horizontal, channels, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((2, *size, channels))

@@ -1,6 +1,6 @@
-"""Products on the private cuBLAS handle: whatever the operands look like, what reaches the library is their product.
+"""Products on the private cuBLAS handle are right for operands of any memory layout.
 
-The library is the stand-in's, which works by columns on bare addresses (cupy_cublas.py): pytest --device standin.
+Run with pytest --device standin, whose cuBLAS works on raw addresses, with matrices stored by columns.
 """
 
 import itertools
@@ -15,7 +15,7 @@ if backend.device == "cpu" or hasattr(backend.xp, "__version__"):
 from tinygan.backend.cuda import blas
 
 SHAPES = [(2, 3, 4), (1, 1, 1), (1, 5, 3), (5, 1, 3), (4, 3, 1), (1, 1, 6), (7, 2, 1), (3, 4, 5)]  # m, k, n
-VIEWS = {  # how a matrix may lie: (rows, columns) -> a view of that shape
+VIEWS = {  # memory layout: function of (draw, rows, columns) that returns a view of this shape
     "whole": lambda draw, r, c: draw(r, c),
     "transposed": lambda draw, r, c: draw(c, r).T,
     "some columns": lambda draw, r, c: draw(r, c + 3)[:, 2 : 2 + c],
@@ -48,7 +48,7 @@ def get(x):
 
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-5)])
 @pytest.mark.parametrize("left, right", list(itertools.product(VIEWS, VIEWS)))
-def test_a_product_of_any_two_views_is_their_product(left, right, dtype, tolerance, draw):
+def test_the_product_of_any_two_views_is_right(left, right, dtype, tolerance, draw):
     for m, k, n in SHAPES:
         a = VIEWS[left](lambda *s: draw(*s).astype(dtype), m, k)
         b = VIEWS[right](lambda *s: draw(*s).astype(dtype), k, n)
@@ -63,20 +63,20 @@ def test_a_view_without_gaps_in_its_rows_or_columns_is_not_copied(view, draw):
     assert (blas.operand(x).array is x) == (view not in COPIED)
 
 
-def test_a_transposed_operand_is_a_flag_and_a_gap_between_rows_a_leading_dimension(library, draw):
+def test_transposition_is_passed_as_a_flag_and_gaps_as_a_leading_dimension(library, draw):
     blas.matmul(draw(3, 4), draw(5, 9)[:, :4].T)
-    (call,) = library.calls  # by columns: (n, k) times (k, m)
+    (call,) = library.calls  # cuBLAS stores by columns, so it multiplies (n, k) with (k, m)
     assert (call["m"], call["n"], call["k"]) == (5, 3, 4)
     assert (call["transa"], call["transb"]) == (1, 0) and call["ld"] == (9, 4, 5)
 
 
 @pytest.mark.parametrize("m, k, n", [(0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0, 0)])
-def test_empty_matrices_have_a_product_too(m, k, n, draw):
+def test_empty_matrices_have_a_product(m, k, n, draw):
     y = blas.matmul(draw(m, k), draw(k, n))
     assert y.shape == (m, n) and not get(y).any()
 
 
-def test_tf32_is_for_float32_only_and_only_when_asked_for(library, draw):
+def test_tf32_is_used_only_for_float32_and_only_on_request(library, draw):
     a, b = draw(2, 3), draw(3, 2)
     try:
         for on in (False, True):
@@ -109,12 +109,12 @@ def test_the_stream_is_set_before_the_workspace_and_only_when_it_changes(draw):
         (lambda draw: blas.matmul(draw(2, 3), draw(4, 2)), ValueError, r"\(2, 3\) times \(4, 2\)"),
     ],
 )
-def test_what_cannot_be_multiplied_is_refused(call, error, message, draw):
+def test_matrices_that_cannot_be_multiplied_are_refused(call, error, message, draw):
     with pytest.raises(error, match=message):
         call(draw)
 
 
-def test_a_status_of_the_library_is_an_error_that_names_the_function(draw):
+def test_an_error_status_of_cublas_raises_and_names_the_function(draw):
     handle = blas.Handle()
     layout = blas.operand(draw(2, 2))
     with pytest.raises(RuntimeError, match="cublasGemmEx failed with cuBLAS status 7"):

@@ -1,7 +1,7 @@
-"""The kernels that CUDA makes of the engine's formulas: run on the CPU they give NumPy's numbers, and they are CUDA.
+"""The CUDA kernels made from the engine's formulas give NumPy's numbers on the CPU, and NVRTC compiles them.
 
-The first needs CuPy or --device standin, and g++; the second the real CuPy and NVIDIA's compiler NVRTC. Neither needs a
-GPU.
+No GPU is needed. Running kernels on the CPU needs g++, and CuPy or --device standin. Compiling kernels needs the real
+CuPy and NVIDIA's compiler NVRTC.
 """
 
 import importlib
@@ -22,7 +22,7 @@ except backend.DeviceError:
 
 REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
-KINDS = {  # formula: the kinds of its arguments (see fusion.py), where they are not numbers after the first array
+KINDS = {  # formula: kinds of its arguments (see fusion.py), if they are not one array followed by numbers
     "leaky_relu_grad": "mms", "add_bias": "mrs", "statistics": "mmmmsssmm", "scaled_leaky_relu": "mrrs",
     "h_products": "mmmrs", "gradient_factors": "mmssmm", "batch_norm_gradient": "mmmrrrrs",
     "bias_corrections": "msmm",
@@ -30,7 +30,7 @@ KINDS = {  # formula: the kinds of its arguments (see fusion.py), where they are
     "scaled_difference": "mnss", "root": "ms", "sqrt_gradient": "mm",
     "tanh_gradient": "mm", "slope_at": "ms", "scores": "mmmss", "probability_scores": "mmmnn",
 }  # fmt: skip
-JOINED = {  # functions of the module that call the formulas
+JOINED = {  # functions in formulas.py that are not formulas
     "batch_norm", "batch_norm_statistics", "normalise", "mean", "mean_softplus", "mean_square", "adam_scalars",
     "partial", "fuse",
 }  # fmt: skip
@@ -57,7 +57,7 @@ def arguments(kinds, dtype):
 
 
 def expected(name, args):
-    """The results of a formula by NumPy, as a tuple."""
+    """Return the results of a formula, computed by NumPy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "xp", np)
         results = FORMULAS[name](*args)
@@ -88,8 +88,8 @@ def test_each_formula_is_a_kernel_that_gives_numpys_numbers(dtype):
 @pytest.mark.parametrize(
     "rows, slabs, parts", [(1, 1, 1), (70, 1, 1), (70, 3, 1), (70, 20, 1), (70, 1, 2), (70, 3, 2), (3, 1, 3)]
 )
-def test_sums_of_several_results_are_numpys(rows, slabs, parts, then):
-    """h_products stores its first result and sums both. A function of the sums may follow, for each part."""
+def test_sums_of_several_results_equal_numpys(rows, slabs, parts, then):
+    """The kernel stores the first result of h_products, and sums both. `then` applies a function to the sums."""
     rng = np.random.default_rng(0)
     columns = 5
     g, y, x = rng.standard_normal((3, rows, columns))
@@ -120,7 +120,7 @@ def test_sums_of_several_results_are_numpys(rows, slabs, parts, then):
         sums = [sums[0] * more[1] + sums[1] / 2.0, sums[0].sum(0)]
     for result, expected_sum in zip(results, sums, strict=True):
         np.testing.assert_allclose(result, expected_sum, rtol=1e-12, atol=1e-12)
-    assert not arrived.any()  # ready for the next kernel
+    assert not arrived.any()  # the counters are back at 0 for the next kernel
 
 
 def combined(total, factors, divisor, first, second):
@@ -153,7 +153,7 @@ def test_each_formula_compiles(name, dtype, architecture):
         assert machine_code(source, architecture)
 
 
-def test_what_is_not_elementwise_is_refused():
+def test_functions_that_are_not_elementwise_are_refused():
     with pytest.raises(TypeError, match=r"uses xp.cumsum; on CUDA it can use only xp.abs, "):
         expression.trace(lambda x: backend.xp.cumsum(x), ["x"])
     with pytest.raises(AttributeError, match="sum"):
@@ -163,7 +163,7 @@ def test_what_is_not_elementwise_is_refused():
 def test_arrays_of_shapes_or_dtypes_that_do_not_fit_are_refused():
     xp = fusion.xp
     if REAL_CUPY:
-        pytest.skip("needs --device standin, which has memory to give")
+        pytest.skip("needs --device standin: CuPy cannot allocate memory without a GPU")
     with pytest.raises(ValueError, match="of one shape"):
         fusion.fuse(FORMULAS["tanh_gradient"])(xp.zeros((4, 3)), xp.zeros((2, 3)))
     with pytest.raises(TypeError, match="must all be float32, or all float64"):

@@ -1,7 +1,4 @@
-"""backend.capture on the stand-in: real calls first, then a graph, in the right order and on the right memory.
-
-pytest --device standin
-"""
+"""backend.capture calls a function, then captures it as a graph, then replays the graph: pytest --device standin."""
 
 import contextlib
 
@@ -15,7 +12,7 @@ from tinygan.backend.cuda import graph
 
 
 def counter():
-    """An array, a list of what Python did, and a function that adds 1 to the array."""
+    """Return an array, a list of calls, and a function that adds 1 to the array and a call to the list."""
     total, done = backend.xp.zeros(1), []
 
     def step():
@@ -25,7 +22,7 @@ def counter():
     return total, done, step
 
 
-def test_each_call_is_one_real_call_and_python_runs_until_the_capture_only():
+def test_each_call_computes_once_and_python_runs_only_until_the_capture():
     total, done, step = counter()
     captured = backend.capture(step)
     for i in range(1, 8):
@@ -34,8 +31,8 @@ def test_each_call_is_one_real_call_and_python_runs_until_the_capture_only():
         assert len(done) == min(i, graph.WARM_UP + 1)
 
 
-def test_what_python_counts_stays_as_it_was_at_the_capture():
-    """The reason why everything that changes between steps must be an array."""
+def test_a_replay_uses_the_python_values_of_the_capture():
+    """So everything that changes between steps must be in arrays."""
     total, count = backend.xp.zeros(1), [0]
 
     def step():
@@ -48,7 +45,7 @@ def test_what_python_counts_stays_as_it_was_at_the_capture():
     assert total.tolist() == [1 + 2 + 3 + 3 + 3 + 3]
 
 
-def test_before_the_replays_all_happens_in_the_private_pool_between_two_events(monkeypatch):
+def test_warm_up_and_capture_use_the_private_pool_between_two_events(monkeypatch):
     Stream, happened, inside = backend.xp.cuda.Stream, [], []
 
     def note(owner, name):
@@ -96,7 +93,7 @@ def test_a_step_that_cannot_be_captured_says_why_and_leaves_the_stream_free():
     def step():
         calls.append(1)
         if len(calls) > graph.WARM_UP:
-            float(x.sum())  # asks the device for a number
+            float(x.sum())  # reads a number from the device
 
     captured = backend.capture(step)
     for _ in range(graph.WARM_UP):
@@ -106,7 +103,7 @@ def test_a_step_that_cannot_be_captured_says_why_and_leaves_the_stream_free():
     assert not captured.stream.is_capturing() and x.tolist() == [1, 1, 1]
 
 
-def test_two_functions_are_captured_apart():
+def test_two_functions_are_captured_separately():
     (a, _, step_a), (b, _, step_b) = counter(), counter()
     one, other = backend.capture(step_a), backend.capture(step_b)
     for _ in range(5):
@@ -133,9 +130,9 @@ def test_a_replayed_product_uses_the_current_inputs():
 
 
 def drop(monkeypatch, calls, sizes=()):
-    """Capture, call `calls` times, and drop a function. Return what was done with its stream and its pool.
+    """Capture a function, call it `calls` times, and delete it. Return the operations on its stream and pool.
 
-    sizes: the bytes of the pool whenever they are asked for; the last one from then on.
+    sizes: results of the pool's total_bytes, call by call; later results are 0.
     """
     done, sizes, Pool = [], [*sizes, 0], backend.xp.cuda.MemoryPool
     monkeypatch.setattr(Pool, "total_bytes", lambda self: sizes.pop(0) if len(sizes) > 1 else sizes[0])
@@ -157,7 +154,7 @@ def test_a_dropped_function_frees_its_pool_after_the_last_replay(monkeypatch):
 
 
 def test_a_graph_that_was_captured_while_memory_ran_short_is_dropped(monkeypatch):
-    """The pool may have freed blocks that belong to it. The call is done all the same."""
+    """The pool may have freed blocks that the graph uses. So the graph is dropped, and Python runs the function."""
     assert drop(monkeypatch, 4, [8, 12, 12, 12]) == ["call"] * 5 + ["launch", "wait", "free"]
     with pytest.raises(MemoryError, match="smaller batch"):
         drop(monkeypatch, 10, range(20))

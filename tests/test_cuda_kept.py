@@ -1,6 +1,6 @@
-"""The cache of a captured step (backend/cuda/step_cache.py), and the small kernels of backend/cuda/arrays.py.
+"""A captured step keeps patches and constants (backend/cuda/step_cache.py). Small kernels (backend/cuda/arrays.py) are right.
 
-pytest --device standin, or --device cuda
+Run with pytest --device standin, or --device cuda.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def test_outside_of_a_captured_step_changed_images_have_new_patches():
     np.testing.assert_array_equal(weight_grad(x), weight_grad(images(1)))
 
 
-def test_a_captured_step_makes_the_patches_of_living_images_once(monkeypatch):
+def test_a_captured_step_makes_the_patches_of_an_image_once(monkeypatch):
     made, make = [], backend._device.im2col
     monkeypatch.setattr(backend._device, "im2col", lambda *args: made.append(1) or make(*args))
 
@@ -44,7 +44,7 @@ def test_a_captured_step_makes_the_patches_of_living_images_once(monkeypatch):
         backend.conv2d(x, filters(), *GEOMETRY[1:])
         first = weight_grad(x)
         assert len(made) == 1 and (first == weight_grad(x)).all()
-        backend.conv2d(x, filters(), (2, 2), (1, 1))  # patches of another geometry are others
+        backend.conv2d(x, filters(), (2, 2), (1, 1))  # another stride has other patches
         assert len(made) == 2 and len(step.cache.patches) == 2
         del x
         assert not step.cache.patches
@@ -74,7 +74,7 @@ def test_constants_are_filled_by_the_first_call_of_a_captured_step():
     assert backend.ones((2, 1), "float32") is not backend.ones((2, 1), "float32")
 
 
-def test_noise_of_a_captured_step_goes_on_where_the_last_one_stopped():
+def test_random_numbers_of_captured_steps_equal_those_of_eager_calls():
     draws = random.RNG.AHEAD + 3
 
     def step():
@@ -94,7 +94,7 @@ def test_noise_of_a_captured_step_goes_on_where_the_last_one_stopped():
     np.s_[1:3], np.s_[:, 1:], np.s_[:, :, 2:3], np.s_[...], np.s_[..., 1:], np.s_[:, ::2], np.s_[1], np.s_[:, -2], (),
     np.s_[None, 1:2], np.s_[-2:], np.s_[0:0],
 ])  # fmt: skip
-def test_a_scattered_part_is_numpys(index):
+def test_scatter_equals_numpys(index):
     shape = (4, 3, 5)
     part = np.random.default_rng(0).standard_normal(np.zeros(shape)[index].shape)
     expected = np.zeros(shape)
@@ -103,7 +103,7 @@ def test_a_scattered_part_is_numpys(index):
     np.testing.assert_array_equal(backend.to_host(y), expected)
 
 
-def test_norms_and_interpolations_are_numpys():
+def test_squared_norms_and_interpolate_equal_numpys():
     rng = np.random.default_rng(0)
     a, b, t = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 4, 2)), rng.random((3, 1, 1))
     on_device = [backend.to_device(x) for x in (a, b, t)]

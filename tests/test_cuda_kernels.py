@@ -1,6 +1,7 @@
-"""The text of the CUDA kernels, without a GPU: run on the CPU it computes what NumPy computes, and it is CUDA.
+"""The CUDA kernels give NumPy's results on the CPU, and NVRTC compiles them.
 
-The first needs g++ and CuPy, or --device standin in its place; the second the real CuPy and NVIDIA's compiler NVRTC.
+No GPU is needed. Running kernels on the CPU needs g++, and CuPy or --device standin. Compiling kernels needs the real
+CuPy and NVIDIA's compiler NVRTC.
 """
 
 import importlib
@@ -29,8 +30,8 @@ CONVOLUTIONS = [  # shape of the images, kernel, stride, padding
     ((2, 14, 14, 8), (4, 4), (2, 2), (1, 1)),
     ((1, 7, 7, 4), (3, 3), (1, 1), (1, 1)),
     ((3, 5, 6, 3), (3, 2), (2, 1), (1, 0)),
-    ((1, 5, 5, 2), (1, 1), (3, 2), (0, 0)),  # the stride leaves pixels out
-    ((2, 7, 5, 1), (2, 2), (3, 3), (1, 0)),  # and a remainder
+    ((1, 5, 5, 2), (1, 1), (3, 2), (0, 0)),  # some pixels are in no patch
+    ((2, 7, 5, 1), (2, 2), (3, 3), (1, 0)),  # no patch contains the pixels at one border
     ((1, 4, 9, 5), (4, 5), (1, 3), (3, 2)),
     ((1, 1, 1, 6), (1, 1), (1, 1), (0, 0)),
 ]
@@ -43,7 +44,7 @@ def constants(shape, kernel, stride, padding, lanes):
 
 
 def fill(name, source, target, dtype, sizes):
-    """Run one of the kernels that move pixels."""
+    """Run a kernel that moves pixels from the array `source` to the array `target`. Return the target."""
     run = cuda_on_cpu.raw_kernel(kernels.source(name, dtype, "unsigned int", **sizes), f"tinygan_{name}")
     total = target.size // sizes["LANES"]
     target[...] = np.nan  # every element must be written
@@ -54,9 +55,9 @@ def fill(name, source, target, dtype, sizes):
 @on_the_cpu
 @pytest.mark.parametrize("dtype, lanes", [("float32", 1), ("float32", 4), ("float64", 2)])
 @pytest.mark.parametrize("shape, kernel, stride, padding", CONVOLUTIONS)
-def test_patches_are_those_of_numpy_to_the_bit(shape, kernel, stride, padding, dtype, lanes):
+def test_patches_equal_numpys_to_the_bit(shape, kernel, stride, padding, dtype, lanes):
     if shape[3] % lanes:
-        return  # these channels are not moved so many at a time
+        return  # the kernel moves `lanes` channels at a time
     rng = np.random.default_rng(0)
     x = rng.standard_normal(shape).astype(dtype)
     expected = cpu.im2col(x, kernel, stride, padding)
@@ -71,7 +72,7 @@ def test_patches_are_those_of_numpy_to_the_bit(shape, kernel, stride, padding, d
 
 @on_the_cpu
 @pytest.mark.parametrize("dtype, name", [("uint8", "unsigned char"), ("float32", "float")])
-def test_a_batch_is_numpys_to_the_bit(dtype, name):
+def test_gather_equals_numpys(dtype, name):
     rng = np.random.default_rng(0)
     table, order = rng.integers(0, 256, (9, 5)).astype(dtype), rng.permutation(9)
     position, y = np.array([2]), np.full((4, 5), np.nan, "float32")
@@ -81,9 +82,9 @@ def test_a_batch_is_numpys_to_the_bit(dtype, name):
     np.testing.assert_allclose(y, cpu.gather(table, order, position, 4, 1 / 127.5, 1.0), rtol=1e-6, atol=1e-7)
 
 
-KNOWN = [  # of Random123 (Salmon et al. 2011): key, draw, the first two words for element 0
+KNOWN = [  # known answers of Random123 (Salmon et al. 2011): key, draw, the first two words for element 0
     ((0, 0), 0, (0x6627E8D5, 0xE169C58D)),
-    # the other known answers have a second word that is not zero, which ours always is: test_cupy_kernels.py has them
+    # these kernels use counters with the second word 0; test_cupy_kernels.py has known answers for other counters
 ]
 
 
@@ -97,7 +98,7 @@ def drawn(name, real, n, key=(0, 0), draw=0):
 
 @on_the_cpu
 @pytest.mark.parametrize("key, draw, words", KNOWN)
-def test_noise_is_made_of_the_known_answers_of_philox(key, draw, words):
+def test_random_numbers_come_from_the_known_answers_of_philox(key, draw, words):
     x, angle = words
     assert drawn("uniform", "double", 1, key, draw)[0] == (x >> 8) * 2.0**-24
     expected = np.sqrt(-2 * np.log((x + 1) * 2.0**-32)) * np.cos(2 * np.pi * angle * 2.0**-32)
@@ -107,7 +108,7 @@ def test_noise_is_made_of_the_known_answers_of_philox(key, draw, words):
 @on_the_cpu
 @pytest.mark.parametrize("real, tolerance", [("float", 1e-5), ("double", 1e-12)])
 @pytest.mark.parametrize("draw", [0, 1, 2**32 + 5])
-def test_noise_is_that_of_the_twins_that_the_stand_in_uses(real, tolerance, draw):
+def test_random_numbers_equal_those_of_the_standins_twins(real, tolerance, draw):
     import cupy_twins
 
     key, n = (123456789, 987654321), 1001
@@ -118,17 +119,17 @@ def test_noise_is_that_of_the_twins_that_the_stand_in_uses(real, tolerance, draw
 
 
 @on_the_cpu
-def test_noise_in_float32_is_finite_and_below_one():
+def test_float32_random_numbers_have_their_range_and_moments():
     u, z = (drawn(name, "float", 200_000, (1, 2), 3) for name in ("uniform", "normal"))
     assert u.min() >= 0 and u.max() < 1 and np.isfinite(z).all()
     assert abs(z.mean()) < 0.01 and abs(z.std() - 1) < 0.01 and abs((z**4).mean() - 3) < 0.1
 
 
 @pytest.mark.parametrize("shape, kernel, stride, padding", CONVOLUTIONS)
-def test_the_kernels_are_launched_with_what_they_expect(shape, kernel, stride, padding, monkeypatch):
-    """Grid, arguments and constants, held against the image: so every element has its thread."""
+def test_kernels_are_launched_with_the_right_sizes(shape, kernel, stride, padding, monkeypatch):
+    """Grid, arguments and constants follow from the shape of the images, and each element has a thread."""
     if REAL_CUPY:
-        pytest.skip("needs --device standin, which has memory to give")
+        pytest.skip("needs --device standin: CuPy cannot allocate memory without a GPU")
     launched = []
     monkeypatch.setattr(kernels, "kernel", lambda name, *types, **sizes: lambda *call: launched.append((sizes, *call)))
     x = backend.xp.zeros(shape, "float32")
@@ -142,9 +143,9 @@ def test_the_kernels_are_launched_with_what_they_expect(shape, kernel, stride, p
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (1, 1), (100_000,), (300, 9, 9, 64), (5000, 40), (4096, 100), (0, 3)])
-def test_column_sums_of_any_shape_are_sums(shape):
+def test_column_sums_of_any_shape_are_right(shape):
     if REAL_CUPY:
-        pytest.skip("needs --device standin, which has memory to give")
+        pytest.skip("needs --device standin: CuPy cannot allocate memory without a GPU")
     x = np.random.default_rng(0).standard_normal(shape)
     y = backend.to_host(backend.column_sums(formulas.identity, backend.to_device(x)))
     np.testing.assert_allclose(y, x.reshape(-1, shape[-1] if len(shape) > 1 else 1).sum(0), rtol=1e-10, atol=1e-10)
@@ -170,7 +171,7 @@ def test_raw_kernels_compile(architecture, dtype, lanes):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["uniform", "normal"])
-def test_noise_kernels_compile(name, dtype, architecture):
+def test_kernels_of_random_numbers_compile(name, dtype, architecture):
     from cuda_nvrtc import OPTIONS, elementwise_source, machine_code
 
     source = elementwise_source(random.kernel(name), ("uint64", "uint32", dtype))

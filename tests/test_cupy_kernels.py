@@ -1,4 +1,4 @@
-"""The stand-in's kernels and fused functions, and the generator that its twins must be."""
+"""The stand-in's kernels run their twins, and its fused functions refuse operations that CuPy cannot fuse."""
 
 import cupy_standin
 import numpy as np
@@ -82,7 +82,7 @@ def test_raw_and_reduction_kernels_run_their_twins(monkeypatch):
     assert kernel(cupy.full((4, 2), 3.0), axis=0).tolist() == [6, 6]
 
 
-def test_a_fused_function_computes_what_it_says_and_keeps_its_dtype():
+def test_a_fused_function_gives_its_result_in_the_same_dtype():
     @cupy.fuse(kernel_name="scaled")
     def scaled(x, factor):
         return cupy.sqrt(x * x) * factor + 1
@@ -108,10 +108,10 @@ def test_a_fused_function_computes_what_it_says_and_keeps_its_dtype():
         (lambda x, beta: cupy.zeros_like(x) * beta, "zeros_like in a fused"),
     ],
 )
-def test_what_cupy_fuses_wrongly_or_not_at_all_is_refused(function, message):
+def test_operations_that_cupy_fuses_wrongly_or_not_at_all_are_refused(function, message):
     with pytest.raises(TypeError, match=message):
         cupy.fuse(kernel_name="f")(function)(x(), 0.9)
-    assert x().sum() == 6  # and legal again outside
+    assert x().sum() == 6  # outside of a fused function, sum is legal
 
 
 def test_a_fused_function_needs_a_name_that_a_kernel_can_have():

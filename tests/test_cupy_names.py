@@ -1,4 +1,4 @@
-"""The stand-in's names and arguments are CuPy's: compared with the real one, which needs no GPU for that."""
+"""The stand-in's names and arguments are those of the real CuPy, which needs no GPU for this comparison."""
 
 import inspect
 
@@ -7,55 +7,55 @@ import cupy_standin
 import numpy as np
 import pytest
 
-REASON = "the tables are compared with the real CuPy, where it is installed"
+REASON = "needs the real CuPy"
 real = pytest.importorskip("cupy", reason=REASON, exc_type=ImportError)
 if not hasattr(real, "__version__"):
-    pytest.skip(f"{REASON}; here cupy is the stand-in itself", allow_module_level=True)
+    pytest.skip(f"{REASON}; the installed cupy is the stand-in", allow_module_level=True)
 standin = cupy_standin.module()
 
 
 def arguments(thing):
-    """The names of the arguments of something compiled, whose docstring begins with them and their C types."""
+    """Return the names of a compiled function's arguments, from the first line of its docstring."""
     line = thing.__doc__.strip().split("\n")[0]
     inside = line[line.index("(") + 1 : line.rindex(")")]
     return [part.split("=")[0].split()[-1] for part in inside.split(",")]
 
 
 def declared(signature):
-    """The same of a signature: ["a", "*axes", "*", "order"]."""
+    """Return the names of the arguments in a signature: ["a", "*axes", "*", "order"]."""
     return arguments(type("signature", (), {"__doc__": str(signature)}))
 
 
 @pytest.mark.parametrize("name", cupy_names.FUNCTIONS)
-def test_a_function_takes_what_cupys_takes(name):
+def test_functions_take_cupys_arguments(name):
     ours, theirs = cupy_names.signature(cupy_names.FUNCTIONS[name]), inspect.signature(getattr(real, name))
     assert [(p.name, p.kind) for p in ours.parameters.values()] == [
         (p.name, p.kind) for p in theirs.parameters.values()
     ]
 
 
-def test_as_strided_takes_what_cupys_takes():
+def test_as_strided_takes_cupys_arguments():
     theirs = inspect.signature(real.lib.stride_tricks.as_strided)
     assert list(cupy_names.signature(cupy_names.AS_STRIDED).parameters) == list(theirs.parameters)
 
 
 @pytest.mark.parametrize("name", cupy_names.METHODS)
-def test_a_method_takes_what_cupys_takes(name):
+def test_methods_take_cupys_arguments(name):
     ours = [a for a in declared(cupy_names.signature(cupy_names.METHODS[name])) if a != "*"]
     assert ours == arguments(getattr(real.ndarray, name))
 
 
-def test_a_kernel_is_made_of_what_cupys_is_made_of():
+def test_kernels_take_cupys_arguments():
     for name in ("RawKernel", "ReductionKernel"):
         assert declared(inspect.signature(getattr(standin, name))) == arguments(getattr(real, name))
     ours = declared(inspect.signature(standin.ElementwiseKernel))
     assert ours[: ours.index("*")] == arguments(real.ElementwiseKernel)[:-1]
-    for name in ours[ours.index("*") + 1 :]:  # in CuPy's signature these are **kwargs, and described below it
+    for name in ours[ours.index("*") + 1 :]:  # CuPy takes these as **kwargs, and describes them in the docstring
         assert f"    {name} (" in real.ElementwiseKernel.__doc__
 
 
 @pytest.mark.parametrize("name", cupy_names.UFUNCS)
-def test_a_ufunc_is_one_in_cupy(name):
+def test_ufuncs_are_ufuncs_of_cupy(name):
     assert isinstance(getattr(real, name), real.ufunc)
     assert getattr(real, name).nin == getattr(np, name).nin
 
@@ -64,7 +64,7 @@ def public(thing):
     return [name for name in dir(thing) if not name.startswith("_")]
 
 
-def test_every_name_is_one_of_cupys():
+def test_every_name_exists_in_cupy():
     for name in public(standin):
         assert hasattr(real, name), name
     for name in cupy_names.TYPES:
@@ -76,7 +76,7 @@ def test_every_name_is_one_of_cupys():
             assert name == "id" or hasattr(getattr(real.cuda, owner), name), f"cuda.{owner}.{name}"
 
 
-def test_arrays_have_the_attributes_and_operators_of_cupys():
+def test_arrays_have_cupys_attributes_and_operators():
     special = {name for name in vars(standin.ndarray) if name.startswith("__")}
     special -= {"__doc__", "__getattr__", "__init__", "__module__", "__slots__", "__weakref__"}
     for name in (*public(standin.ndarray), *special):

@@ -1,6 +1,6 @@
-"""Is the stand-in for CuPy as strict as CuPy? And is the library green on it?
+"""The stand-in for CuPy is as strict as CuPy, and the suite passes on it.
 
-The rules were read in the source of CuPy 14. Names and arguments are compared with it in test_cupy_names.py.
+The rules come from the source of CuPy 14. test_cupy_names.py compares names and arguments with the real CuPy.
 """
 
 import operator
@@ -18,7 +18,7 @@ from cupy_standin import CUDARuntimeError, capturing
 from tinygan import Tensor, backend
 
 ROOT = Path(__file__).parent.parent
-cupy = cupy_standin.module()  # not installed: this process keeps the device that it has
+cupy = cupy_standin.module()  # not installed, so this process keeps its device
 
 HOST = np.ones(3, "float32")
 
@@ -36,7 +36,7 @@ def nested_capture():
         pass
 
 
-REFUSED = {  # always
+REFUSED = {  # operations that are always refused
     "numpy.asarray of an array": (lambda: np.asarray(x()), TypeError, "Implicit conversion"),
     "a numpy function without a namesake": (lambda: np.median(x()), TypeError, "median"),
     "a numpy method on an array": (lambda: np.add.reduce(x()), TypeError, "reduce"),
@@ -73,7 +73,7 @@ REFUSED = {  # always
 
 
 CAPTURE = "StreamCaptureUnsupported"
-REFUSED_IN_CAPTURE = {  # each is legal otherwise
+REFUSED_IN_CAPTURE = {  # operations that are refused in a capture and legal elsewhere
     "get": (lambda a: a.get(), CUDARuntimeError, CAPTURE),
     "item": (lambda a: a[0].item(), CUDARuntimeError, CAPTURE),
     "tolist": (lambda a: a.tolist(), CUDARuntimeError, CAPTURE),
@@ -112,7 +112,7 @@ REFUSED_IN_CAPTURE = {  # each is legal otherwise
     "einsum": (lambda a: cupy.einsum("i,i", a, a), NotImplementedError, "cuBLAS"),
 }  # fmt: skip
 
-CAPTURED = {  # (what, its value for a = [2, 2, 2] and out = [0, 0, 0])
+CAPTURED = {  # name: (operation, its value for a = [2, 2, 2] and out = [0, 0, 0])
     "arithmetic with scalars": (lambda a, out: 1 / (a * 2.0 + np.float32(1)) - 0.2, 0.0),
     "a numpy scalar on the left": (lambda a, out: np.float32(3) * a, 6.0),
     "out=": (lambda a, out: cupy.sqrt(a * a, out=out), 2.0),
@@ -134,14 +134,14 @@ CAPTURED = {  # (what, its value for a = [2, 2, 2] and out = [0, 0, 0])
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cupy_refuses_is_refused(name):
+def test_operations_that_cupy_refuses_are_refused(name):
     what, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         what()
 
 
 @pytest.mark.parametrize("name", REFUSED_IN_CAPTURE)
-def test_what_cupy_cannot_capture_is_refused_in_a_capture_only(name):
+def test_operations_that_cupy_cannot_capture_are_refused_only_in_a_capture(name):
     what, error, message = REFUSED_IN_CAPTURE[name]
     what(x())
     a = x()
@@ -151,7 +151,7 @@ def test_what_cupy_cannot_capture_is_refused_in_a_capture_only(name):
 
 
 @pytest.mark.parametrize("name", CAPTURED)
-def test_what_cupy_captures_is_done_at_each_launch_and_not_before(name):
+def test_captured_operations_run_at_each_launch_and_not_before(name):
     what, expected = CAPTURED[name]
     a, out, stream = x(), scratch(), cupy.cuda.Stream(non_blocking=True)
     with stream:
@@ -205,19 +205,19 @@ def test_a_tensor_on_the_right_is_asked_to_do_the_operation():
         assert getattr(x(), name)(Tensor(backend.xp.ones(3))) is NotImplemented, name
 
 
-# The files whose claims hold on every device. The others are about files, scripts, pictures and PyTorch.
+# These modules also run on the stand-in. All others are about files, scripts, pictures and PyTorch.
 SUITE = (
     "backend checkpoint convolution cuda_blas cuda_graph cuda_kernels data engine gan gradients health layers losses "
     "optim spectral standin_step".split()
 )
-NOT_HERE = {  # test: why it says nothing about a device
-    "test_data.py::test_a_mutated_file_is_read_or_refused_and_never_crashes": "250 files, which no device reads",
-    "test_checkpoint.py::test_a_mutated_file_is_refused_and_never_crashes": "250 files, which no device reads",
+NOT_HERE = {  # test: why it does not run on the stand-in
+    "test_data.py::test_a_mutated_file_is_read_or_refused_and_never_crashes": "the host reads the 250 files",
+    "test_checkpoint.py::test_a_mutated_file_is_refused_or_read_unchanged": "the host reads the 250 files",
 }
 
 
 def start_suite():
-    """The suite on the stand-in as a process of its own, and the file it writes to: (Popen, file)."""
+    """Start the suite on the stand-in in another process. Return (process, output file)."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", "standin"]
     files = [f"tests/test_{name}.py" for name in SUITE]
     deselected = [f"--deselect=tests/{test}" for test in NOT_HERE]
@@ -227,9 +227,9 @@ def start_suite():
     return subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=alone), output
 
 
-@pytest.mark.skipif(backend.device != "cpu", reason="on another device the suite is at it already")
+@pytest.mark.skipif(backend.device != "cpu", reason="the suite is started only from a run on the CPU")
 def test_the_suite_passes_on_the_standin(request):
-    """It runs beside the other tests from the start (conftest.py): here it is waited for."""
+    """Wait for the process that conftest.py started before the first test."""
     process, output = request.config.standin
     process.wait()
     output.seek(0)

@@ -1,4 +1,4 @@
-"""Reading images: MNIST as it comes, other sets, and files that are broken in every way."""
+"""MNIST and other IDX files are read correctly, and broken files are refused with a message."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ MD5 = {  # of the uncompressed files
 
 
 @pytest.mark.parametrize("name", MD5)
-def test_mnist_is_the_original(name):
+def test_mnist_files_have_their_known_hashes(name):
     path = Path(data.__file__).parent / "mnist" / f"{name}.gz"
     assert hashlib.md5(gzip.decompress(path.read_bytes())).hexdigest() == MD5[name]
 
@@ -38,7 +38,7 @@ def test_mnist_loads():
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("channels, expected", [(None, 1), (1, 1), (3, 3)])
-def test_other_sets_load_gzipped_or_not_grey_or_coloured(tmp_path, zipped, channels, expected):
+def test_other_idx_files_load_with_or_without_gzip_in_grey_or_colour(tmp_path, zipped, channels, expected):
     images = pictures(c=channels)
     pack = gzip.compress if zipped else bytes
     write(tmp_path, train_images_idx=pack(idx(images)), train_labels_idx=pack(idx(np.arange(6))))
@@ -48,7 +48,7 @@ def test_other_sets_load_gzipped_or_not_grey_or_coloured(tmp_path, zipped, chann
     assert loaded.labels.tolist() == list(range(6))
 
 
-def test_a_set_of_ones_own_needs_neither_train_in_its_name_nor_labels(tmp_path):
+def test_own_images_need_neither_train_in_their_name_nor_labels(tmp_path):
     write(tmp_path, my_images=idx(pictures()))
     assert data.load(str(tmp_path)).labels is None
 
@@ -59,7 +59,7 @@ def test_a_file_beside_its_gzipped_form_is_one_file(tmp_path):
     assert len(data.load(tmp_path).images) == 6
 
 
-BROKEN = {  # name: (files, what the message says)
+BROKEN = {  # name: (files, part of the message)
     "nothing there": ({}, "has no train images"),
     "only a test set": ({"t10k_images": idx(pictures())}, "has no train images"),
     "two sets": ({"a_train_images": idx(pictures()), "b_train_images": idx(pictures())}, "several files"),
@@ -71,7 +71,7 @@ BROKEN = {  # name: (files, what the message says)
     "longer than it says": ({"train_images": idx(pictures()) + b"x"}, "it is longer than"),
     "labels for images": ({"train_images": idx(np.arange(6))}, "this file has 1"),
     "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "it is empty"),
-    "no pixels in a claim that numpy cannot count": (
+    "no pixels, and dimensions with a huge product": (
         {"train_images": b"\0\0\x08\3" + b"\xff\xff\xff\xff" * 2 + bytes(4)}, "it is empty"
     ),
     "no labels": ({"train_images": idx(pictures()), "train_labels": idx(np.zeros(0))}, "it is empty"),
@@ -88,7 +88,7 @@ BROKEN = {  # name: (files, what the message says)
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_one_line_that_names_it(name, tmp_path):
+def test_a_broken_file_is_refused_in_one_line_that_names_it(name, tmp_path):
     files, message = BROKEN[name]
     with pytest.raises(DataError) as error:
         data.load(write(tmp_path, **files))
@@ -96,13 +96,13 @@ def test_a_broken_file_is_one_line_that_names_it(name, tmp_path):
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         data.load(tmp_path / "nowhere")
 
 
 def read_or_refuse(folder, draw):
-    """Read a mutated IDX file: nothing may come of it but bytes or a DataError, nor much more memory than it has."""
+    """Check that a mutated IDX file is read as bytes or refused with a DataError, in limited memory."""
     content = bytearray(idx(pictures(2, 3, 3)))
     if draw(st.booleans(), label="gzipped"):
         content = bytearray(gzip.compress(bytes(content)))
@@ -124,7 +124,7 @@ def read_or_refuse(folder, draw):
         assert str(path) in str(error)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < DEFLATE_LIMIT * len(content) + 2**18  # what it can hold at most, and the buffers of reading
+    assert peak < DEFLATE_LIMIT * len(content) + 2**18  # largest unpacked size, and buffers
 
 
 @settings(max_examples=250, deadline=None)
@@ -141,7 +141,7 @@ def test_ten_thousand_mutated_files_are_read_or_refused(tmp_path_factory, data):
 
 
 def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
-    """4 KB that claim 16 pixels and unpack to 4 MB."""
+    """The file has 4 KB, claims 16 pixels, and unpacks to 4 MB."""
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(idx(pictures(1, 4, 4)) + bytes(2**22)))
     tracemalloc.start()
@@ -152,7 +152,7 @@ def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
     assert peak < 2**20
 
 
-def test_pixels_go_to_the_unit_range_and_back_exactly():
+def test_pixels_become_floats_and_return_exactly():
     every = np.arange(256, dtype=np.uint8)
     unit = to_float(every)
     assert unit.dtype == np.float32 and unit[0] == -1 and unit[-1] == pytest.approx(1)
@@ -165,7 +165,7 @@ def small(n=10):
     return Dataset(images, None, "small")
 
 
-def test_an_epoch_shows_each_image_once_in_an_order_that_the_seed_and_epoch_decide():
+def test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch():
     def epoch(seed, number):
         batches = Batches(small(), 2, seed)
         batches.start_epoch(number)
@@ -181,7 +181,7 @@ def test_the_last_smaller_batch_is_left_out():
     assert Batches(small(), 3, 0).steps_per_epoch == 3
 
 
-def test_batches_go_on_from_a_saved_position():
+def test_batches_continue_from_a_saved_position():
     a, b = Batches(small(), 2, 0), Batches(small(), 2, 0)
     a.start_epoch(3)
     a.next()
@@ -189,7 +189,7 @@ def test_batches_go_on_from_a_saved_position():
     assert (backend.to_host(a.next()[0]) == backend.to_host(b.next()[0])).all()
 
 
-def test_labels_come_along_one_hot():
+def test_batches_have_the_one_hot_labels_of_their_images():
     labels = np.array([2, 0, 1, 1, 0, 2, 0, 1, 2, 0], np.uint8)
     batches = Batches(small()._replace(labels=labels), 10, 0, with_labels=True)
     batches.start_epoch(0)

@@ -1,4 +1,4 @@
-"""Several processes train as one (backend/distributed). They are real, started by the mpiexec that pip installs."""
+"""Several processes train as one (backend/distributed). The tests start real processes with mpiexec."""
 
 import importlib.util
 import json
@@ -37,7 +37,7 @@ def start(n, *words, **options):
 
 
 def train(n, *words, **options):
-    """The exit status, and what was printed to stdout and to stderr."""
+    """Train on n processes. Return (exit status, stdout, stderr)."""
     process = start(n, "train.py", "--device", "cpu", *words, **options)
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err
@@ -53,7 +53,7 @@ def differences(n, dtype, steps, *cases, device="cpu"):
 
 
 def check(rows, most):
-    """Differences are at most `most`, or as large as those of one process whose weights change in the last bit."""
+    """Assert that differences are at most `most`, or ten times the effect of a change in the last bit."""
     for row in rows:
         assert row["same"], f"{row['case']}: the processes end with different bits"
         for part in ("generator.", "discriminator.", "ema.", "history"):
@@ -72,34 +72,34 @@ def test_four_processes_equal_one_in_float64():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_as_far_as_one_process_equals_itself(n):
-    """In float32 a rounding error can decide on which side of a ReLU's kink a number lies, and then runs diverge."""
+def test_processes_equal_one_in_float32_up_to_the_effect_of_rounding(n):
+    """In float32, a rounding error can move a number across a ReLU's kink. Then two runs diverge."""
     check(differences(n, "float32", 20), most=1e-5)
 
 
 def test_gpus_exchange_sums_through_nccl():
-    """On the stand-in for CuPy, with an NCCL whose sums MPI computes. They are captured in the graph of a step."""
+    """Run on stand-ins for CuPy and NCCL. MPI computes the sums, which are captured in the graph of a step."""
     rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # captured at the third step
     check(rows, most=1e-5)
 
 
 @pytest.fixture(scope="module")
 def pair(tiny, tmp_path_factory):
-    """A run of two epochs on two processes, and what it printed."""
+    """Train for two epochs on two processes. Return the run folder, and (exit status, stdout, stderr)."""
     folder = tmp_path_factory.mktemp("pair") / "run"
     return folder, train(2, "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder)
 
 
-def test_process_0_writes_the_run_and_speaks_for_all(pair, trained):
+def test_process_0_writes_the_run_and_prints_for_all(pair, trained):
     folder, (status, out, err) = pair
     assert status == 0 and err == ""
     assert out.count("epoch 2/2") == 1 and "2 processes, each with 2 images of a batch" in out
     assert {path.name for path in folder.iterdir()} == {path.name for path in trained[0].iterdir()}
     ours, one = (np.array(lines(run / "log.csv")[1:], float) for run in (folder, trained[0]))
-    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # later rounding has grown
+    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # later rows differ more by rounding
 
 
-def test_a_run_goes_on_with_another_number_of_processes(pair, tiny, tmp_path):
+def test_a_run_continues_with_another_number_of_processes(pair, tiny, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(pair[0], folder)
     before = int(checkpoint(folder)["training.steps"][0])
@@ -117,7 +117,7 @@ def test_a_run_goes_on_with_another_number_of_processes(pair, tiny, tmp_path):
 
 
 def processes(folder):
-    """{rank: pid} of the processes that train in a folder."""
+    """Return {rank: pid} of the processes that train in a folder."""
     found = {}
     for path in Path("/proc").iterdir():
         try:
@@ -132,7 +132,7 @@ def processes(folder):
 
 
 def begun(tiny, folder):
-    """A long run on two processes, after its first epoch."""
+    """Start a long run on two processes, and wait for the end of its first epoch."""
     options = "--device", "cpu", "--batch-size", 4, "--epochs", 500
     process = start(2, "train.py", "--data", tiny, "--out", folder, *options)
     while not list(folder.glob("samples/*.png")) and process.poll() is None:
@@ -142,7 +142,7 @@ def begun(tiny, folder):
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open (Linux)")
 @pytest.mark.parametrize("rank", [0, 1])
-def test_the_death_of_a_process_ends_all_with_a_sentence_and_a_whole_checkpoint(tiny, tmp_path, rank):
+def test_if_a_process_dies_all_end_with_a_sentence_and_a_whole_checkpoint(tiny, tmp_path, rank):
     folder = tmp_path / "run"
     process = begun(tiny, folder)
     pids = processes(folder)
@@ -165,7 +165,7 @@ def test_ctrl_c_saves_once(tiny, tmp_path):
     assert f"stopped at step {step}" in out
 
 
-def test_what_cannot_be_divided_is_refused_in_one_sentence(tiny, tmp_path):
+def test_a_batch_that_cannot_be_divided_is_refused_in_one_sentence(tiny, tmp_path):
     status, _, err = train(3, "--data", tiny, "--batch-size", 4, "--out", tmp_path / "run")
     assert status != 0 and not (tmp_path / "run").exists()
     assert err.strip() == (
@@ -218,7 +218,7 @@ def test_processes_on_different_devices_are_refused():
 
 
 def test_all_reduce_is_differentiated_to_third_order_through_batch_norm():
-    """Each process has half of x, and gets its half of the derivatives that one process gets for all of x."""
+    """Each process has half of the rows of x, and gets the same derivatives for its rows as one process."""
     process = start(2, "tests/reduced.py")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0 and out.split() == ["1", "2", "3"], out + err

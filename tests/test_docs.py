@@ -1,4 +1,4 @@
-"""The documents: links work, snippets print the output shown, and line counts are those of the code."""
+"""In the documents, links work, snippets print the output shown, figures are drawn, and line counts are right."""
 
 import ast
 import doctest
@@ -25,18 +25,18 @@ LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 
 
 def prose(path):
-    """A page without its blocks of code."""
+    """Return a page without its blocks of code."""
     return re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
 
 
 def links(text):
-    """(text, target) of each link that does not lead out of the repository."""
+    """Return (text, target) of each link within the repository."""
     found = ((match["text"], match["target"]) for match in LINK.finditer(text))
     return [(text, target) for text, target in found if not re.match(r"https?:|mailto:", target)]
 
 
 def defines(source, dotted):
-    """Whether Python source defines a name: a function, a class, a variable, or Class.method."""
+    """Return whether Python source defines a function, class, variable, or Class.method."""
     nodes = ast.parse(source).body
     for name in dotted.split("."):
         found = [node for node in nodes if name in names(node)]
@@ -47,20 +47,20 @@ def defines(source, dotted):
 
 
 def names(node):
-    """What a statement gives a name to."""
+    """Return the names that a statement defines."""
     if isinstance(node, ast.Assign):
         return {target.id for target in node.targets if isinstance(target, ast.Name)}
     return {getattr(node, "name", None)}
 
 
 def anchors(page):
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_link_leads_to_a_file_that_defines_what_it_names(page):
+def test_every_link_leads_to_a_file_that_defines_the_name(page):
     for text, target in links(prose(page)):
         file, _, anchor = target.partition("#")
         path = (page.parent / file).resolve() if file else page
@@ -72,13 +72,13 @@ def test_every_link_leads_to_a_file_that_defines_what_it_names(page):
             assert anchor in anchors(path), f"{page.name}: {file} has no heading {anchor}"
 
 
-def test_a_link_to_a_name_that_is_not_there_would_be_noticed():
+def test_a_name_counts_as_defined_only_at_its_own_level():
     source = "class A:\n    x = 1\n\n    def f(self): pass\n\n\ndef g(): pass\n\n\nB = 1\n"
     assert all(defines(source, name) for name in ("A", "A.x", "A.f", "g", "B"))
     assert not any(defines(source, name) for name in ("f", "A.g", "x", "C", "A.B"))
 
 
-def test_the_first_code_of_the_readme_is_the_example_as_it_stands():
+def test_the_first_code_of_the_readme_is_examples_dcgan():
     first = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert first[1] == (ROOT / "examples/dcgan.py").read_text()
 
@@ -87,8 +87,8 @@ STOPS = re.split(r"^## ", TOUR.read_text(), flags=re.MULTILINE)[1:]
 
 
 @pytest.fixture
-def primitives_as_they_were():
-    """A primitive of the tour is not one of the library, which must have checks for all that are registered."""
+def restored_primitives():
+    """Remove the primitives that a snippet registers, because each registered primitive must have a gradient check."""
     before = dict(PRIMITIVES)
     yield
     PRIMITIVES.clear()
@@ -96,17 +96,17 @@ def primitives_as_they_were():
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.splitlines()[0])
-def test_the_snippets_of_the_tour_print_what_they_say(stop, primitives_as_they_were):
+def test_the_snippets_of_the_tour_print_the_output_shown(stop, restored_primitives):
     if backend.device != "cpu":
-        pytest.skip("the tour is told on the CPU")
+        pytest.skip("the tour shows the output of the CPU")
     snippets = "\n".join(re.findall(r"^```python\n(.*?)^```", stop, re.DOTALL | re.MULTILINE))
     test = doctest.DocTestParser().get_doctest(snippets, {}, stop.splitlines()[0], str(TOUR), 0)
-    said = []
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False).run(test, out=said.append)
-    assert not said, "".join(said)
+    failures = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False).run(test, out=failures.append)
+    assert not failures, "".join(failures)
 
 
-def test_each_of_the_eight_stops_has_something_to_try_and_the_last_page_is_the_list():
+def test_each_of_the_eight_stops_has_an_example_and_the_list_comes_last():
     numbered = [stop for stop in STOPS if stop[0].isdigit()]
     assert [stop[0] for stop in numbered] == list("12345678")
     assert all(">>> " in stop and links(stop) for stop in numbered)
@@ -119,7 +119,7 @@ def rows_of_the_list():
 
 
 @pytest.mark.parametrize("question, where, word", rows_of_the_list(), ids=lambda cell: cell[:60])
-def test_what_a_reader_looks_for_is_found_by_searching_for_the_word(question, where, word):
+def test_each_answer_of_the_list_is_found_by_its_word(question, where, word):
     for text, target in links(where):
         source = (TOUR.parent / target).read_text()
         if text.startswith("`"):
@@ -143,20 +143,20 @@ def test_pictures_of_the_pages_are_small():
 
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
-    """Where the figures of a test go."""
+    """Return the folder into which a test draws its figures."""
     if backend.device != "cpu":
         pytest.skip("figures are drawn on the CPU")
     monkeypatch.setattr(figures, "HERE", tmp_path)
     return tmp_path
 
 
-def test_the_script_still_draws_its_figures(drawn, monkeypatch):
+def test_the_script_draws_every_figure_of_the_tour(drawn, monkeypatch):
     short = {name: (base, {**changes, "steps": 20}, (10, 20)) for name, (base, changes, _) in figures.RUNS.items()}
     monkeypatch.setattr(figures, "RUNS", short)
     for draw in (figures.tiny_graph, figures.step_graph, figures.transposed, figures.ring):
         draw()
     names = {path.name for path in drawn.iterdir()}
-    of_a_run = {"epochs.png", "interpolation.png"}  # the next test
+    of_a_run = {"epochs.png", "interpolation.png"}  # drawn in the next test
     assert names | of_a_run == {Path(target).name for _, target in links(TOUR.read_text()) if target.endswith(".png")}
 
 
@@ -175,18 +175,18 @@ READ = [*measure.everything(), *sorted(ROOT.glob("*.py")), *sorted((ROOT / "docs
 
 
 @pytest.mark.parametrize("path", READ, ids=lambda p: str(p.relative_to(ROOT)))
-def test_files_have_at_most_300_lines_and_functions_60(path):
-    assert measure.lines(path) <= 300, f"{path.name} has {measure.lines(path)} lines; over 300 is two ideas"
+def test_files_have_at_most_300_lines_and_functions_at_most_60(path):
+    assert measure.lines(path) <= 300, f"{path.name} has {measure.lines(path)} lines, more than 300"
     for length, name in measure.functions(path):
-        assert length <= 60, f"{name} has {length} lines; more than 60 do not fit on a screen"
+        assert length <= 60, f"{name} has {length} lines, more than 60"
 
 
 def test_every_file_has_a_docstring():
     for path in READ:
-        assert path.read_text().startswith('"""'), f"{path.relative_to(ROOT)} does not say what it is about"
+        assert path.read_text().startswith('"""'), f"{path.relative_to(ROOT)} has no docstring"
 
 
-def test_the_tour_quotes_the_measures_of_the_code():
+def test_the_tour_quotes_the_line_counts_of_the_code():
     quoted = dict(re.findall(r"^\| ([^|]+?) \| \d+ \| ([\d,]+) \|$", measure.quoted(), re.MULTILINE))
     measured = {part: count for part, (_, count) in measure.parts().items()}
     assert quoted.keys() == measured.keys()

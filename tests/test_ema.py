@@ -1,4 +1,4 @@
-"""The average of G's weights (EMA), and the statistics of BatchNorm under it."""
+"""The average of G's weights (EMA) has its half-life, and samples use the average and its own BatchNorm statistics."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_the_average_forgets_the_first_weights_quickly(rng):
     assert abs(average.weight.numpy() - 1).max() < 1e-3
 
 
-def test_reestimated_statistics_are_the_means_over_the_batches(rng):
+def test_updated_bn_statistics_are_the_means_over_the_batches(rng):
     layer = BatchNorm(2)
     batches = [rng.normal((50, 2)) + i for i in range(4)]
     update_bn_statistics(Sequential(layer), [(Tensor(b),) for b in batches])
@@ -61,7 +61,7 @@ def test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statisti
 
 
 @pytest.mark.parametrize("ema", [0.0, 1e3])
-def test_a_sample_does_not_depend_on_those_beside_it(ema):
+def test_a_sample_does_not_depend_on_the_others_in_its_batch(ema):
     training = steps(build(ema=ema), 3)
     latent = backend.RNG(5).normal((8, training.gan.latent_size))
     np.testing.assert_allclose(sampled(training, latent)[:3], sampled(training, latent[:3]), rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The guarantees of the engine beyond correct derivatives, a test for each."""
+"""The backward pass visits only tensors between output and inputs, frees them, and refuses a graph out of date."""
 
 import gc
 import weakref
@@ -57,7 +57,7 @@ def test_only_tensors_between_output_and_inputs_are_visited(monkeypatch):
     assert not asked
 
 
-def test_the_gradient_of_an_intermediate_tensor_includes_the_way_through_it():
+def test_gradients_of_an_input_and_of_an_intermediate_tensor_are_complete():
     x = leaf(2.0)
     h = x * 3.0
     y = h * h
@@ -66,11 +66,11 @@ def test_the_gradient_of_an_intermediate_tensor_includes_the_way_through_it():
     assert values(dh) == [12.0]
 
 
-def test_an_input_without_a_part_in_the_output_is_an_error_unless_allowed():
-    x, stranger = leaf(1.0), leaf(1.0, 2.0)
+def test_an_unused_input_is_an_error_unless_allowed():
+    x, unused = leaf(1.0), leaf(1.0, 2.0)
     with pytest.raises(ValueError, match="input 1"):
-        grad(x * 2.0, [x, stranger])
-    assert values(grad(x * 2.0, [x, stranger], allow_unused=True)[1]) == [0.0, 0.0]
+        grad(x * 2.0, [x, unused])
+    assert values(grad(x * 2.0, [x, unused], allow_unused=True)[1]) == [0.0, 0.0]
 
 
 def test_an_output_of_several_elements_needs_a_grad_output_of_its_shape():
@@ -135,7 +135,7 @@ def test_a_graph_is_freed_without_the_garbage_collector():
 
 
 def test_memory_falls_during_the_backward_pass():
-    """Each activation is let go as soon as its gradient has been passed on, though the output is still held."""
+    """Each activation is freed when its gradient has been passed on, even while the output is still in use."""
     x = leaf(1.0)
     hidden = [x * 2.0]
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_lists_and_numbers_become_float32():
     assert Tensor(backend.xp.float64(1.5)).dtype == "float64"
 
 
-def test_a_foreign_array_is_refused_with_both_kinds_named():
+def test_a_foreign_array_is_refused_with_both_types_named():
     class Foreign:
         pass
 
@@ -183,7 +183,7 @@ def test_sigmoid_and_softplus_are_exact_for_large_inputs():
     np.testing.assert_allclose(autograd.softplus(x).numpy(), [np.exp(-80.0), 80.0], rtol=1e-5)
 
 
-def test_leaky_relu_refuses_slopes_that_its_formula_cannot_do():
+def test_leaky_relu_refuses_slopes_outside_0_to_1():
     for slope in (-0.1, 1.5):
         with pytest.raises(ValueError, match="slope"):
             autograd.leaky_relu(leaf(1.0), slope=slope)

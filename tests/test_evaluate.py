@@ -1,4 +1,4 @@
-"""evaluate.py as people type it, on a tiny run: what it prints, writes, and does not change."""
+"""evaluate.py prints a table of a tiny run, writes the results into the run, and changes nothing else."""
 
 import dataclasses
 import json
@@ -20,18 +20,21 @@ import evaluate as script
 
 
 def evaluate(cache, *words):
-    """evaluate.py with its networks kept in the folder `cache`."""
+    """Run evaluate.py, which then keeps its networks in the folder `cache`."""
     return run("evaluate.py", "--device", device(), *words, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
 
 
 def contents(folder):
-    """{path: bytes} of all files in a folder."""
+    """Return {path: bytes} of all files in a folder."""
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")
 def measured(labelled, tmp_path_factory):
-    """A run of preset cgan on data without test images; its files before the evaluation, and the printed output."""
+    """Train cgan on data without test images, and evaluate it.
+
+    Returns the folder above the run, the files of the run before the evaluation, and the finished process.
+    """
     folder = tmp_path_factory.mktemp("measured")
     words = ["--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 10, "--out", folder / "r"]
     assert train(*words).returncode == 0
@@ -41,7 +44,7 @@ def measured(labelled, tmp_path_factory):
     return folder, before, done
 
 
-def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
+def test_evaluate_prints_a_table_and_writes_the_numbers_into_the_run(measured):
     folder, _, done = measured
     written = json.loads((folder / "r" / "metrics.json").read_text())
     assert [written["step"]] == checkpoint(folder / "r")["training.steps"].tolist()
@@ -58,16 +61,17 @@ def test_it_prints_a_table_and_writes_the_numbers_into_the_run(measured):
     assert len(numbers) == 19 and all(map(math.isfinite, numbers))
 
 
-def test_it_changes_nothing_else_in_the_run(measured):
+def test_evaluate_changes_nothing_else_in_the_run(measured):
     folder, before, _ = measured
     after = contents(folder / "r")
     assert after.pop(folder / "r" / "metrics.json") and after.pop(folder / "r" / "metrics.png")
-    assert after.pop(folder / "r" / "report.html") != before.pop(folder / "r" / "report.html")  # it shows them
+    # the report has the metrics now
+    assert after.pop(folder / "r" / "report.html") != before.pop(folder / "r" / "report.html")
     assert after == before
-    assert '"generator": {' in (folder / "r" / "report.html").read_text()  # the page still plays with G
+    assert '"generator": {' in (folder / "r" / "report.html").read_text()  # the page still has G
 
 
-def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):
+def test_a_second_evaluation_gives_the_same_numbers_and_trains_no_network(measured):
     folder, _, done = measured
     assert "training a classifier of this data, once" in done.stderr
     written = (folder / "r" / "metrics.json").read_bytes()
@@ -77,7 +81,7 @@ def test_the_second_time_gives_the_same_numbers_and_trains_no_network(measured):
 
 
 def test_a_run_knows_how_many_images_each_class_has(measured):
-    """The statistics of BatchNorm under the average of G's weights are those of these shares."""
+    """BatchNorm's statistics under the average of G's weights are computed with these shares of the classes."""
     settings = Run.open(measured[0] / "r").settings
     assert settings.class_sizes == tuple(settings.training().class_sizes) == (14, 13, 13)
 
@@ -85,7 +89,7 @@ def test_a_run_knows_how_many_images_each_class_has(measured):
 def test_several_runs_are_one_table_with_a_column_for_each(measured):
     folder, _, done = measured
     both = evaluate(folder, folder / "r", folder / "r" / ".", folder / "r" / "..", "--n", 20)
-    assert both.returncode != 0 and "is not a run" in both.stderr  # nothing is measured before all runs are found
+    assert both.returncode != 0 and "is not a run" in both.stderr  # no run was measured
     result = json.loads((folder / "r" / "metrics.json").read_text())
     heading, distance, *_ = script.table({"a": result, "b": result}).splitlines()[-12:]
     assert heading.split() == ["a", "b", "real"]
@@ -94,7 +98,7 @@ def test_several_runs_are_one_table_with_a_column_for_each(measured):
 
 
 def test_examples_are_the_extremes_and_the_most_frequent_mistake():
-    class Judge:  # features: the first two pixels; logits: the third says which class
+    class Judge:  # features: the first two pixels; class: the third pixel
         def predict(self, images):
             x = images.reshape(len(images), -1).astype(float)
             return x[:, :2], np.eye(3)[images.reshape(len(images), -1)[:, 2]]
@@ -118,7 +122,7 @@ def test_examples_are_the_extremes_and_the_most_frequent_mistake():
     assert len(examples(evaluator, samples, np.array([0, 1, 1, 2]))) == 2  # no mistake
 
 
-def test_a_folder_that_is_no_run_is_one_sentence(measured):
+def test_a_folder_that_is_no_run_is_refused_in_one_sentence(measured):
     folder, _, _ = measured
     done = evaluate(folder, folder)
     assert done.returncode != 0 and done.stderr.startswith(f"evaluate.py: {folder} is not a run")

@@ -1,4 +1,4 @@
-"""The examples run as they stand, here on two batches of each epoch."""
+"""The examples run unchanged, on the first images of MNIST."""
 
 import json
 import os
@@ -22,7 +22,7 @@ print("steps", *(int(names[optimizer].t.item()) for optimizer in ("G_optimizer",
 """
 
 
-def test_the_first_page_of_code_trains_and_draws_its_samples(tmp_path):
+def test_the_dcgan_example_trains_and_draws_samples(tmp_path):
     words = [sys.executable, "-c", ON_TWO_BATCHES.format(path=str(EXAMPLE))]
     done = subprocess.run(
         words, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
@@ -33,7 +33,7 @@ def test_the_first_page_of_code_trains_and_draws_its_samples(tmp_path):
     assert first.shape == last.shape and (first != last).any() and last.std() > 0.01
 
 
-def test_the_first_page_of_code_is_one_page():
+def test_the_dcgan_example_has_at_most_50_lines():
     assert len(EXAMPLE.read_text().splitlines()) <= 50
 
 
@@ -59,9 +59,10 @@ def test_the_notebook_trains_draws_and_loads_in_ten_cells(tmp_path):
 
 
 def test_the_notebook_runs_in_a_kernel(tmp_path):
-    nbformat = pytest.importorskip("nbformat", reason="no notebooks here: pip install -e '.[notebook]'")
-    nbclient = pytest.importorskip("nbclient", reason="no notebooks here: pip install -e '.[notebook]'")
-    pytest.importorskip("ipykernel", reason="no notebooks here: pip install -e '.[notebook]'")
+    reason = "needs the extra notebook: pip install -e '.[notebook]'"
+    nbformat = pytest.importorskip("nbformat", reason=reason)
+    nbclient = pytest.importorskip("nbclient", reason=reason)
+    pytest.importorskip("ipykernel", reason=reason)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells.insert(
         0, nbformat.v4.new_code_cell(f"import sys\nsys.path.insert(0, {str(ROOT)!r})" + WITH_FEW_IMAGES)

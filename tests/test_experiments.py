@@ -1,4 +1,4 @@
-"""bench/experiments.py: each change to the preset trains and is measured."""
+"""With each change of bench/experiments.py, the preset trains and is measured."""
 
 import math
 import sys
@@ -15,7 +15,7 @@ from tinygan.metrics import classifier
 sys.path.insert(0, str(ROOT / "bench"))
 import experiments
 
-PRIMITIVES.pop("moved")  # of the script: checked here, and not among the primitives of the engine
+PRIMITIVES.pop("moved")  # a primitive of the script, which only this file checks
 
 CHANGES = [
     "",
@@ -30,7 +30,7 @@ CHANGES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Bright and dark images, and a place for the classifier that is trained on them."""
+    """Write bright and dark images. The classifier of these images is kept in the same folder."""
     if backend.device != "cpu":
         pytest.skip("bench/experiments.py trains on the CPU")
     folder = tmp_path_factory.mktemp("bright")
@@ -52,7 +52,7 @@ def test_a_change_is_trained_and_measured(change, folder):
     assert (row["agreement"] is None) == ("--groups" in change)
 
 
-def test_the_change_of_ds_learning_rate_holds_in_the_schedule(folder):
+def test_lr_ratio_scales_the_whole_schedule_of_ds_learning_rate(folder):
     args = experiments.options(["--lr-ratio", "2", "--data", str(folder), "--steps", "4"])
     training = experiments.build(args, experiments.data.load(folder), ())
     G_lr, D_lr = training.schedule.T

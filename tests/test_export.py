@@ -1,4 +1,4 @@
-"""G as a file to take along: the same images by ONNX Runtime, and from the weights alone."""
+"""generator.onnx gives tinygan's images in ONNX Runtime, and generator.npz has the weights of the same G."""
 
 import json
 import re
@@ -24,8 +24,9 @@ README = Path(__file__).parent.parent / "README.md"
 
 @pytest.fixture(scope="module")
 def onnxruntime():
-    pytest.importorskip("onnx", reason="no onnx here: pip install -e '.[onnx]'")
-    return pytest.importorskip("onnxruntime", reason="no onnxruntime here: pip install -e '.[onnx]'")
+    reason = "needs the extra onnx: pip install -e '.[onnx]'"
+    pytest.importorskip("onnx", reason=reason)
+    return pytest.importorskip("onnxruntime", reason=reason)
 
 
 def inputs(training, n):
@@ -37,7 +38,7 @@ CASES = [*((name, (8, 12, 1)) for name in PRESETS), ("cgan", (8, 12, 3)), ("r3ga
 
 
 @pytest.mark.parametrize("name, shape", CASES)
-def test_onnx_runtime_draws_our_images_in_batches_of_any_size(tmp_path, onnxruntime, name, shape):
+def test_onnx_runtime_draws_tinygans_images_in_batches_of_any_size(tmp_path, onnxruntime, name, shape):
     run = new_run(tmp_path / "r", name, shape=shape, data="ring" if len(shape) == 1 else None)
     training = lively(run.settings.training())
     onnx_model.save(tmp_path / "generator.onnx", export.generator(training, shape))
@@ -70,7 +71,7 @@ def test_sample_writes_both_files_and_says_where(tmp_path, onnxruntime):
         assert file["0.weight"].shape == (35, 2 * 2 * 64)
 
 
-def test_without_the_package_onnx_there_is_a_sentence(tmp_path, monkeypatch):
+def test_without_the_package_onnx_the_error_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(export.ExportError, match="needs the package onnx: pip install"):
         onnx_model.save(tmp_path / "g.onnx", export.Generator([], 2, 0, (2,)))
@@ -82,7 +83,7 @@ def test_importing_the_exporters_imports_no_onnx():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_folding_changes_no_image(rng):
+def test_folding_batch_norm_into_linear_changes_no_result(rng):
     training = lively(settings("dcgan").training())
     network = training.sampler()
     steps = export.operations(network)
@@ -93,7 +94,7 @@ def test_folding_changes_no_image(rng):
     assert first.reshape(expected.shape) == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_cannot_be_exported_is_named(rng):
+def test_layers_that_cannot_be_exported_are_named(rng):
     with pytest.raises(export.ExportError, match="the layer Conv2d cannot be exported"):
         export.operations(Sequential(Conv2d(1, 2, 3, rng)))
     with pytest.raises(export.ExportError, match="here it follows tanh"):
@@ -103,7 +104,7 @@ def test_what_cannot_be_exported_is_named(rng):
         export.in_half_precision([large])
 
 
-def test_training_goes_on_as_if_nothing_had_been_exported():
+def test_exporting_does_not_change_the_training():
     training = settings("dcgan").training()
     before = {name: array.copy() for name, array in training.state_dict().items()}
     export.generator(training, (8, 8, 1))

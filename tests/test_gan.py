@@ -1,4 +1,4 @@
-"""The training step: what it computes, what it does not change, and what stays in memory."""
+"""A training step computes its losses, updates the right network and no other, and frees its memory."""
 
 import gc
 import tracemalloc
@@ -16,7 +16,7 @@ from tinygan.gan.presets import PRESETS
 
 @pytest.fixture
 def count_calls(monkeypatch):
-    """{primitive: how often it computed}, from here on."""
+    """Return {primitive: number of calls}, which counts from here on."""
     calls = dict.fromkeys(PRIMITIVES, 0)
 
     def counted(name, forward):
@@ -38,7 +38,7 @@ def test_a_step_moves_both_networks_and_records_finite_metrics(name):
     before = [{k: p.numpy().copy() for k, p in network.named_parameters().items()} for network in (G, D)]
     steps(training, 3)
     for network, old in zip((G, D), before):
-        last_bias = list(old)[-1] if network is D else None  # has no gradient where only differences of D count
+        last_bias = list(old)[-1] if network is D else None  # its gradient is 0 if the loss uses differences of logits
         now = network.named_parameters()
         assert all((now[k].numpy() != old[k]).any() for k in old if k != last_bias)
     history = backend.to_host(training.history)
@@ -56,7 +56,7 @@ def test_the_discriminators_phase_gives_the_generator_no_gradient():
         grad(phase.loss, gan.G.parameters())
 
 
-def test_the_losses_get_the_logits_of_real_and_fake():
+def test_the_losses_get_the_logits_of_real_and_fake_images():
     gan = build("vanilla").gan
     real, latent = Tensor(images()), gan.latent(4)
     phase = gan.discriminator_loss(real, gan.G(latent).detach())
@@ -76,8 +76,8 @@ def test_the_discriminators_phase_of_a_step_has_no_graph_of_the_generator(monkey
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cgan"])
-def test_a_joint_pass_equals_a_pass_for_each_batch(name, kernels):
-    """Logits, gradients of D's parameters, and BatchNorm's running averages; with labels."""
+def test_a_joint_pass_of_d_equals_a_pass_for_each_batch(name, kernels):
+    """Logits, the gradients of D's parameters, and BatchNorm's running averages agree."""
     joint, apart = (build(name, conditional=True).gan for _ in range(2))
     real, fake = images(), 0.5 * images()[::-1]
     labels = backend.xp.eye(3, dtype="float32").take(backend.xp.asarray([0, 1, 2, 2]), axis=0)
@@ -102,7 +102,7 @@ def test_a_relativistic_generator_compares_with_real_images():
 
 
 @pytest.mark.parametrize("name", ["wgan-gp", "r3gan"])
-def test_the_discriminators_loss_has_its_penalty_by_weight(name):
+def test_the_discriminators_loss_includes_the_weighted_penalty(name):
     gan = build(name, penalty_weight=7.0).gan
     phase = gan.discriminator_loss(Tensor(images()), gan.G(gan.latent(4)).detach())
     plain = gan.loss.discriminator(phase.real_logits, phase.fake_logits).item()
@@ -111,52 +111,55 @@ def test_the_discriminators_loss_has_its_penalty_by_weight(name):
 
 
 def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls):
-    """dcgan, counted by hand. G has two transposed convolutions, D two convolutions; each step runs G twice (2 x 2
-    conv_transpose2d), D twice (2 x 2 conv2d), because real and fake images are one batch.
-    D's phase: a filter gradient for each of D's convolutions (2); an image gradient (a transposed convolution) for the
-    second only (1): the gradient of the images is not needed.
-    G's phase: image gradients through both convolutions of D (2) and no filter gradient of theirs; in G two filter
-    gradients (2), and image gradients of both, which are convolutions (2)."""
+    """The counts are those of dcgan. G has two transposed convolutions, and D has two convolutions.
+
+    Forward: a step runs G twice (4 transposed convolutions) and D twice (4 convolutions), because D gets real and fake
+    images in one batch. D's phase: both convolutions of D have filter gradients (2). Only the second convolution has
+    image gradients, which are transposed convolutions (1): no gradient of the images themselves is needed. G's phase:
+    both convolutions of D have image gradients (2), and no filter gradients. Both transposed convolutions of G have
+    filter gradients (2) and image gradients, which are convolutions (2).
+    """
     steps(build())
     assert count_calls["conv_transpose2d"] == 4 + 1 + 2
     assert count_calls["conv2d"] == 4 + 2
     assert count_calls["conv2d_weight_grad"] == 2 + 2
-    # Linear: forward 2 in G, 2 in D; D's phase w and x; G's phase x in D, and w alone in G
+    # Linear: forward 2 in G, 2 in D; D's phase: weight and input; G's phase: input in D, weight in G
     assert count_calls["matmul"] == 4 + 2 + 1 + 1
 
 
 @pytest.mark.parametrize("loss, passes", [("bce", 2), ("hinge", 2), ("lsgan", 2), ("relativistic", 3)])
 def test_only_a_relativistic_loss_computes_real_logits_in_the_generators_phase(loss, passes, count_calls):
-    """vanilla's D has three Linears, its G three; each step runs G twice, and D `passes` times: once for real and fake
-    images together, since it has no BatchNorm."""
+    """In vanilla, G and D have three Linears each. A step runs G twice, and D `passes` times. Since D has no BatchNorm,
+    one pass in D's phase takes real and fake images together."""
     training = build("vanilla", loss=loss)
     steps(training)
-    backward = (3 + 2) + 3 + (3 + 2)  # D's phase: 3 weights, 2 inputs; G's phase: 3 inputs in D; 3 and 2 in G
+    # D's phase: 3 weights and 2 inputs; G's phase: 3 inputs in D, 3 weights and 2 inputs in G
+    backward = (3 + 2) + 3 + (3 + 2)
     assert count_calls["matmul"] == 2 * 3 + passes * 3 + backward
 
 
 @pytest.mark.parametrize("n", [1, 5])
-def test_the_discriminator_moves_n_critic_times_for_each_step_of_the_generator(n):
+def test_the_discriminator_learns_n_critic_times_for_each_step_of_the_generator(n):
     training = steps(build("wgan-gp", n_critic=n), 2)
     assert float(training.D_optimizer.t[0]) == 2 * n and float(training.G_optimizer.t[0]) == 2
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_primitive_of_a_step_takes_or_makes_float64(name, monkeypatch):
-    seen = set()
+    dtypes = set()
 
-    def watch(forward):
+    def recorded(forward):
         def call(*args, **kwargs):
             y = forward(*args, **kwargs)
-            seen.update(str(a.dtype) for a in (*args, y) if hasattr(a, "dtype"))
+            dtypes.update(str(a.dtype) for a in (*args, y) if hasattr(a, "dtype"))
             return y
 
         return call
 
     for primitive in PRIMITIVES.values():
-        monkeypatch.setattr(primitive, "forward", watch(primitive.forward))
+        monkeypatch.setattr(primitive, "forward", recorded(primitive.forward))
     training = steps(build(name, dropout=0.3))
-    assert seen == {"float32"}
+    assert dtypes == {"float32"}
     assert "float64" not in {str(array.dtype) for array in training.state_dict().values()}
     assert training.G_optimizer.gradient.dtype == "float32"
 
@@ -178,7 +181,7 @@ def test_a_step_leaves_no_tensor_alive_without_the_garbage_collector(name):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("where", ["history", "G_optimizer", "D_optimizer"])
-def test_a_report_tells_whether_everything_is_finite(where, value):
+def test_training_knows_whether_everything_is_finite(where, value):
     training = steps(build("vanilla"))
     assert training.is_finite()
     array = training.history if where == "history" else getattr(training, where).flat.data
@@ -188,7 +191,7 @@ def test_a_report_tells_whether_everything_is_finite(where, value):
 
 @pytest.mark.parametrize("name, changes", [*((name, {}) for name in PRESETS), ("dcgan", {"ema": 0.0})])
 def test_sampling_changes_nothing_that_the_next_step_depends_on(name, changes):
-    """Without an average (ema=0) samples are drawn from G itself, which trains on afterwards."""
+    """Without an average (ema=0), samples are drawn from G itself, and G must be in training mode afterwards."""
     a, b = steps(build(name, **changes)), steps(build(name, **changes))
     latent = backend.RNG(5).normal((3, a.gan.latent_size))
     first, second = backend.to_host(a.sample(latent)), backend.to_host(a.sample(latent))
@@ -199,14 +202,14 @@ def test_sampling_changes_nothing_that_the_next_step_depends_on(name, changes):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_restored_training_goes_on_bit_for_bit(name):
+def test_a_restored_training_continues_bit_for_bit(name):
     a = steps(build(name, dropout=0.3), 2)
     b = build(name, dropout=0.3, seed=1)
     b.load_state_dict(snapshot(a))
     assert same(snapshot(steps(a)), snapshot(steps(b)))
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     a, b, c = (snapshot(steps(build(seed=seed))) for seed in (1, 1, 2))
     assert same(a, b) and not same(a, c)
 
@@ -216,7 +219,7 @@ def test_a_state_of_another_preset_is_refused():
         build("vanilla").load_state_dict(snapshot(build("dcgan")))
 
 
-def test_dropout_stands_behind_each_activation_of_the_discriminator_and_only_when_asked():
+def test_with_dropout_each_activation_of_the_discriminator_is_followed_by_it():
     kinds = [type(module).__name__ for module in build(dropout=0.3).gan.D.layers]
     assert kinds.count("Dropout") == 2 == kinds.count("LeakyReLU")
     assert all(kinds[i + 1] == "Dropout" for i, kind in enumerate(kinds) if kind == "LeakyReLU")
@@ -250,7 +253,7 @@ def test_other_sizes_and_colours_work(name, shape):
 
 
 def test_a_discriminator_that_learns_from_a_fixed_generator_wins():
-    """Not a grey grid: D alone must come to tell bright images from the dark ones of an untrained G."""
+    """D must learn to tell white images from the images of an untrained G."""
     training = build("vanilla")
     gan, losses = training.gan, []
     for _ in range(80):
@@ -260,10 +263,10 @@ def test_a_discriminator_that_learns_from_a_fixed_generator_wins():
     assert losses[-1] < losses[0] / 3
 
 
-@pytest.mark.skipif(backend.device != "cpu", reason="tracemalloc sees the memory of the host only")
+@pytest.mark.skipif(backend.device != "cpu", reason="tracemalloc measures the memory of the host only")
 @pytest.mark.parametrize("name", ["dcgan", "r3gan"])
 def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypatch):
-    """The graph of D's phase is the most that must be held at once: what the walk makes replaces what it lets go."""
+    """The graph of D's phase needs the most memory. In the backward pass, gradients replace freed activations."""
     training = build(name, (28, 28, 1), ema=0.0)
     batches, results = SameBatch(training, (28, 28, 1), n=64), []
 
@@ -287,4 +290,4 @@ def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypat
     training.step(batches)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.2 * sum(results) + 2 * flat + 4 * 2**20  # and the blocks that threads work on
+    assert peak < 1.2 * sum(results) + 2 * flat + 4 * 2**20  # 4 MB for the blocks of threads

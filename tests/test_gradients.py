@@ -1,4 +1,4 @@
-"""Every primitive's derivative, first and second, against finite differences; and the checker itself, on errors."""
+"""First and second derivatives of each primitive equal finite differences, and the checker finds planted errors."""
 
 import numpy as np
 import pytest
@@ -21,19 +21,19 @@ def leaf(array):
 
 
 def calls_of(function, inputs):
-    """The names of the primitives that a function is made of."""
-    seen, stack = set(), [function(*(leaf(x) for x in inputs))]
+    """Return the names of the primitives that a function calls."""
+    found, stack = set(), [function(*(leaf(x) for x in inputs))]
     while stack:
         tensor = stack.pop()
         if tensor.node:
-            seen.add(tensor.node.primitive.__name__)
+            found.add(tensor.node.primitive.__name__)
             stack.extend(a for a in tensor.node.args if isinstance(a, Tensor))
-    return seen
+    return found
 
 
 @pytest.fixture
 def planted():
-    """Registers primitives that are wrong on purpose, and takes them out again."""
+    """Return Primitive, with which a test registers wrong primitives. Remove them after the test."""
     before = dict(PRIMITIVES)
     yield Primitive
     PRIMITIVES.clear()
@@ -55,7 +55,7 @@ def test_every_primitive_has_cases():
     assert not unchecked()
 
 
-def test_every_case_reaches_the_primitive_it_is_listed_under():
+def test_every_case_calls_its_primitive():
     for name, cases in CASES.items():
         assert all(name in calls_of(function, inputs) for function, inputs in cases), name
 
@@ -74,7 +74,7 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
         return gamma * centred * ((centred * centred).mean(0) + 1e-3) ** -0.5 + beta
 
     def derivatives(function, xs, order):
-        """The sums of squares of all gradients, nested: a number that any wrong derivative changes."""
+        """Replace y by the sum of squares of its gradients, `order` times. Any wrong derivative changes the result."""
         y = (function(*xs) ** 3).sum()
         for _ in range(order):
             gradients = grad(y, xs, create_graph=True, allow_unused=True)
@@ -88,7 +88,7 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
 
 
 @pytest.mark.parametrize("name", [name for name, primitive in PRIMITIVES.items() if primitive.fused_vjp])
-def test_a_fused_derivative_is_the_one_in_tensor_operations(name):
+def test_a_fused_derivative_equals_the_one_in_tensor_operations(name):
     for function, inputs in CASES[name]:
         xs = [leaf(x) for x in inputs]
         y = function(*xs)

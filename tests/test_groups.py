@@ -1,4 +1,4 @@
-"""Groups of similar images in place of labels: how they are found, and a run on them."""
+"""Groups of similar images are found, are learned in place of labels, are kept, and are sampled by their shares."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ SIZES = (60, 40, 20)
 
 
 def kinds(noise=10):
-    """Images of three kinds, 60, 40 and 20, each a pattern of its own and noise, in random order; and their kinds."""
+    """Return 60, 40 and 20 images of three kinds, in random order, and their kinds. A kind is a pattern with noise."""
     rng = np.random.default_rng(0)
     patterns = rng.integers(0, 256, (3, 8, 8, 1))
     kind = rng.permutation(np.repeat(np.arange(3), SIZES))
@@ -24,7 +24,7 @@ def kinds(noise=10):
     return images.clip(0, 255).astype(np.uint8), kind
 
 
-def test_groups_are_the_kinds_of_images_and_the_largest_is_the_first():
+def test_groups_are_the_kinds_of_images_and_the_largest_comes_first():
     images, kind = kinds()
     found = groups.find(images, 3)
     assert found.dtype == np.uint8 and (found == kind).all()
@@ -48,12 +48,12 @@ def test_samples_have_the_shares_of_the_groups():
     training.class_sizes = SIZES
     classes = backend.to_host(training.mixed_classes(1200))
     assert np.bincount(classes) == pytest.approx(np.array(SIZES) * 10, abs=3)
-    assert set(classes[:10].tolist()) == {0, 1, 2}  # mixed, for the statistics of BatchNorm
+    assert set(classes[:10].tolist()) == {0, 1, 2}  # in mixed order
 
 
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory):
-    """A folder of images in three groups, and a run of one epoch on it."""
+    """Train for one epoch on images of three kinds. Return the folder of images and run, and the finished process."""
     folder = tmp_path_factory.mktemp("groups")
     (folder / "train-images").write_bytes(idx(kinds()[0][..., 0]))
     done = train("--data", folder, "--groups", 3, "--batch-size", 12, "--epochs", 1, "--out", folder / "r")
@@ -96,7 +96,7 @@ def test_a_resumed_run_keeps_its_groups(unlabelled, tmp_path):
     assert "groups.npz: the groups of the images cannot be read" in train("--resume", tmp_path / "r").stderr
 
 
-def test_labels_can_be_left_unused(labelled, tmp_path):
+def test_no_labels_trains_on_groups_or_without_classes(labelled, tmp_path):
     words = ["--data", labelled, "--batch-size", 4, "--max-steps", 1]
     for name, options, preset, classes in (("a", ["--groups", 2], "cgan", 2), ("b", ["--groups", 0], "dcgan", 0)):
         assert train(*words, "--no-labels", *options, "--out", tmp_path / name).returncode == 0

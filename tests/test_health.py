@@ -1,4 +1,4 @@
-"""Metrics, warnings of failures, and the toy worlds."""
+"""Each metric is what its name says, failures are named, and toy worlds are measured correctly."""
 
 import numpy as np
 import pytest
@@ -23,10 +23,10 @@ HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient
 
 def warnings_of(loss, *changes):
     """Return the warnings after five healthy rows and then RECENT with each of the changes."""
-    watch, sentences = FailureMonitor(LOSSES[loss]), []
+    monitor, sentences = FailureMonitor(LOSSES[loss]), []
     for change in ({}, *changes):
         for _ in range(RECENT if change else 5):
-            sentences += watch.update([{**HEALTHY, **change}[metric] for metric in METRICS])
+            sentences += monitor.update([{**HEALTHY, **change}[metric] for metric in METRICS])
     return sentences
 
 
@@ -35,8 +35,8 @@ WON = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
 
 def test_a_healthy_run_gets_no_warning():
     assert warnings_of("bce", dict(d_loss=0.6)) == []
-    watch = FailureMonitor(LOSSES["bce"])  # too early to tell
-    assert not any(watch.update([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
+    monitor = FailureMonitor(LOSSES["bce"])  # too few rows for a warning
+    assert not any(monitor.update([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
 
 
 def test_a_discriminator_that_has_won_is_named_once_but_not_a_wasserstein_critic():
@@ -50,7 +50,7 @@ def test_collapse_is_named():
     assert message.startswith("G is collapsing")
 
 
-def test_accuracy_is_by_threshold_or_by_comparison():
+def test_accuracy_uses_a_threshold_or_a_comparison():
     real, fake = (backend.to_device(np.array(x)) for x in ([2.0, 0.4, -1.0, 3.0], [0.6, -1.0, -2.0, 0.2]))
 
     def shares(name):
@@ -58,7 +58,7 @@ def test_accuracy_is_by_threshold_or_by_comparison():
 
     assert shares("bce") == [0.75, 0.5]
     assert shares("lsgan") == [0.5, 0.75]
-    assert shares("wasserstein") == [0.75, 1.0]  # means: 1.1 and -0.55
+    assert shares("wasserstein") == [0.75, 1.0]  # thresholds are the means, 1.1 and -0.55
 
 
 def test_pairwise_distance_is_the_root_mean_square_over_pairs():
@@ -67,7 +67,7 @@ def test_pairwise_distance_is_the_root_mean_square_over_pairs():
     assert float(total_variance(backend.to_device(x))[0]) * 2 * 6 / 5 == pytest.approx(np.mean(squares))
 
 
-def test_the_logged_distance_is_that_of_two_different_fakes():
+def test_the_logged_distance_is_between_different_fake_images():
     training = build("vanilla")
     optimizers = training.G_optimizer, training.D_optimizer
     D_phase, G_phase = training.gan.step(SameBatch(training), *optimizers)
@@ -81,14 +81,14 @@ def test_the_logged_distance_is_that_of_two_different_fakes():
 def test_the_first_tensor_that_is_not_finite_is_named():
     training = build("vanilla")
     with detect_anomaly():
-        steps(training)  # nothing to say
+        steps(training)  # all is finite
     training.gan.G.layers[0].bias.data[0] = float("nan")
     with pytest.raises(NotFinite, match="add_bias of"), detect_anomaly():
         steps(training)
 
 
 @pytest.mark.parametrize("world, modes", [("ring", 8), ("grid", 25), ("spiral", 40)])
-def test_real_points_cover_all_modes_and_half_of_them_half(world, modes):
+def test_real_points_cover_all_modes_and_one_mode_counts_as_one(world, modes):
     points = data.load(world).images
     assert points.dtype == np.float32 and abs(points).max() < 2.75
     covered, all_modes, good = toy.judge(world, points[:2500])
@@ -100,7 +100,7 @@ def test_real_points_cover_all_modes_and_half_of_them_half(world, modes):
 
 
 @pytest.mark.parametrize("world", toy.WORLDS)
-def test_points_are_not_scaled(world):
+def test_points_of_toy_worlds_are_not_scaled(world):
     batches = data.Batches(data.load(world), 16, 0)
     batches.start_epoch(0)
     (points,) = batches.next()

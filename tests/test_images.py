@@ -1,7 +1,8 @@
-"""Image files as data: where they are found, the pixels they become, and networks of their size."""
+"""Image files become the expected pixels, broken files are named, and networks are built for the size of images."""
 
 import numpy as np
 import pytest
+from idx_files import idx, pictures
 from PIL import Image
 
 from tinygan import backend, data
@@ -10,7 +11,7 @@ from tinygan.gan import presets
 
 
 def pixels(h=10, w=10, colour=False, seed=0):
-    """Smooth, so that JPEG and resizing leave it nearly as it is."""
+    """Return a smooth image, which JPEG and resizing change little."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:h, :w] / max(h, w)
     channels = [127 + 60 * np.sin(6 * (a * x + b * y)) for a, b in rng.random((3, 2))]
@@ -26,7 +27,7 @@ def save(path, array, **options):
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG"])
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize("side", [28, 32])
-def test_a_flat_folder_is_read_as_it_is(tmp_path, suffix, colour, side):
+def test_a_flat_folder_is_read_unchanged(tmp_path, suffix, colour, side):
     arrays = [pixels(side, side, colour, seed) for seed in range(3)]
     for i, array in enumerate(arrays):
         save(tmp_path / f"{i}{suffix}", array if colour else array[..., 0], quality=95)
@@ -37,7 +38,7 @@ def test_a_flat_folder_is_read_as_it_is(tmp_path, suffix, colour, side):
     assert difference.max() == 0 if suffix == ".png" else difference.mean() < 4
 
 
-def test_folders_are_classes_numbers_by_value(tmp_path):
+def test_folders_are_classes_and_numbers_are_sorted_by_value(tmp_path):
     for value, name in enumerate(("2", "10", "cats", "dogs")):
         for i in range(2):
             save(tmp_path / name / f"{i}.png", np.full((28, 28), 10 * value + i, np.uint8))
@@ -51,13 +52,13 @@ def test_folders_are_classes_numbers_by_value(tmp_path):
     assert one_hot.shape == (8, 4)
 
 
-def test_one_folder_of_images_in_a_folder_is_no_class(tmp_path):
+def test_a_single_folder_of_images_is_no_class(tmp_path):
     save(tmp_path / "img" / "a.png", pixels())
     assert data.load(tmp_path).labels is None
 
 
 @pytest.mark.parametrize("train, test", [("train", "test"), ("training", "t10k"), ("Train", "testing")])
-def test_train_and_test_are_folders(tmp_path, train, test):
+def test_folders_named_train_and_test_are_splits(tmp_path, train, test):
     for split, value in ((train, 1), (test, 2), ("val", 3)):
         for name in "ab":
             save(tmp_path / split / name / "0.png", np.full((28, 28), value, np.uint8))
@@ -72,7 +73,7 @@ def test_classes_have_the_same_numbers_in_every_split(tmp_path):
     assert data.load(tmp_path, "test").labels.tolist() == [1]
 
 
-def test_train_beside_other_folders_is_a_class(tmp_path):
+def test_a_folder_train_beside_other_folders_is_a_class(tmp_path):
     for name in ("bus", "train"):
         save(tmp_path / name / "0.png", pixels())
     assert data.load(tmp_path).classes == 2
@@ -81,18 +82,18 @@ def test_train_beside_other_folders_is_a_class(tmp_path):
 
 
 @pytest.mark.parametrize("sizes, side", [([(28, 28), (5, 9)], 28), ([(28, 40)], 28), ([(28, 28), (29, 90)], 32)])
-def test_all_images_come_to_one_side(tmp_path, sizes, side):
+def test_all_images_are_resized_to_one_side(tmp_path, sizes, side):
     for i, (h, w) in enumerate(sizes):
         save(tmp_path / f"{i}.png", pixels(h, w))
     assert data.load(tmp_path).images.shape == (len(sizes), side, side, 1)
 
 
-def test_images_come_to_the_size_that_is_chosen(tmp_path):
+def test_images_are_resized_to_the_chosen_size(tmp_path):
     save(tmp_path / "a.png", pixels(40, 30))
     assert data.load(tmp_path, size=64).images.shape == (1, 64, 64, 1)
 
 
-def test_the_middle_of_an_oblong_image_is_taken(tmp_path):
+def test_an_oblong_image_is_cropped_to_its_middle(tmp_path):
     array = np.zeros((28, 56), np.uint8)
     array[:, 14:42] = 200
     save(tmp_path / "a.png", array)
@@ -105,7 +106,7 @@ def test_one_coloured_image_makes_all_coloured(tmp_path):
     assert data.load(tmp_path).images.shape == (2, 28, 28, 3)
 
 
-KINDS = {  # an image that is half black and half white, in every way of saying so; what is to be seen of it
+KINDS = {  # the same image, half black and half white, stored in different ways
     "grey": lambda a: Image.fromarray(a),
     "grey, stored as colours": lambda a: Image.fromarray(a).convert("RGB"),
     "two colours": lambda a: Image.fromarray(a).convert("1"),
@@ -122,7 +123,7 @@ def test_every_kind_of_grey_is_the_same_grey(tmp_path, kind):
     assert (data.load(tmp_path).images[0, :, :, 0] == array).all()
 
 
-def test_a_photo_is_turned_upright(tmp_path):
+def test_a_photo_with_an_orientation_is_turned_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn by 90 degrees
     array = np.repeat([[0] * 14 + [255] * 14], 28, 0).astype(np.uint8)
@@ -130,9 +131,7 @@ def test_a_photo_is_turned_upright(tmp_path):
     assert (data.load(tmp_path).images[0, :, :, 0] == array.T).all()
 
 
-def test_idx_files_come_first(tmp_path):
-    from test_data import idx, pictures
-
+def test_idx_files_are_preferred_to_image_files(tmp_path):
     (tmp_path / "train-images").write_bytes(idx(pictures(3)))
     save(tmp_path / "preview.png", pixels())
     assert len(data.load(tmp_path).images) == 3
@@ -161,7 +160,7 @@ def broken(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["cut", "a cut JPEG", "damaged", "text", "empty", "of another kind", "a bomb"])
-def test_a_broken_image_is_one_sentence_that_names_it(tmp_path, kind):
+def test_a_broken_image_is_refused_in_one_sentence_that_names_it(tmp_path, kind):
     save(tmp_path / "a.png", pixels())
     path = broken(tmp_path, kind)
     with pytest.raises(DataError, match="not an image that can be read") as error:
@@ -183,7 +182,7 @@ def test_a_folder_for_a_split_without_an_image_is_refused(tmp_path):
         data.load(tmp_path, "test")
 
 
-def test_more_classes_than_a_byte_can_count_are_refused(tmp_path):
+def test_more_than_256_classes_are_refused(tmp_path):
     for i in range(257):
         save(tmp_path / str(i) / "a.png", pixels(2, 2))
     with pytest.raises(DataError, match="257 folders"):
@@ -209,14 +208,15 @@ def test_webp_and_bmp_are_read(tmp_path, suffix):
     assert (data.load(tmp_path).images[0] == pixels(28, 28)[..., :1]).all()
 
 
-def test_files_that_are_not_read_are_counted_aloud(tmp_path, capsys):
+def test_files_that_are_not_read_are_counted_in_a_message(tmp_path, capsys):
     for name in ("cats/a.png", "dogs/a.png", "dogs/more/b.png"):
         save(tmp_path / name, pixels())
     save(tmp_path / "dogs" / "c.gif", pixels()[..., 0])
     (tmp_path / "images.txt").write_text("a list of the images, and no IDX file")
     assert data.load(tmp_path).labels.tolist() == [0, 1]
-    said = capsys.readouterr().err
-    assert "3 files in it are not read" in said and "1 deeper images" in said and "1 .gif" in said and "1 .txt" in said
+    printed = capsys.readouterr().err
+    parts = ("3 files in it are not read", "1 deeper images", "1 .gif", "1 .txt")
+    assert all(part in printed for part in parts)
 
 
 def test_all_broken_files_are_named_or_left_out(tmp_path, capsys):
@@ -233,7 +233,7 @@ def test_all_broken_files_are_named_or_left_out(tmp_path, capsys):
     assert loaded.class_names == ("a", "b")
 
 
-def test_what_is_no_folder_gets_a_hint(tmp_path):
+def test_a_path_that_is_no_folder_gets_a_hint(tmp_path):
     path = save(tmp_path / "a.png", pixels())
     with pytest.raises(DataError, match="because it is a file; its folder is"):
         data.load(path)

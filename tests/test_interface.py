@@ -1,4 +1,4 @@
-"""tinygan from Python: load a run and draw from it, and train one."""
+"""tinygan.load draws from a run, and tinygan.train trains one."""
 
 import io
 import os
@@ -14,12 +14,12 @@ from tinygan import backend
 from tinygan.gan.training import Training
 
 if backend.device != "cpu":
-    pytest.skip("runs are tried on the CPU", allow_module_level=True)
+    pytest.skip("tested on the CPU only", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Folders of runs with random weights: grey with classes, in colours without, points."""
+    """Make runs with random weights: grey images with classes, coloured images, and points. Return their folder."""
     folder = tmp_path_factory.mktemp("interface")
     kinds = {"grey": ("cgan", (8, 8, 1), None), "colour": ("r3gan", (8, 8, 3), None), "ring": ("r3gan", (2,), "ring")}
     for name, (preset, shape, source) in kinds.items():
@@ -28,21 +28,21 @@ def runs(tmp_path_factory):
     return folder
 
 
-def test_the_same_seed_draws_the_same_images_and_none_draws_others(runs):
+def test_equal_seeds_draw_equal_images_and_without_a_seed_images_differ(runs):
     model = tinygan.load(runs / "grey")
     a, b, c, d = (model.sample(6, seed=seed) for seed in (1, 1, None, None))
     assert a.shape == (6, 8, 8) and a.dtype == np.uint8 and (a == b).all()
     assert (a != c).any() and (c != d).any()
 
 
-def test_a_digit_is_that_class_and_the_default_is_each_in_turn(runs):
+def test_digit_chooses_a_class_and_by_default_all_classes_take_turns(runs):
     model = tinygan.load(runs / "grey")
     latent = np.random.default_rng(3).standard_normal((4, model.latent_size), np.float32)
     assert (model.sample(4, digit=2, seed=3) == model.generate(latent, [2] * 4)).all()
     assert (model.sample(4, seed=3) == model.generate(latent, [0, 1, 2, 0])).all()
 
 
-def test_images_are_those_of_the_training(runs):
+def test_generate_gives_the_samples_of_the_training(runs):
     model = tinygan.load(runs / "colour")
     latent = np.random.default_rng(3).standard_normal((4, model.latent_size), np.float32)
     expected = tinygan.data.to_pixels(model.training.sample(latent))
@@ -70,14 +70,14 @@ def test_a_notebook_shows_a_grid(runs):
         ("grey", lambda m: m.generate(np.zeros((2, 32)), [0.5, 1]), "2 integers from 0 to 2; got"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(runs, kind, call, message):
+def test_samples_that_cannot_be_drawn_are_refused_with_the_reason(runs, kind, call, message):
     with pytest.raises(ValueError, match=message):
         call(tinygan.load(runs / kind))
     with pytest.raises(ValueError, match="nowhere is not a run"):
         tinygan.load("nowhere")
 
 
-def test_training_returns_the_model_of_its_run_and_gives_signals_back(tiny, tmp_path, monkeypatch, capsys):
+def test_train_returns_the_model_of_its_run_and_restores_signal_handlers(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGINT)
     model = tinygan.train(data=tiny, batch_size=4, epochs=1, device="cpu", preset="vanilla", threads=1)
@@ -87,8 +87,8 @@ def test_training_returns_the_model_of_its_run_and_gives_signals_back(tiny, tmp_
 
 
 @pytest.mark.parametrize("interrupt", ["first", "second"])
-def test_after_an_interrupt_the_same_process_can_go_on(tiny, tmp_path, monkeypatch, interrupt):
-    """The first saves; the second ends at once. A notebook keeps its traceback."""
+def test_after_an_interrupt_the_same_process_can_resume_the_run(tiny, tmp_path, monkeypatch, interrupt):
+    """The first interrupt saves the run, the second raises. The exception is kept, as a notebook keeps it."""
     step, kept = Training.step, []
 
     def interrupted(self, batches):
@@ -110,7 +110,7 @@ def test_after_an_interrupt_the_same_process_can_go_on(tiny, tmp_path, monkeypat
     assert model.run.load(training=model.training) == 22
 
 
-def test_what_train_refuses_is_said_and_leaves_no_folder(tmp_path, monkeypatch):
+def test_wrong_options_of_train_raise_and_leave_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for options, message in (
         ({"epochs": 0}, "must be a whole number from 1 to 100000"),

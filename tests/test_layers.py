@@ -1,4 +1,4 @@
-"""Each layer's derivatives by finite differences in train and eval mode; what layers keep, and what they refuse."""
+"""Derivatives of each layer equal finite differences in train and eval mode. Wrong inputs and states are refused."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from tinygan.layers import (
     Tanh,
 )
 
-LAYERS = {  # name: (made with a generator, input shape, output shape)
+LAYERS = {  # name: (function of an rng that makes the layer, input shape, output shape)
     "Linear": (lambda g: Linear(3, 2, g), (4, 3), (4, 2)),
     "Linear without bias": (lambda g: Linear(3, 2, g, bias=False), (4, 3), (4, 2)),
     "Conv2d": (lambda g: Conv2d(2, 3, (3, 2), g, stride=(2, 1), padding=(1, 0)), (2, 4, 4, 2), (2, 2, 3, 3)),
@@ -39,7 +39,7 @@ LAYERS = {  # name: (made with a generator, input shape, output shape)
 
 
 def frozen(module):
-    """Sets every dropout in a module back to where its random numbers begin, so that each call draws the same mask."""
+    """Reset the random numbers of each Dropout in a module, so that each call draws the same mask."""
     for value in vars(module).values():
         if isinstance(value, backend.RNG):
             module.rng = backend.RNG(0)
@@ -53,7 +53,7 @@ def test_derivatives_by_input_and_parameters_match_finite_differences(name, mode
     make, shape, _ = LAYERS[name]
     layer = make(rng).flatten("float64").train(mode == "train")
     host = np.random.default_rng(3)
-    if any("running" in key for key in layer.state_dict()):  # statistics that are not the trivial 0 and 1
+    if any("running" in key for key in layer.state_dict()):  # statistics other than 0 and 1
         layer.load_state_dict({k: 0.5 + host.random(v.shape) for k, v in layer.state_dict().items()})
     slots = [(m, a) for _, m, a in parameter_slots(layer)]
 
@@ -69,7 +69,7 @@ def test_derivatives_by_input_and_parameters_match_finite_differences(name, mode
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_batch_norm_is_right_to_third_order(mode, rng):
+def test_derivatives_of_batch_norm_are_right_to_third_order(mode, rng):
     layer = BatchNorm(2).flatten("float64").train(mode == "train")
     x = np.random.default_rng(3).standard_normal((4, 2))
 
@@ -81,7 +81,7 @@ def test_batch_norm_is_right_to_third_order(mode, rng):
 
 
 def parameter_slots(module):
-    """(name, module, attribute) for each parameter."""
+    """Yield (name, module, attribute) of each parameter."""
     for attribute, value in list(vars(module).items()):
         if isinstance(value, layers.Module):
             yield from parameter_slots(value)
@@ -90,7 +90,7 @@ def parameter_slots(module):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_output_shape_and_dtype(name, rng):
+def test_outputs_have_the_expected_shape_and_dtype(name, rng):
     make, shape, out = LAYERS[name]
     for dtype in ("float32", "float64"):
         y = make(rng).flatten(dtype)(Tensor(rng.normal(shape, dtype)))
@@ -100,7 +100,7 @@ def test_output_shape_and_dtype(name, rng):
 def test_every_layer_is_in_the_table():
     known = {name.split()[0] for name in LAYERS}
     modules = {name for name, value in vars(layers).items() if isinstance(value, type)}
-    assert known == modules - {"Module", "SpectralNorm"}  # which takes a weight: test_spectral.py
+    assert known == modules - {"Module", "SpectralNorm"}  # SpectralNorm is tested in test_spectral.py
 
 
 def test_state_dict_names_are_dotted_and_in_order(rng):
@@ -111,13 +111,13 @@ def test_state_dict_names_are_dotted_and_in_order(rng):
     assert list(network.named_parameters()) == ["0.weight", "0.bias", "1.0.gamma", "1.0.beta", "2.weight"]
 
 
-def test_a_saved_state_makes_another_network_the_same(rng):
+def test_a_network_with_loaded_state_gives_the_same_outputs(rng):
     def make(seed):
         g = backend.RNG(seed)
         return Sequential(Linear(3, 4, g), BatchNorm(4), LeakyReLU(), Linear(4, 2, g))
 
     a, b = make(1), make(2)
-    a(Tensor(rng.normal((5, 3))))  # moves the running statistics
+    a(Tensor(rng.normal((5, 3))))  # changes the running statistics
     b.load_state_dict({name: backend.to_host(array).copy() for name, array in a.state_dict().items()})
     x = Tensor(rng.normal((4, 3)))
     assert (a.eval()(x).numpy() == b.eval()(x).numpy()).all()
@@ -170,7 +170,7 @@ def test_batch_norm_keeps_running_statistics_with_unbiased_variance(rng):
     np.testing.assert_allclose(backend.to_host(layer.running_var), 0.9 + 0.1 * host.var(0, ddof=1), rtol=1e-5)
 
 
-def test_batch_norm_in_eval_mode_treats_each_image_alone_and_learns_no_statistics(rng):
+def test_batch_norm_in_eval_mode_treats_each_image_alone_and_keeps_its_statistics(rng):
     layer = BatchNorm(2).eval()
     x = rng.normal((6, 2))
     before = [backend.to_host(a).copy() for a in (layer.running_mean, layer.running_var)]
@@ -179,13 +179,13 @@ def test_batch_norm_in_eval_mode_treats_each_image_alone_and_learns_no_statistic
 
 
 def test_batch_norm_does_not_cancel_in_float32(rng):
-    """A variance of 1 around a mean of 1000: E[x^2] - mean^2 would have no digit left."""
+    """With the mean 1000 and the variance 1, E[x^2] - mean^2 would lose nearly all digits."""
     x = rng.normal((1000, 1)) + 1000
     y = BatchNorm(1)(Tensor(x)).numpy()
     assert y.std() == pytest.approx(1, abs=0.01)
 
 
-def test_dropout_keeps_the_mean_in_training_and_does_nothing_in_use(rng):
+def test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode(rng):
     layer = Dropout(0.3, rng)
     x = Tensor(backend.xp.ones((200, 200), "float32"))
     y = layer(x).numpy()
@@ -208,7 +208,7 @@ def test_label_conv2d_is_the_convolution_of_images_with_constant_channels(spectr
         conditional.label_conv2d(layer, x, labels[:, :2])
 
 
-def test_images_with_channels_first_are_refused_with_the_remedy(rng):
+def test_images_with_channels_first_are_refused_with_a_hint(rng):
     message = (
         r"Conv2d\(1 -> 64\) wants channels last \(N, H, W, 1\); got \(128, 1, 28, 28\). Try x.transpose\(0, 2, 3, 1\)."
     )
@@ -229,6 +229,6 @@ def test_images_with_channels_first_are_refused_with_the_remedy(rng):
         (lambda g: ConvTranspose2d(1, 1, 3, g, stride=2, output_padding=2), (1, 2, 2, 1), "smaller than the stride"),
     ],
 )
-def test_what_cannot_be_computed_is_refused(make, shape, word, rng):
+def test_layers_refuse_wrong_shapes_and_options(make, shape, word, rng):
     with pytest.raises(ValueError, match=word):
         make(rng)(Tensor(rng.normal(shape)))

@@ -1,4 +1,4 @@
-"""Each loss and penalty against its formula, written out in float64."""
+"""Each loss and penalty equals the formula of its paper. Gradients of losses equal those derived by hand."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-EXPECTED = {  # name: (discriminator, generator), as the papers write them
+EXPECTED = {  # name: (D's loss, G's loss), as in the papers
     "bce": (-np.log(sigmoid(REAL)).mean() - np.log(1 - sigmoid(FAKE)).mean(), -np.log(sigmoid(FAKE)).mean()),
     "lsgan": (((REAL - 1) ** 2).mean() / 2 + (FAKE**2).mean() / 2, ((FAKE - 1) ** 2).mean() / 2),
     "hinge": (-np.minimum(0, REAL - 1).mean() - np.minimum(0, -1 - FAKE).mean(), -FAKE.mean()),
     "wasserstein": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
     "relativistic": (-np.log(sigmoid(REAL - FAKE)).mean(), -np.log(sigmoid(FAKE - REAL)).mean()),
 }
-SLOPES = {  # name: (d discriminator / d real, / d fake, d generator / d fake), times N, by hand
+GRADIENTS = {  # name: N times (d D_loss / d real, d D_loss / d fake, d G_loss / d fake)
     "bce": (-sigmoid(-REAL), sigmoid(FAKE), -sigmoid(-FAKE)),
     "lsgan": (REAL - 1, FAKE, FAKE - 1),
     "hinge": (-(REAL < 1.0).astype(float), (FAKE > -1.0).astype(float), -np.ones_like(FAKE)),
@@ -37,18 +37,18 @@ def logits():
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_values_are_the_papers(name):
+def test_losses_have_the_values_of_their_papers(name):
     assert LOSSES[name].discriminator(*logits()).item() == pytest.approx(EXPECTED[name][0], rel=1e-12)
     assert LOSSES[name].generator(*logits()).item() == pytest.approx(EXPECTED[name][1], rel=1e-12)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_gradients_are_those_by_hand(name):
+def test_gradients_of_losses_equal_those_derived_by_hand(name):
     real, fake = logits()
     computed = grad(LOSSES[name].discriminator(real, fake), [real, fake]) + grad(
         LOSSES[name].generator(real, fake), [fake]
     )
-    for gradient, expected in zip(computed, SLOPES[name]):
+    for gradient, expected in zip(computed, GRADIENTS[name]):
         np.testing.assert_allclose(gradient.numpy() * len(REAL), expected, atol=1e-12)
 
 
@@ -59,7 +59,7 @@ def test_the_derivatives_match_finite_differences(name, side):
 
 
 def test_label_smoothing_is_one_sided():
-    """0.9 of the cross-entropy of "real" and 0.1 of that of "fake", for real images only."""
+    """Only real images are smoothed: 0.9 of the cross-entropy with "real", and 0.1 of the cross-entropy with "fake"."""
     smooth = LOSSES["bce"].discriminator(*logits(), real_label=0.9).item()
     by_hand = -(0.9 * np.log(sigmoid(REAL)) + 0.1 * np.log(1 - sigmoid(REAL))).mean() - np.log(1 - sigmoid(FAKE)).mean()
     assert smooth == pytest.approx(by_hand, rel=1e-12)
@@ -67,7 +67,7 @@ def test_label_smoothing_is_one_sided():
     assert smooth == pytest.approx(((REAL - 0.9) ** 2).mean() / 2 + (FAKE**2).mean() / 2, rel=1e-12)
 
 
-def test_the_saturating_loss_is_eq_1_and_its_gradient_vanishes_where_d_is_sure():
+def test_the_saturating_loss_is_right_and_its_gradient_vanishes_where_d_is_sure():
     assert bce_generator_saturating(*logits()).item() == pytest.approx(np.log(1 - sigmoid(FAKE)).mean(), rel=1e-12)
     sure = Tensor(backend.to_device(np.full((1, 1), -10.0)), requires_grad=True)
     (flat,), (steep,) = (
@@ -97,7 +97,7 @@ def penalty_of(name, D, real, fake, seed=0):
 
 @pytest.mark.parametrize("norm", [0.5, 1.0, 3.0])
 def test_penalties_of_a_linear_critic_have_a_closed_form(norm):
-    """D(x) = <w, x>: its gradient is w for every image."""
+    """D(x) = <w, x> has the gradient w at every image."""
     w = np.random.default_rng(1).standard_normal((12, 1))
     w *= norm / np.linalg.norm(w)
 
@@ -110,8 +110,8 @@ def test_penalties_of_a_linear_critic_have_a_closed_form(norm):
     assert penalty_of("r1r2", D, real, fake).item() == pytest.approx(norm**2)
 
 
-def test_penalties_of_a_quadratic_critic_are_the_formula():
-    """D(x) = |x|^2 / 2 has the gradient x: the norm is over all axes of one image, and the mean over images."""
+def test_penalties_of_a_quadratic_critic_equal_the_formula():
+    """D(x) = |x|^2 / 2 has the gradient x. The norm is over all axes of one image, and the mean is over images."""
 
     def D(x):
         return (x * x).sum((1, 2, 3)).reshape(len(x), 1) * 0.5
@@ -133,8 +133,8 @@ def test_penalties_are_differentiable_where_the_gradient_is_zero():
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_the_penalty_of_a_whole_discriminator_has_the_gradient_of_finite_differences(name):
-    """By each of D's weights: a derivative of a derivative through convolution, leaky ReLU and a linear layer."""
+def test_the_gradient_of_a_penalty_of_a_whole_discriminator_matches_finite_differences(name):
+    """The gradient with respect to D's weights is a second derivative through convolution, leaky ReLU and Linear."""
     g = backend.RNG(0)
     D = Sequential(
         Conv2d(1, 2, 3, g, stride=2), LeakyReLU(), Conv2d(2, 2, 2, g), LeakyReLU(), Flatten(), Linear(2, 1, g)
@@ -152,5 +152,5 @@ def test_the_penalty_of_a_whole_discriminator_has_the_gradient_of_finite_differe
     check_grads(function, weights, order=2 if name == "r1" else 1)
 
 
-def test_every_loss_has_its_formula_and_its_gradient_here():
-    assert LOSSES.keys() == EXPECTED.keys() == SLOPES.keys()
+def test_every_loss_is_in_both_tables():
+    assert LOSSES.keys() == EXPECTED.keys() == GRADIENTS.keys()

@@ -1,4 +1,4 @@
-"""The classifier behind the metrics: its training, its files, and the data it is for."""
+"""The classifier of the metrics is trained once for each data set, is kept, and is used only if its hash fits."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_match_finite_dif
     assert cross_entropy(-far, on_device).item() == pytest.approx(1000 + math.log(2))
 
 
-def test_images_are_moved_and_their_edges_repeated():
+def test_moved_images_repeat_their_edges():
     images = np.zeros((200, 6, 8, 3), np.uint8)
     images[:, 2, 3] = 255
     images[:, :, 0] = 7
@@ -46,7 +46,7 @@ def test_weights_of_another_hash_are_refused(tmp_path):
 
 
 def stripes(n, seed):
-    """Colour images of another size: stripes down, stripes across, and one colour, in noise."""
+    """Return IDX files of noisy colour images and their classes: horizontal stripes, vertical stripes, one colour."""
     rng = np.random.default_rng(seed)
     kinds = np.arange(n) % 3
     images = rng.integers(0, 100, (n, 12, 9, 3))
@@ -55,7 +55,7 @@ def stripes(n, seed):
     return idx(images), idx(kinds)
 
 
-def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch):
+def test_the_network_for_other_data_is_trained_once_and_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(classifier, "LEAST_STEPS", 30)
     (images, kinds), (test_images, test_kinds) = stripes(90, 0), stripes(60, 1)
@@ -64,11 +64,11 @@ def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch
     write(folder, train_images=images, train_labels=kinds, test_images=test_images, test_labels=test_kinds)
     trained = []
 
-    def watch(steps):
+    def progress(steps):
         trained.append(len(steps))
         return steps
 
-    first, again = Evaluator(folder, progress=watch), Evaluator(folder, progress=watch)
+    first, again = Evaluator(folder, progress=progress), Evaluator(folder, progress=progress)
     assert trained == [30]
     assert first.note is None and first.record["test_accuracy"] == again.record["test_accuracy"] >= 0.95
     assert first.distance(first.real.images) == again.distance(first.real.images)
@@ -76,11 +76,11 @@ def test_for_other_data_a_network_is_trained_once_and_kept(tmp_path, monkeypatch
     assert kept == [".json", ".npz"]
     monkeypatch.setattr(classifier, "LEAST_STEPS", 10)
     write(folder, train_labels=idx(np.arange(90) // 3 % 3))
-    Evaluator(folder, progress=watch)
-    assert trained == [30, 10]  # other labels are other data
+    Evaluator(folder, progress=progress)
+    assert trained == [30, 10]  # trained again, because the labels have changed
 
 
-def test_training_images_that_were_read_already_are_not_read_again(tmp_path, monkeypatch):
+def test_training_images_are_not_read_twice(tmp_path, monkeypatch):
     folder = write(tmp_path, train_images=idx(np.zeros((36, 8, 8))), train_labels=idx(np.arange(36) % 2))
     train, load = data.load(folder), data.load
     monkeypatch.setattr(data, "load", lambda source, split="train", *how: {"test": load}[split](source, split, *how))
@@ -100,7 +100,7 @@ def test_without_test_images_a_sixth_is_set_aside_with_a_note(tmp_path):
     assert evaluators.splits(None)[2] is None
 
 
-def test_what_cannot_be_measured_says_why(tmp_path):
+def test_data_that_cannot_be_measured_is_refused_with_the_reason(tmp_path):
     write(tmp_path, train_images=idx(np.zeros((30, 8, 8))))
     with pytest.raises(MetricsError, match="needs labels of at least two classes"):
         Evaluator(tmp_path)
@@ -110,7 +110,7 @@ def test_what_cannot_be_measured_says_why(tmp_path):
 
 @pytest.fixture
 def separable(tmp_path, monkeypatch):
-    """36 images of two classes, for which a network is trained for 12 steps and kept below tmp_path/cache."""
+    """Write 36 images of two classes. A network for them is trained for 12 steps and kept in tmp_path/cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(classifier, "LEAST_STEPS", 12)
     monkeypatch.setattr(classifier, "EPOCHS", 1)
@@ -119,14 +119,14 @@ def separable(tmp_path, monkeypatch):
 
 
 def trained_steps(folder):
-    """Return (the steps that an Evaluator trained, itself)."""
+    """Make an Evaluator. Return (the steps that it trained, the Evaluator)."""
     steps = []
     measured = Evaluator(folder, progress=lambda all_steps: (steps.append(step) or step for step in all_steps))
     return steps, measured
 
 
 @pytest.mark.parametrize("damage", ["weights", "no weights", "record", "list"])
-def test_a_damaged_network_is_trained_anew(separable, tmp_path, damage):
+def test_a_damaged_network_is_trained_again(separable, tmp_path, damage):
     assert len(trained_steps(separable)[0]) == 12
     (weights,) = (tmp_path / "cache/tinygan").glob("*.npz")
     if damage == "weights":
@@ -138,20 +138,20 @@ def test_a_damaged_network_is_trained_anew(separable, tmp_path, damage):
     assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []
 
 
-def test_a_network_that_cannot_be_kept_is_used_from_memory_and_that_is_said_first(separable, tmp_path, capsys):
-    (tmp_path / "cache").write_text("a file, where a folder would have to be")
+def test_a_network_that_cannot_be_kept_is_used_from_memory_with_a_warning(separable, tmp_path, capsys):
+    (tmp_path / "cache").write_text("a file in place of the folder")
     steps, measured = trained_steps(separable)
     assert len(steps) == 12 and measured.record["test_accuracy"] <= 1
     assert "cannot be kept" in capsys.readouterr().err
 
 
-def test_a_network_that_learned_nothing_is_not_believed_silently(separable, monkeypatch):
+def test_a_network_that_learned_nothing_is_noted(separable, monkeypatch):
     monkeypatch.setattr(evaluators, "USELESS", 1.1)
     assert "features say little about these images" in trained_steps(separable)[1].note
 
 
 def test_ctrl_c_keeps_what_a_network_has_learned(separable, tmp_path):
-    """It goes on to the very same weights."""
+    """The next Evaluator continues the training, and ends with the same weights as without the interruption."""
     whole = trained_steps(separable)[1].record["sha256"]
     for path in (tmp_path / "cache/tinygan").iterdir():
         path.unlink()

@@ -1,4 +1,4 @@
-"""Each metric is what its paper says, and moves the way it should when samples get worse in a known way."""
+"""Each metric equals its definition, and changes in the right direction when samples get worse."""
 
 import hashlib
 import itertools
@@ -26,14 +26,14 @@ def symmetric(d, seed):
 # The Frechet distance
 
 
-def test_equal_sets_are_at_distance_zero_whatever_their_rank():
+def test_equal_sets_have_distance_zero_even_with_a_singular_covariance():
     for n in (5, 300):  # 5 points in 20 dimensions: a singular covariance
         of_set = moments(gaussian(n, 20))
         assert frechet(of_set, of_set) == pytest.approx(0, abs=1e-6)
 
 
-def test_the_distance_of_gaussians_is_that_of_the_best_map_between_them():
-    """x -> T x + c with T symmetric and positive is the optimal transport, so d = E |x - T x - c|^2 in closed form."""
+def test_the_distance_of_gaussians_is_the_cost_of_optimal_transport():
+    """If T is symmetric and positive, x -> T x + c is the optimal transport, so the distance is E |x - T x - c|^2."""
     s1, t, c = symmetric(12, 1), symmetric(12, 2), gaussian(1, 12)[0]
     m1, rest = gaussian(1, 12, 3)[0], np.eye(12) - symmetric(12, 2)
     m2 = m1 + c
@@ -42,8 +42,8 @@ def test_the_distance_of_gaussians_is_that_of_the_best_map_between_them():
     assert frechet((m2, t @ s1 @ t), (m1, s1)) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_floor_of_two_samples_is_what_their_number_says():
-    """To first order in 1/n: E d = (1/n) (2 sum l_i + sum_i l_i / 2 + sum_ij l_i l_j / (l_i + l_j)), l: eigenvalues."""
+def test_two_samples_of_one_gaussian_have_the_expected_distance():
+    """E d = (1/n) (2 sum l_i + sum_i l_i / 2 + sum_ij l_i l_j / (l_i + l_j)) to first order in 1/n; eigenvalues: l"""
     n, variances = 2000, np.linspace(0.2, 3, 10)
     pairs = variances[:, None] * variances / (variances[:, None] + variances)
     samples = [moments(gaussian(n, 10, seed) * np.sqrt(variances)) for seed in range(80)]
@@ -51,11 +51,11 @@ def test_the_floor_of_two_samples_is_what_their_number_says():
     assert found == pytest.approx((2.5 * variances.sum() + pairs.sum()) / n, rel=0.05)
 
 
-# Who lies near whom
+# Nearest neighbours
 
 
 def by_definition(real, fake, k):
-    """The four numbers in loops."""
+    """Return precision, recall, density and coverage, computed by loops over all pairs."""
 
     def ball(points):
         return [sorted(math.dist(p, q) for j, q in enumerate(points) if j != i)[k - 1] for i, p in enumerate(points)]
@@ -74,8 +74,8 @@ def compare(real, fake):
     return neighbours.compare(real, fake, neighbours.radii(real), neighbours.radii(fake))
 
 
-def test_precision_recall_density_and_coverage_are_their_definitions(monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", 1)  # many blocks of few rows
+def test_precision_recall_density_and_coverage_equal_their_definitions(monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", 1)  # so that there are many blocks
     real, fake = gaussian(40, 3), 0.7 * gaussian(30, 3, 1) + 0.4
     found, expected = compare(real, fake), by_definition(real, fake, neighbours.K)
     assert all(0.1 < expected[name] < 1.5 for name in expected)
@@ -88,7 +88,7 @@ def test_two_samples_of_one_distribution_have_the_density_and_coverage_of_theory
     assert found["coverage"] == pytest.approx(1 - 0.5**neighbours.K, abs=0.01)
 
 
-def test_the_nearest_image_is_the_nearest_in_whole_numbers():
+def test_the_nearest_image_equals_an_exact_search_in_integers():
     images, among = np.random.default_rng(0).integers(0, 256, (2, 300, 4, 5, 3), dtype=np.uint8)
     images[7] = among[11]
     squares = ((images[:, None].astype(int) - among) ** 2).sum((2, 3, 4))
@@ -97,11 +97,11 @@ def test_the_nearest_image_is_the_nearest_in_whole_numbers():
     assert (distance == np.sqrt(squares.min(1))).all()
 
 
-# What samples are called
+# The classes of samples
 
 
-def test_the_score_is_the_number_of_classes_that_are_clear_and_equally_frequent():
-    sure = 1000 * np.eye(10)[np.arange(50) % 10]  # and e^1000 does not overflow
+def test_the_classifier_score_is_the_number_of_clear_and_equally_frequent_classes():
+    sure = 1000 * np.eye(10)[np.arange(50) % 10]  # e^1000 must not overflow
     assert labels.classifier_score(sure) == pytest.approx(10)
     assert labels.classifier_score(sure[sure.argmax(1) < 4]) == pytest.approx(4)
     assert labels.classifier_score(np.zeros((50, 10))) == pytest.approx(1)
@@ -109,32 +109,32 @@ def test_the_score_is_the_number_of_classes_that_are_clear_and_equally_frequent(
     assert labels.classifier_score(np.log(p)) == pytest.approx(np.exp((p * np.log(p / [0.6, 0.4])).sum(1).mean()))
 
 
-def test_classes_are_counted_against_those_of_the_training_set():
-    training = np.repeat([0, 1, 3], [500, 300, 200])  # there is no 2
+def test_classes_of_samples_are_compared_with_the_training_set():
+    training = np.repeat([0, 1, 3], [500, 300, 200])  # class 2 is missing
     assert labels.divergence(training, training, 4) == pytest.approx(0, abs=1e-2)
     samples = np.repeat([0, 1, 3], [600, 365, 35])
     expected = sum(p * math.log(p / q) for p, q in ((0.6, 501 / 1004), (0.365, 301 / 1004), (0.035, 201 / 1004)))
     assert labels.divergence(samples, training, 4) == pytest.approx(expected)
     assert labels.modes(training, training, 4) == 3
-    assert labels.modes(samples, training, 4) == 2  # 35 of the last, where a fifth of 200 is asked for
+    assert labels.modes(samples, training, 4) == 2  # class 3 has 35 samples, fewer than a fifth of 200
     assert (
         math.isfinite(labels.divergence(np.array([2]), training, 4)) and labels.modes(np.array([2]), training, 4) == 0
     )
 
 
-# The network that measures
+# The classifier
 
 
 @pytest.fixture(scope="module")
 def mnist():
-    """The evaluator of MNIST, with a thousand images on each side."""
+    """Return the evaluator of MNIST, with 1,000 images of each kind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluators, "REFERENCE", N)
         patch.setattr(evaluators, "PIXELWISE", 100)
         return Evaluator(n=N)
 
 
-def test_the_shipped_network_is_the_one_of_its_record_and_reads_digits(mnist):
+def test_the_shipped_classifier_fits_its_record_and_reads_digits(mnist):
     record = json.loads(store.SHIPPED.with_suffix(".json").read_text())
     assert record == mnist.record and record["test_images"] == 10_000
     assert hashlib.sha256(store.SHIPPED.read_bytes()).hexdigest() == record["sha256"]
@@ -145,17 +145,17 @@ def test_the_shipped_network_is_the_one_of_its_record_and_reads_digits(mnist):
     assert store.SHIPPED.stat().st_size < 1_000_000
 
 
-# Samples that get worse in a known way
+# Samples that get worse
 
 
 @pytest.fixture(scope="module")
 def judged(mnist):
-    """What real images get; they are asked for as what they are, but for 300."""
+    """Measure real images as if they were samples. For 300 of them, another class was asked for."""
     asked = np.where(np.arange(N) < 300, (mnist.real.labels + 1) % 10, mnist.real.labels)
     return mnist.judge(mnist.real.images, asked)
 
 
-def test_other_real_images_are_as_good_as_it_gets(mnist, judged):
+def test_real_images_get_nearly_the_best_values(mnist, judged):
     assert judged["coverage"] == pytest.approx(1 - 0.5**neighbours.K, abs=0.03)
     assert judged["density"] == pytest.approx(1, abs=0.12)
     assert judged["precision"] > 0.85 and judged["recall"] > 0.85
@@ -165,7 +165,7 @@ def test_other_real_images_are_as_good_as_it_gets(mnist, judged):
 
 
 def test_halves_of_the_test_images_have_the_density_and_coverage_of_theory(mnist):
-    """Nearer than training images have them, for these the network has seen."""
+    """The classifier was not trained on test images, so test images fit the theory better than training images."""
     orders = [np.random.default_rng(seed).permutation(N) for seed in range(6)]
     found = [compare(mnist.features[order[: N // 2]], mnist.features[order[N // 2 :]]) for order in orders]
     assert np.mean([numbers["density"] for numbers in found]) == pytest.approx(1, abs=0.1)
@@ -209,7 +209,7 @@ def test_without_a_class_coverage_recall_score_and_modes_fall_and_precision_does
     assert lacking["precision"] > judged["precision"] - 0.02
 
 
-def test_a_copied_training_set_is_flagged(mnist):
+def test_copies_of_training_images_are_detected(mnist):
     mnist.train = mnist.train._replace(images=mnist.train.images[:5000])
     assert mnist.memorisation(mnist.train.images[100:200]) == 0
     assert mnist.memorisation(mnist.test.images[500:600]) == pytest.approx(1, abs=0.15)

@@ -1,4 +1,4 @@
-"""A run goes on from anywhere, with data that was moved, and tells of data that has changed."""
+"""A run continues after its data was moved, and warns if the data has changed."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def config(folder):
 
 @pytest.fixture
 def moved(tiny, tmp_path):
-    """A run whose data, named by a relative path, was moved afterwards."""
+    """Train on data with a relative path, then rename the folder of the data. Return the folder above."""
     shutil.copytree(tiny, tmp_path / "here")
     words = ["--data", "here", "--preset", "vanilla", "--batch-size", "4", "--max-steps", "3", "--out", "r"]
     done = subprocess.run(
@@ -39,7 +39,7 @@ def moved(tiny, tmp_path):
     return tmp_path
 
 
-def test_a_resumed_run_is_told_where_its_data_is_now(moved):
+def test_option_data_says_where_the_data_of_a_resumed_run_is_now(moved):
     lost = train("--resume", moved / "r", "--max-steps", 4)
     assert lost.returncode == 1 and "If the data was moved, give its new path with --data" in lost.stderr
     found = train("--resume", moved / "r", "--max-steps", 4, "--data", moved / "there")
@@ -51,18 +51,18 @@ def test_a_resumed_run_is_told_where_its_data_is_now(moved):
     assert other.returncode == 0 and "has changed since this run began" in other.stderr
 
 
-def test_sample_is_told_where_the_data_is_now(moved):
+def test_option_data_says_where_the_data_for_sample_is_now(moved):
     words = moved / "r", "--nearest", "--n", 2, "--out", moved / "a.png"
     lost = sample(*words)
     assert lost.returncode == 1 and "If the data was moved, give its new path with --data" in lost.stderr
     found = sample(*words, "--data", moved / "there")
     assert found.returncode == 0 and found.stderr == "" and (moved / "a.png").exists()
-    assert config(moved / "r")["data"] == str(moved / "here")  # to look at a run changes nothing in it
+    assert config(moved / "r")["data"] == str(moved / "here")  # sample.py changes nothing in the run
 
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder of images of two classes, with test images."""
+    """Make a folder with training and test images of two classes."""
     for i in range(24):
         path = tmp_path / "pictures" / ("train" if i < 12 else "test") / "ab"[i % 2] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def test_an_image_that_was_damaged_later_can_be_left_out_everywhere(pictures, tm
     found = sample(*words, "--skip-broken")
     assert found.returncode == 0 and "11 training images" in found.stdout and "left out:" in found.stderr
     run.save(training=run.settings.training(), batches=data.Batches(data.toy.load("ring"), 4, 0))
-    del run  # and its lock
+    del run  # releases the lock
     resumed = train("--resume", tmp_path / "r", "--skip-broken")
     assert (
         resumed.returncode == 1
@@ -101,7 +101,7 @@ def test_damaged_test_images_are_not_replaced_by_training_images(pictures):
         evaluator.splits(str(pictures))
 
 
-def test_a_fingerprint_is_of_images_and_labels(labelled):
+def test_the_hash_of_data_depends_on_images_and_labels(labelled):
     loaded = data.load(labelled)
     assert loaded.sha256 == data.load(labelled).sha256
     assert loaded.sha256 != loaded._replace(labels=None).sha256
@@ -111,7 +111,7 @@ def test_a_fingerprint_is_of_images_and_labels(labelled):
 STRANGE = {"commit": "\x1b]0;owned\x07", "kernels": ["numpy"], "versions": {"numpy": 7, "$(reboot)": "1"}, "PS1": "x"}
 
 
-def test_keys_of_config_json_that_are_not_ours_are_dropped(trained, tmp_path):
+def test_unknown_keys_of_config_json_are_dropped(trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "r")
     (folder / "config.json").write_text(json.dumps({**config(folder), **STRANGE}))
     run = Run.open(folder)
@@ -121,7 +121,7 @@ def test_keys_of_config_json_that_are_not_ours_are_dropped(trained, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"steps": 1e999}', "\ud800".encode("utf-8", "surrogatepass"), "[]"])
-def test_a_config_that_is_no_config_is_one_sentence(trained, tmp_path, text):
+def test_a_wrong_config_json_is_refused_in_one_sentence(trained, tmp_path, text):
     folder = shutil.copytree(trained[0], tmp_path / "r")
     (folder / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(RunError, match=r"config\.json was not written by this version"):

@@ -1,4 +1,4 @@
-"""The mutation scripts on some mutants: they find what they change, and count survivors."""
+"""The mutation scripts find every differentiable argument and every text, and count survivors."""
 
 import ast
 
@@ -9,14 +9,14 @@ from cases import CASES
 
 from tinygan.autograd import PRIMITIVES, GradientError
 
-NOTICED = "test_an_update_makes_the_graphs_before_it_invalid"
-HANDFUL = {  # primitive: the arguments that receive a gradient
+NOTICED = "test_an_update_makes_earlier_graphs_invalid"
+HANDFUL = {  # primitive: the arguments that have a derivative
     "tanh": ["x"],
     "divide": ["a", "b"],
-    "leaky_relu_grad": ["u"],  # y is a constant
+    "leaky_relu_grad": ["u"],  # the argument y is a constant
     "concatenate": ["xs[0]", "xs[1]", "xs[2]"],
     "conv_transpose2d": ["r", "w"],
-    "batch_norm": ["x", "gamma", "beta"],  # mean and var are constants
+    "batch_norm": ["x", "gamma", "beta"],  # the argument statistics is a constant
 }
 
 
@@ -30,7 +30,7 @@ def test_no_mutant_survives(name):
 
 
 @pytest.mark.parametrize("name", ["tanh", "batch_norm"])
-def test_without_its_cases_a_primitive_survives_every_mutation(name, monkeypatch):
+def test_without_cases_every_mutant_of_a_primitive_survives(name, monkeypatch):
     monkeypatch.setattr(mutate, "CASES", {name: [], "negative": CASES["negative"]})
     assert set(mutate.run([PRIMITIVES[name]]).values()) == {None}
 
@@ -45,13 +45,13 @@ def test_the_script_ends_with_the_count_and_fails_when_one_survives(monkeypatch,
     assert capsys.readouterr().out.endswith("6 mutants, 4 survivors\n")
 
 
-def test_the_script_refuses_to_count_where_a_case_fails_without_a_mutant():
+def test_the_script_fails_if_a_case_fails_without_a_mutant():
     wrong = mutate.Mutant(PRIMITIVES["tanh"], 0, "times 1.01")
     with mutate.planted(wrong), pytest.raises(GradientError):
         mutate.main()
 
 
-def test_the_derivatives_are_right_again_afterwards():
+def test_the_script_restores_the_derivatives():
     before = {name: (p.vjps, p.joint_vjp, p.fused_vjp) for name, p in PRIMITIVES.items()}
     mutate.run([PRIMITIVES["tanh"], PRIMITIVES["concatenate"]])
     assert {name: (p.vjps, p.joint_vjp, p.fused_vjp) for name, p in PRIMITIVES.items()} == before
@@ -79,9 +79,9 @@ def test_a_mutant_that_its_tests_do_not_notice_survives(monkeypatch, capsys):
     noticed = harmless._replace(mistake="noticed", text="parameter.version += 1", replacement="pass")
     monkeypatch.setattr(mutants, "MUTANTS", [harmless, noticed])
     assert mutants.main() == 1
-    said = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in said] == ["SURVIVED", "killed", "mutants,"]
-    assert said[-1] == "2 mutants, 1 survivors"
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in printed] == ["SURVIVED", "killed", "mutants,"]
+    assert printed[-1] == "2 mutants, 1 survivors"
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
-"""What only a real GPU can show: pytest --device cuda tests/test_on_gpu.py. The rest of the suite runs there too.
+"""Tests that need a real GPU: pytest --device cuda tests/test_on_gpu.py. The rest of the suite runs on a GPU too.
 
-A graph writes to the memory it was captured on, whatever has become of it: so replays among other work are the test.
+A replayed graph writes to the memory of its capture, even if other arrays use this memory now. So the tests replay
+graphs between other work.
 """
 
 import json
@@ -53,7 +54,7 @@ SHAPES = [(6272, 1024, 128), (128, 6272, 1), (1024, 6272, 128), (128, 100, 6272)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("m, k, n", SHAPES)
-def test_a_captured_product_is_the_eager_one_and_numpys(m, k, n, dtype, tf32):
+def test_a_captured_product_equals_the_eager_one_and_numpys(m, k, n, dtype, tf32):
     rng = backend.RNG(0)
     a, b = rng.normal((k, m), dtype).T, rng.normal((n, k), dtype).T
     eager, y = backend.matmul(a, b), backend.xp.zeros((m, n), dtype)
@@ -84,7 +85,7 @@ def test_fifty_steps_eager_and_captured_agree_to_the_bit(name, tf32):
     assert not differences(state(captured, captured_batches), state(eager, eager_batches))
 
 
-def test_noise_differs_between_replays_and_goes_on_from_a_saved_state():
+def test_random_numbers_differ_between_replays_and_continue_from_a_saved_state():
     def draws(rng, steps):
         y, seen = backend.xp.zeros(1000, "float32"), []
 
@@ -125,12 +126,12 @@ def test_a_thousand_replays_among_other_work_change_nothing(name):
     ours, theirs = state(disturbed, disturbed_batches), state(alone, alone_batches)
     assert not differences(ours, theirs)
     assert all(np.isfinite(a).all() for a in ours.values() if a.dtype.kind == "f")
-    assert all(bool(backend.xp.isnan(a).all()) for a in kept)  # nor has a replay written where it should not
+    assert all(bool(backend.xp.isnan(a).all()) for a in kept)  # no replay has written into other arrays
 
 
 @pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])
 @pytest.mark.parametrize("channels", [1, 3, 8])
-def test_patches_are_those_of_numpy(channels, kernel, stride, padding):
+def test_patches_equal_numpys(channels, kernel, stride, padding):
     from tinygan.backend import cpu, cuda, patches
 
     x = np.random.default_rng(0).standard_normal((5, 14, 13, channels)).astype("float32")

@@ -1,7 +1,7 @@
-"""ONNX's own node tests for each operator that tinygan has too: its inputs and outputs, through tinygan's operations.
+"""Each operation gives the outputs of ONNX's own node tests.
 
-A case that uses what tinygan lacks (dilation, groups, uneven padding, another dtype) is left out. Images of ONNX have
-their channels first. Skipped where the package onnx is missing.
+A case is left out if it uses an option that tinygan lacks: dilation, groups, uneven padding, another dtype. ONNX's
+images have their channels first. The tests need the package onnx.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from tinygan import Tensor, backend, layers
 from tinygan import autograd as ag
 from tinygan.extras import pip_install
 
-onnx = pytest.importorskip("onnx", reason=f"no onnx here: {pip_install('onnx')}")
+onnx = pytest.importorskip("onnx", reason=f"needs the package onnx: {pip_install('onnx')}")
 from onnx.backend.test.case import node as cases  # noqa: E402
 
 MODULES = (
@@ -23,7 +23,7 @@ MODULES = (
 
 
 class LeftOut(Exception):
-    """A case that uses what tinygan lacks."""
+    """Raised for a case that uses an option which tinygan lacks."""
 
 
 def need(condition):
@@ -61,7 +61,7 @@ def conv_transpose(x, w, bias=None, output_padding=(0, 0), output_shape=None, **
 
 
 def batch_norm(x, gamma, beta, mean, var, epsilon=1e-5, momentum=0.9, training_mode=0):
-    """In training ONNX keeps the biased variance, tinygan the unbiased one: there only y is compared."""
+    """Return y only: in training, ONNX's running variance is biased and tinygan's is not."""
     need(x.ndim > 1)
     layer = layers.BatchNorm(x.shape[1], 1 - momentum, epsilon).train(bool(training_mode))
     layer.gamma, layer.beta, layer.running_mean, layer.running_var = gamma, beta, mean.data.copy(), var.data.copy()
@@ -124,7 +124,7 @@ OPERATORS = {
 
 @pytest.fixture(scope="module")
 def collected():
-    """{operator: its cases} of models with one node. To import a module of ONNX makes its cases."""
+    """Return {operator: its cases}, for cases whose model has one node. Importing a module of ONNX makes its cases."""
     for name in MODULES:
         importlib.import_module(f"onnx.backend.test.case.node.{name}")
     found = {name: [] for name in OPERATORS}
@@ -135,14 +135,14 @@ def collected():
 
 
 def argument(array):
-    """Return an input for an operation: floats as a Tensor, whole numbers, which are axes and shapes, as they are."""
+    """Return floats as a Tensor, and integers unchanged, because they are axes and shapes."""
     array = np.asarray(array)
     need(array.dtype in ("float32", "float64", "int64"))
     return Tensor(backend.to_device(array)) if array.dtype != "int64" else array
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-def test_an_operation_is_onnxs_on_onnxs_cases(name, collected):
+def test_an_operation_gives_onnxs_outputs(name, collected):
     compared = 0
     for case in collected[name]:
         node = case.model.graph.node[0]

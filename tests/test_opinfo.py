@@ -1,7 +1,7 @@
-"""PyTorch's own sample inputs for each operation that tinygan has too: values, first and second derivatives.
+"""Each operation gives PyTorch's values, first and second derivatives on PyTorch's own sample inputs.
 
-They are what PyTorch tests itself with (torch.testing._internal, OpInfo): scalars, empty axes, broadcasting, strides.
-A sample that uses an option which tinygan lacks is left out. In float64; skipped where PyTorch is missing.
+PyTorch tests itself with these samples (OpInfo in torch.testing._internal): scalars, empty axes, broadcasting, strides.
+A sample is left out if it uses an option that tinygan lacks. All is computed in float64. The tests need PyTorch.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from torch_reference import assert_equal_to_second_order, torch
 from tinygan import Tensor, backend, layers
 from tinygan import autograd as ag
 
-MOST = 30  # samples of an operation
+MOST = 30  # samples of one operation at most
 
 
 class LeftOut(Exception):
-    """A sample that uses an option which tinygan lacks."""
+    """Raised for a sample that uses an option which tinygan lacks."""
 
 
 def need(condition):
@@ -78,7 +78,7 @@ def unary(function):
 
 
 def softplus(x, beta=1, threshold=20):
-    """PyTorch's is linear where beta x is above the threshold: there this is not compared."""
+    """PyTorch's softplus is linear where beta x is above the threshold, so such samples are left out."""
     need((x.data * beta <= threshold).all())
     return ag.softplus(x * beta) / beta
 
@@ -112,7 +112,7 @@ def cat(xs, dim=0):
     return ag.concatenate(*xs, axis=dim)
 
 
-OPERATIONS = {  # name in PyTorch: the same with tinygan's operations
+OPERATIONS = {  # name in PyTorch: tinygan's version
     "add": binary(ag.add), "sub": binary(ag.subtract), "mul": binary(ag.multiply), "div": binary(ag.divide),
     "square": lambda x: x**2, "reciprocal": lambda x: x**-1, "rsqrt": lambda x: x**-0.5,
     "neg": unary(ag.negative), "exp": unary(ag.exp), "log": unary(ag.log),
@@ -132,13 +132,13 @@ OPERATIONS = {  # name in PyTorch: the same with tinygan's operations
 def infos():
     try:
         from torch.testing._internal.common_methods_invocations import op_db
-    except ImportError as error:  # it is private, and needs packages of its own
-        pytest.skip(f"no sample inputs of PyTorch here: {error}")
+    except ImportError as error:  # a private module, which needs further packages
+        pytest.skip(f"needs the sample inputs of PyTorch: {error}")
     return {info.name: info for info in op_db if info.variant_test_name in ("", "no_rounding_mode")}
 
 
 def both(value, leaves):
-    """Return a value of a sample for tinygan and for PyTorch. leaves: of tensors that require a gradient, both."""
+    """Return a value of a sample for tinygan and for PyTorch. Append tensors that require a gradient to `leaves`."""
     if torch.is_tensor(value):
         need(value.dtype == torch.float64)
         theirs = value.detach().clone().requires_grad_(value.requires_grad)
@@ -154,7 +154,7 @@ def both(value, leaves):
 
 @pytest.mark.skipif(backend.device != "cpu", reason="PyTorch's tensors are on the CPU")
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_is_pytorchs_on_pytorchs_samples(name, infos):
+def test_an_operation_gives_pytorchs_values_and_derivatives(name, infos):
     host, compared = np.random.default_rng(0), 0
     for sample in infos[name].sample_inputs("cpu", torch.float64, requires_grad=True):
         leaves = []

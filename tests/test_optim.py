@@ -1,4 +1,4 @@
-"""Adam against its formula, written out in float64."""
+"""Adam is its paper's algorithm, and its state can be saved."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tinygan.optim import Adam
 
 
 def textbook_adam(p, gradients, lr, betas, eps=1e-8):
-    """Kingma & Ba 2015, algorithm 1, one array."""
+    """Return an array after the steps of algorithm 1 of Kingma & Ba 2015."""
     m, v = np.zeros_like(p), np.zeros_like(p)
     for t, g in enumerate(gradients, 1):
         m = betas[0] * m + (1 - betas[0]) * g
@@ -20,7 +20,7 @@ def textbook_adam(p, gradients, lr, betas, eps=1e-8):
 
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-13)])
 @pytest.mark.parametrize("betas", [(0.5, 0.999), (0.9, 0.99), (0.0, 0.9)])
-def test_100_steps_are_the_papers(betas, dtype, tolerance, rng):
+def test_100_steps_equal_the_papers_algorithm(betas, dtype, tolerance, rng):
     network = Sequential(Linear(3, 4, rng), Linear(4, 1, rng)).flatten(dtype)
     optimizer = Adam(network, lr=0.01, betas=betas)
     host = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def test_100_steps_are_the_papers(betas, dtype, tolerance, rng):
         np.testing.assert_allclose(parameter.numpy(), expected, atol=tolerance, rtol=tolerance)
 
 
-def test_an_update_makes_the_graphs_before_it_invalid(rng):
+def test_an_update_makes_earlier_graphs_invalid(rng):
     network = Linear(2, 1, rng)
     optimizer = Adam(network)
     y = network(Tensor(rng.normal((3, 2)))).sum()
@@ -43,7 +43,7 @@ def test_an_update_makes_the_graphs_before_it_invalid(rng):
         grad(loss, network.parameters())
 
 
-def test_parameters_stay_where_they_are(rng):
+def test_a_step_updates_parameters_in_place(rng):
     network = Linear(2, 1, rng)
     optimizer = Adam(network)
     arrays = [id(p.data) for p in network.parameters()]
@@ -51,7 +51,7 @@ def test_parameters_stay_where_they_are(rng):
     assert [id(p.data) for p in network.parameters()] == arrays
 
 
-def test_its_state_names_parameters_and_restores(rng):
+def test_the_state_of_adam_names_parameters_and_can_be_restored(rng):
     def make():
         network = Linear(2, 1, backend.RNG(0))
         return network, Adam(network)
@@ -68,6 +68,6 @@ def test_its_state_names_parameters_and_restores(rng):
 
 
 @pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_learning_rate_that_is_no_positive_number_is_refused(lr, rng):
+def test_a_learning_rate_that_is_not_positive_and_finite_is_refused(lr, rng):
     with pytest.raises(ValueError, match="learning rate"):
         Adam(Linear(2, 1, rng), lr=lr)

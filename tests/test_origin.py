@@ -1,4 +1,4 @@
-"""train.py --from RUN: a new run begins with the weights of another."""
+"""With train.py --from RUN, a new run begins with the weights of another."""
 
 import json
 
@@ -11,7 +11,7 @@ from tinygan import backend
 from tinygan.app import origin as origin_module
 
 if backend.device != "cpu":
-    pytest.skip("scripts are tried on the CPU", allow_module_level=True)
+    pytest.skip("tested on the CPU only", allow_module_level=True)
 
 
 def test_a_run_begins_with_the_weights_and_the_preset_of_another(trained, labelled, tmp_path):
@@ -21,13 +21,13 @@ def test_a_run_begins_with_the_weights_and_the_preset_of_another(trained, labell
     config = json.loads((tmp_path / "r" / "config.json").read_text())
     assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 1e-30
     old, new = checkpoint(trained[0]), checkpoint(tmp_path / "r")
-    assert new["training.steps"][0] == 1  # of its own
+    assert new["training.steps"][0] == 1  # the new run counts its own steps
     weights = [name for name in old if name.startswith(("training.generator.", "training.discriminator."))]
     kept = [name for name in weights if not name.endswith(("running_mean", "running_var"))]
     assert len(kept) > 8 and all(np.allclose(new[name], old[name]) for name in kept)
 
 
-def test_the_average_of_weights_is_that_of_the_other_run_or_begins_with_its_weights(tmp_path):
+def test_the_average_of_weights_comes_from_the_other_run_or_begins_with_its_weights(tmp_path):
     for name in ("dcgan", "vanilla"):
         origin = new_run(tmp_path / name, name)
         old = lively(origin.settings.training())
@@ -49,7 +49,7 @@ def test_an_augmented_network_begins_with_the_weights_of_a_plain_one(tmp_path):
     assert (new.gan.D.flat.data == old.gan.D.flat.data).all()
 
 
-def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
+def test_arrays_of_other_shapes_begin_anew_and_are_named(trained, labelled, tmp_path):
     words = ["--from", trained[0], "--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     done = train(*words, "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr
@@ -66,7 +66,7 @@ def test_what_does_not_fit_begins_anew_and_is_said(trained, labelled, tmp_path):
         (["--resume", "nowhere"], "--from cannot change"),
     ],
 )
-def test_what_cannot_begin_so_is_refused(trained, tmp_path, words, message):
+def test_a_run_that_cannot_begin_from_another_is_refused(trained, tmp_path, words, message):
     out = [] if "--resume" in words else ["--out", tmp_path / "r"]
     done = train("--from", trained[0], *words, *out)
     assert done.returncode != 0 and message in done.stderr.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The installed package works alone: the commands, from a clone, from a wheel and from an sdist."""
+"""The commands of the package work in a clone and from an installed wheel, and hints can be pasted."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def test_python_m_tinygan_runs_the_scripts():
         ("python -m tinygan train", "python", "python -m tinygan sample"),
     ],
 )
-def test_a_hint_is_the_command_as_it_was_typed(monkeypatch, started, python, hint):
+def test_a_hint_has_the_form_of_the_typed_command(monkeypatch, started, python, hint):
     monkeypatch.setattr(sys, "argv", [started])
     monkeypatch.setattr(sys, "orig_argv", [python])
     assert terminal.command("sample") == hint
@@ -66,7 +66,7 @@ def call(*words, **options):
 
 @pytest.mark.slow
 def test_an_installed_wheel_trains_and_samples_outside_of_the_clone(tmp_path):
-    """The wheel is built from the sdist, which holds the scripts and the tests."""
+    """The wheel is built from the sdist, which contains the scripts and the tests."""
     clone = tmp_path / "clone"
     call("git", "clone", "-q", ROOT, clone)
     call(sys.executable, "-m", "venv", tmp_path / "v")
@@ -82,9 +82,9 @@ def test_an_installed_wheel_trains_and_samples_outside_of_the_clone(tmp_path):
     assert {"train.py", "tests/conftest.py", "tests/standin/cupy_rules.py", "examples/dcgan.py"} <= names
     call(python, "-m", "pip", "install", "-q", wheel, env=env)
     tinygan_command, options = tmp_path / "v/bin/tinygan", dict(cwd=tmp_path, env=env)
-    said = call(tinygan_command, "train", "--preset", "vanilla", "--max-steps", 2, "--out", "r", **options)
-    assert f"\n    {tinygan_command} sample r --n 100" in said
-    assert "pip install 'tinygan[fast]'" in said
+    printed = call(tinygan_command, "train", "--preset", "vanilla", "--max-steps", 2, "--out", "r", **options)
+    assert f"\n    {tinygan_command} sample r --n 100" in printed
+    assert "pip install 'tinygan[fast]'" in printed
     call(tinygan_command, "sample", "r", "--n", 4, "--out", "a.png", **options)
     call(python, "-m", "tinygan", "sample", "r", "--n", 4, "--out", "a.npz", **options)
     assert (tmp_path / "a.png").exists() and (tmp_path / "a.npz").exists()

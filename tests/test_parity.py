@@ -1,7 +1,7 @@
-"""The same numbers as PyTorch: layers, losses, penalties, Adam, a whole GAN, and their first and second derivatives.
+"""Layers, losses, penalties, Adam and a whole GAN give PyTorch's numbers and PyTorch's derivatives.
 
-Finite differences prove that a derivative belongs to its function; this proves that the function is PyTorch's.
-In float64, on configurations drawn at random; skipped where PyTorch is missing.
+Finite differences show that a derivative fits its function. These tests show that the function itself is right. All
+configurations are random, and in float64 except for Adam. The tests need PyTorch.
 """
 
 import inspect
@@ -27,9 +27,9 @@ from tinygan.gan.penalties import PENALTIES
 from tinygan.gan.presets import PRESETS
 from tinygan.optim import Adam
 
-SEEDS = range(20)  # a configuration each
+SEEDS = range(20)  # one configuration for each seed
 IMAGE = (28, 28, 1)
-NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # no arithmetic of their own; and masks that no two libraries share
+NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # two only call other layers, and Dropout is random
 
 
 def learned(module, state):
@@ -42,7 +42,7 @@ def linear(host, rng):
 
 
 def windows(host):
-    """Kernel, stride, also a larger one than the kernel, and padding: (kh, kw), (sh, sw), (ph, pw)."""
+    """Draw kernel, stride and padding: (kh, kw), (sh, sw), (ph, pw). The stride can be larger than the kernel."""
     kernel, stride = host.integers(1, 6, 2), host.integers(1, 7, 2)
     return kernel, stride, host.integers(0, kernel // 2 + 1)
 
@@ -58,7 +58,7 @@ def conv_transpose(host, rng):
     (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
     options = dict(stride=ints(stride), padding=ints(padding), output_padding=ints(host.integers(0, stride)))
     layer = layers.ConvTranspose2d(n_in, n_out, ints(kernel), rng, bias=bool(host.integers(2)), **options)
-    least = 1 + (2 * padding >= kernel)  # so that a pixel of the output is left
+    least = 1 + (2 * padding >= kernel)  # so that the output has a pixel
     return layer, (n, *ints(least + host.integers(0, 4, 2)), n_in)
 
 
@@ -72,7 +72,7 @@ def batch_normalisation(mode):
 
 
 def spectral_norm(host, rng):
-    shape = ints(host.integers(1, 5, 2 * host.integers(1, 3)))  # of a Linear or of a convolution
+    shape = ints(host.integers(1, 5, 2 * host.integers(1, 3)))  # 2 or 4 axes
     return layers.SpectralNorm(Tensor(rng.normal(shape)), rng), shape
 
 
@@ -84,12 +84,12 @@ def ints(sizes):
     return tuple(int(n) for n in sizes)
 
 
-CONFIGURATIONS = {  # (numpy generator, tinygan generator) -> a layer and the shape of its input
+CONFIGURATIONS = {  # name: function of (NumPy's rng, tinygan's rng) that returns a layer and the shape of its input
     "Linear": linear,
     "Conv2d": conv,
     "ConvTranspose2d": conv_transpose,
     "BatchNorm in training": batch_normalisation("training"),
-    "BatchNorm in use": batch_normalisation("use"),
+    "BatchNorm in evaluation": batch_normalisation("evaluation"),
     "ReLU": elementwise(lambda host: layers.ReLU()),
     "LeakyReLU": elementwise(lambda host: layers.LeakyReLU(host.uniform(0, 1))),
     "Tanh": elementwise(lambda host: layers.Tanh()),
@@ -101,7 +101,7 @@ CONFIGURATIONS = {  # (numpy generator, tinygan generator) -> a layer and the sh
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_layer_is_pytorchs_to_the_second_derivative_with_its_buffers(name, seed, rng):
+def test_a_layer_equals_pytorchs_to_the_second_derivative_with_its_buffers(name, seed, rng):
     host = np.random.default_rng(seed)
     layer, shape = CONFIGURATIONS[name](host, rng)
     layer.flatten("float64")
@@ -119,7 +119,7 @@ def test_a_layer_is_pytorchs_to_the_second_derivative_with_its_buffers(name, see
 
 
 @pytest.mark.parametrize("draw", [conv, conv_transpose])
-def test_the_configurations_of_convolutions_have_the_odd_ones_among_them(draw, rng):
+def test_random_configurations_of_convolutions_include_unusual_ones(draw, rng):
     drawn = [draw(np.random.default_rng(seed), rng) for seed in SEEDS]
     kernels = [layer.weight.shape[:2] for layer, _ in drawn]
     assert any(max(layer.stride) > max(kernel) for (layer, _), kernel in zip(drawn, kernels))
@@ -134,7 +134,7 @@ def test_every_layer_is_compared():
 
 
 def objectives():
-    """{name: function} of every side of a game: those of the Loss records, and any other that takes the logits."""
+    """Return {name: function} of the losses of D and G: those in LOSSES, and others in losses.py."""
     of_records = [side for loss in losses.LOSSES.values() for side in (loss.discriminator, loss.generator)]
     others = [
         function
@@ -146,7 +146,7 @@ def objectives():
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", objectives())
-def test_a_loss_is_pytorchs_to_the_second_derivative(name, seed):
+def test_a_loss_equals_pytorchs_to_the_second_derivative(name, seed):
     reference, function, host = reference_of("OBJECTIVES", name), objectives()[name], np.random.default_rng(seed)
     smoothed = "real_label" in inspect.signature(function).parameters
     options = {"real_label": host.uniform(0.5, 1.0)} if smoothed and seed else {}
@@ -158,8 +158,8 @@ def test_a_loss_is_pytorchs_to_the_second_derivative(name, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", PENALTIES)
-def test_a_penalty_and_its_weight_gradient_are_pytorchs(name, seed, rng):
-    reference, host = reference_of("SLOPE_PENALTIES", name), np.random.default_rng(seed)
+def test_a_penalty_and_its_weight_gradient_equal_pytorchs(name, seed, rng):
+    reference, host = reference_of("GRADIENT_PENALTIES", name), np.random.default_rng(seed)
     D = layers.Sequential(
         layers.Conv2d(2, 4, 3, rng, stride=2, padding=1), layers.Tanh(),
         layers.Conv2d(4, 4, 2, rng), layers.LeakyReLU(), layers.Flatten(), layers.Linear(16, 1, rng),
@@ -177,20 +177,20 @@ def test_a_penalty_and_its_weight_gradient_are_pytorchs(name, seed, rng):
         assert_equal(gradient.numpy(), torch_gradient.detach(), key)
 
 
-def test_what_has_no_reference_is_named():
-    for table in ("LAYERS", "OBJECTIVES", "SLOPE_PENALTIES"):
+def test_a_missing_reference_is_named():
+    for table in ("LAYERS", "OBJECTIVES", "GRADIENT_PENALTIES"):
         with pytest.raises(pytest.fail.Exception, match=f"brand_new has no PyTorch reference.*{table}"):
             reference_of(table, "brand_new")
 
 
 @pytest.mark.parametrize("betas", [(0.5, 0.999), (0.9, 0.999), (0.0, 0.9), (0.0, 0.99), (0.5, 0.9)])
-def test_100_steps_of_adam_in_float32_are_pytorchs(betas, rng):
+def test_100_steps_of_adam_in_float32_equal_pytorchs(betas, rng):
     network = layers.Sequential(layers.Linear(3, 4, rng), layers.Linear(4, 1, rng)).flatten()
     optimizer, state = Adam(network, lr=0.01, betas=betas), torch_state(network)
     theirs = torch.optim.Adam(learned(network, state), lr=0.01, betas=betas)
     host = np.random.default_rng(0)
     for _ in range(100):
-        scale = 10 ** host.uniform(-4, 2)  # Adam does not care how large gradients are, only how they change
+        scale = 10 ** host.uniform(-4, 2)  # gradients of very different sizes
         gradients = [(scale * host.standard_normal(p.shape)).astype("float32") for p in network.parameters()]
         optimizer.step([Tensor(backend.to_device(g)) for g in gradients])
         for parameter, g in zip(learned(network, state), gradients):
@@ -200,7 +200,7 @@ def test_100_steps_of_adam_in_float32_are_pytorchs(betas, rng):
         np.testing.assert_allclose(parameter.numpy(), expected.detach(), rtol=1e-5, atol=1e-5)
 
 
-def test_a_whole_dcgan_is_pytorchs_in_images_logits_statistics_and_gradients_of_both_losses(rng):
+def test_a_whole_dcgan_equals_pytorchs_in_images_logits_statistics_and_gradients(rng):
     preset, host = PRESETS["dcgan"], np.random.default_rng(0)
     G = preset.generator(IMAGE, preset.latent_size, rng).flatten("float64")
     D = preset.discriminator(IMAGE, rng).flatten("float64")

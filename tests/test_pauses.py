@@ -1,4 +1,4 @@
-"""What a run shows, and when: some 40 pictures however short the epochs are, and nothing of it can cost the run."""
+"""A run of many short epochs is shown some 40 times. Outputs that fail cause only warnings. Links are not followed."""
 
 import os
 import shutil
@@ -24,14 +24,14 @@ def test_each_epoch_of_a_short_run_is_shown(epochs):
 
 
 @pytest.mark.parametrize("epochs", [41, 100, 3125, 100_000])
-def test_some_40_epochs_of_a_long_run_are_shown_more_of_them_early(epochs):
+def test_a_long_run_is_shown_at_most_40_times_more_often_at_the_beginning(epochs):
     shown = schedule.shown_epochs(epochs)
     assert 25 <= len(shown) <= 40 and shown[0] == 1 and shown[-1] == epochs
     gaps = np.diff(shown)
     assert gaps[0] <= gaps[-1] and (gaps > 0).all()
 
 
-def test_pauses_are_ends_of_epochs_and_the_last_step():
+def test_a_run_pauses_at_ends_of_epochs_and_at_its_last_step():
     assert schedule.pauses(settings(steps=44), 22) == [22, 44]
     assert schedule.pauses(settings(steps=44, max_steps=31), 22) == [22, 31]
     assert schedule.pauses(settings(steps=45), 22) == [22, 44, 45]
@@ -40,12 +40,12 @@ def test_pauses_are_ends_of_epochs_and_the_last_step():
     assert {3000, 6000, 9000} <= set(measured) and len(measured) <= 43
 
 
-def test_a_run_that_is_resumed_pauses_where_it_would_have():
+def test_a_run_that_stops_early_has_the_pauses_of_the_whole_run():
     whole, stopped = (schedule.pauses(settings(steps=9375, max_steps=n), 3) for n in (None, 500))
     assert stopped == [step for step in whole if step < 500] + [500]
 
 
-def test_of_many_some_are_taken_from_the_first_to_the_last():
+def test_spread_takes_equally_spaced_items_from_the_first_to_the_last():
     assert schedule.spread(list(range(201)), 5) == [0, 50, 100, 150, 200]
     assert schedule.spread([1, 2], 5) == [1, 2] and schedule.spread([], 5) == [] and schedule.spread([3, 4], 1) == [3]
 
@@ -66,8 +66,8 @@ def test_the_animation_has_at_most_60_pictures_in_the_order_of_their_numbers(tmp
         assert gif.n_frames == pictures.FRAMES
 
 
-def test_the_checkpoint_is_saved_before_anything_is_drawn_and_a_resumed_run_draws_it(tiny, trained, tmp_path):
-    """Killed right after the checkpoint at the end of epoch 1; the resumed run leaves the same pictures."""
+def test_the_checkpoint_is_saved_before_pictures_and_a_resumed_run_draws_them(tiny, trained, tmp_path):
+    """The run is killed right after the checkpoint at the end of epoch 1. The resumed run draws the same pictures."""
     code = (
         "import os, sys, train; from tinygan.app.finish import Outputs\n"
         "Outputs.update = lambda self, step: os._exit(9)\n"
@@ -82,8 +82,8 @@ def test_the_checkpoint_is_saved_before_anything_is_drawn_and_a_resumed_run_draw
         assert (tmp_path / "r" / name).read_bytes() == (trained[0] / name).read_bytes()
 
 
-def test_a_trifle_costs_a_warning_and_not_the_run(tiny, trained, tmp_path):
-    """No folder for samples, no log, a curve that cannot be drawn, no reader of what is printed."""
+def test_outputs_that_cannot_be_written_cause_only_warnings(tiny, trained, tmp_path):
+    """The folder of samples and the log are missing, the curves cannot be written, and nothing reads the output."""
     folder = shutil.copytree(trained[0], tmp_path / "r")
     shutil.rmtree(folder / "samples")
     (folder / "log.csv").unlink()
@@ -112,12 +112,12 @@ def test_a_file_name_cannot_command_the_terminal(capsys):
     terminal = Terminal()
     terminal.say("a\x1b]0;owned\x07 é")
     terminal.warn("b\x9b31m")
-    said = capsys.readouterr()
-    assert said.out == "a\\x1b]0;owned\\x07 é\n" and said.err == "b\\x9b31m\n"
+    printed = capsys.readouterr()
+    assert printed.out == "a\\x1b]0;owned\\x07 é\n" and printed.err == "b\\x9b31m\n"
 
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
-def test_figures_are_drawn_whatever_backend_the_environment_names(tmp_path, backend):
+def test_figures_are_drawn_with_any_matplotlib_backend_in_the_environment(tmp_path, backend):
     code = (
         "import os, sys; from tinygan.app import plots\n"
         "figure = plots.new_figure(1, 1); figure.subplots().plot([1, 2])\n"
@@ -131,7 +131,7 @@ def test_figures_are_drawn_whatever_backend_the_environment_names(tmp_path, back
 
 
 def test_links_are_replaced_and_not_followed(tmp_path):
-    """Neither where a file goes, nor where its temporary name is; the same for pictures."""
+    """There is a link in place of each file, and one in place of its temporary file."""
     outside = tmp_path / "bashrc"
     outside.write_text("mine")
     folder = tmp_path / "r"
@@ -166,7 +166,7 @@ def test_a_linked_folder_in_a_run_is_not_followed(tmp_path):
     assert not list((tmp_path / "outside").iterdir())
 
 
-def test_a_toy_animation_keeps_its_green(tmp_path):
+def test_an_animation_of_a_toy_world_keeps_its_colours(tmp_path):
     points = np.random.default_rng(0).normal(size=(2, 300, 2)) * 0.1 + [[[1.5, 0]], [[-1.5, 0]]]
     y, x = np.mgrid[:80, :80] / 80
     plots.save_world(tmp_path / "a.png", *points, np.sin(9 * x) * y, points[1][:9], np.ones((9, 2)), 3, "epoch 1")
@@ -179,7 +179,7 @@ def test_the_score_of_a_toy_world_is_in_a_file(tmp_path):
     import json
 
     run = new_run(tmp_path / "r", "vanilla", "ring", (2,), 0)
-    said = finish.toy_score(run, run.settings.training())
+    sentence = finish.toy_score(run, run.settings.training())
     found = json.loads((run.folder / "metrics.json").read_text())
     assert found["real"]["modes"] == found["modes"] == 8 and found["real"]["good_samples"] > 0.95
-    assert said.startswith(f"{found['samples']['modes']} of 8 modes covered")
+    assert sentence.startswith(f"{found['samples']['modes']} of 8 modes covered")

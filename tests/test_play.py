@@ -1,4 +1,4 @@
-"""The page of a run computes images itself: the same as NumPy's, with a mouse, with keys, and by touch."""
+"""The page of a run computes NumPy's images, and works with a mouse, with keys, and by touch."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ if backend.device != "cpu":
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """page(preset, shape): the address of the page of a run whose G has random weights, and its training."""
+    """Return a function: page(preset, shape) writes the page of a run and returns (URL, training)."""
 
     @functools.cache
     def write(name="cgan", shape=(8, 12, 1), classes=3, data=None):
@@ -58,13 +58,13 @@ def test_half_precision_is_read_as_numpy_reads_it(page, browser):
 
 
 def shown(opened):
-    """What the page shows: the point, the class, and the pixels of the image."""
+    """Return the latent point, the class, and the pixels of the image on the page."""
     return opened.run("""
         const pixels = $("image").getContext("2d").getImageData(0, 0, play.shape[1], play.shape[0]).data;
         return [play.point, play.label, [...pixels].join()];""")
 
 
-def test_a_class_a_point_and_a_slider_each_change_the_image(page, browser):
+def test_choosing_a_class_a_point_or_a_slider_value_changes_the_image(page, browser):
     opened = browser.open(page()[0])
     first, _, image = shown(opened)
     opened.click("#classes button:nth-child(3)")
@@ -96,7 +96,7 @@ def test_a_walk_leads_from_one_end_to_the_other_and_stops_at_a_touch(page, brows
     assert opened.run('return [play.walking, $("walk").textContent]') == [None, "walk"]
     point = shown(opened)[0]
     assert point not in ends
-    opened.touch("#ends button:last-child")  # puts the present point there
+    opened.touch("#ends button:last-child")  # sets the end of the walk to the present point
     assert opened.run("return play.to") == point and opened.errors() == []
 
 
@@ -110,7 +110,7 @@ def test_on_a_phone_nothing_is_cut_off_in_light_and_in_dark(page, browser, dark)
     assert paper == ("rgb(21, 21, 23)" if dark else "rgb(252, 252, 250)")
 
 
-def test_thumbnails_show_what_a_click_on_them_chooses(page, browser):
+def test_a_click_on_a_thumbnail_shows_its_image(page, browser):
     opened = browser.open(page()[0])
     picture = 'return [...%s.getContext("2d").getImageData(0, 0, 12, 8).data].join()'
     for thumbnail in ("#grid button:nth-child(5)", "#classes button:nth-child(2)"):
@@ -120,7 +120,7 @@ def test_thumbnails_show_what_a_click_on_them_chooses(page, browser):
         assert shown(opened)[2] == small
 
 
-def test_classes_have_the_names_of_their_folders_whatever_these_are(tmp_path, browser):
+def test_buttons_show_any_name_of_a_folder_as_plain_text(tmp_path, browser):
     names = ("cat", "<img src=x onerror=alert(1)>", "a name without end " * 9)
     run = new_run(tmp_path / "r", "cgan", class_names=names)
     report.save(run, run.settings.training())
@@ -132,7 +132,7 @@ def test_classes_have_the_names_of_their_folders_whatever_these_are(tmp_path, br
     assert opened.run(f"return {buttons}[2].clientHeight < 120") and opened.errors() == []
 
 
-def test_a_run_without_classes_has_none_to_choose(page, browser):
+def test_the_page_of_a_run_without_classes_has_no_buttons_for_classes(page, browser):
     opened = browser.open(page("dcgan")[0])
     assert opened.run('return [$("play").hidden, $("kinds").hidden, $("plane").hidden]') == [False, True, True]
     assert opened.errors() == []
@@ -159,8 +159,8 @@ def test_points_of_a_toy_world_can_be_dragged_and_moved_with_keys(page, browser)
     assert opened.run(at) == pytest.approx(from_d, rel=0.01, abs=1e-3) and opened.errors() == []
 
 
-def test_directions_are_named_by_what_they_do():
-    """A world whose images are a stroke that one latent number slants and another widens."""
+def test_directions_are_named_by_their_effect():
+    """Each image is a stroke. One latent number slants the stroke, and another widens it."""
     height, width = np.mgrid[:16, :16] / 8.0 - 1.0
 
     class Strokes:
@@ -176,11 +176,11 @@ def test_directions_are_named_by_what_they_do():
     U, names = directions.principal(Strokes, export.Generator([], 4, 0, (16, 16, 1)))
     assert sorted(filter(None, names)) in (["slant", "thickness"], ["slant", "width"])
     slant = U[:, names.index("slant")]
-    assert slant[2] > 0.95  # to the right is more
+    assert slant[2] > 0.95  # with a positive sign: more slant to the right
     assert U.T @ U == pytest.approx(np.eye(4), abs=1e-5)
 
 
-def test_a_network_that_cannot_be_exported_leaves_the_page_as_it_was(tmp_path, browser, monkeypatch):
+def test_a_page_without_an_exported_network_has_no_controls(tmp_path, browser, monkeypatch):
     monkeypatch.setattr(export, "operation", lambda layer: (_ for _ in ()).throw(export.ExportError("no")))
     run = new_run(tmp_path / "r")
     report.save(run, run.settings.training())

@@ -1,4 +1,4 @@
-"""Presets: schedules, conditional networks, and combinations that are refused."""
+"""Schedules follow their curves. Options of presets can be combined, or are refused with the reason."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tinygan.gan import conditional, models, presets
 from tinygan.gan.presets import PRESETS
 
 
-def test_r3gan_falls_on_a_cosine(monkeypatch):
+def test_the_schedules_of_r3gan_follow_a_cosine(monkeypatch):
     training = build("r3gan", steps=4)
     values = []
     for _ in range(6):
@@ -65,14 +65,12 @@ def test_combinations_that_cannot_work_are_refused_with_the_reason(what, reason)
 
 
 def test_any_network_can_be_conditional(rng):
-    D = conditional.Conditional(
-        models.mlp_discriminator((8, 8, 3), rng)
-    )  # one channel, and one for each of two classes
+    D = conditional.Conditional(models.mlp_discriminator((8, 8, 3), rng))  # of 3 channels, 2 are labels
     labels = Tensor(backend.xp.eye(2, dtype="float32"))
     assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
 
 
-def test_wrong_labels_are_each_of_the_other_classes_and_the_weight_is_that_of_what_they_add_to_the_loss():
+def test_wrong_labels_are_drawn_from_all_other_classes_and_their_loss_is_weighted():
     losses = {}
     for weight in (0.0, 1.0, 2.0):
         gan = build("cgan", wrong_labels=weight).gan
@@ -81,7 +79,7 @@ def test_wrong_labels_are_each_of_the_other_classes_and_the_weight_is_that_of_wh
             wrong = backend.to_host(gan.wrong(labels).data)
             assert (wrong.sum(1) == 1).all() and not (wrong * labels.numpy()).any()
             pairs = 3 * labels.numpy().argmax(1) + wrong.argmax(1)
-            assert np.bincount(pairs)[[1, 2, 3, 5, 6, 7]].min() > 70  # of 100 on average
+            assert np.bincount(pairs)[[1, 2, 3, 5, 6, 7]].min() > 70  # 100 on average
         gan.rng = backend.RNG(1)
         losses[weight] = gan.discriminator_loss(Tensor(images(6)), Tensor(-images(6)), labels[:6]).loss.item()
     assert losses[2.0] - losses[1.0] == pytest.approx(losses[1.0] - losses[0.0], rel=1e-4) and losses[1.0] > losses[0.0]
@@ -102,13 +100,13 @@ PARTS = [
 
 
 @pytest.mark.parametrize("parts", PARTS, ids=str)
-def test_parts_compose(parts):
+def test_options_of_presets_can_be_combined(parts):
     training = steps(build("vanilla", **parts), 2)
     assert all(np.isfinite(array).all() for array in snapshot(training).values())
 
 
 @pytest.mark.parametrize("name", ["cgan", "r3gan"])
-def test_the_schedule_of_a_budget_of_a_billion_steps_is_a_small_table(name):
+def test_a_schedule_for_a_billion_steps_is_a_small_table(name):
     training = build(name, steps=10**9)
     target, table, every = training.scheduled[0], training.schedule[:, 0], training.steps_per_value
     assert len(table) == presets.LONGEST and every * len(table) == 10**9

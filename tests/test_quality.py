@@ -1,4 +1,4 @@
-"""Quality during training: the best checkpoint is kept, and every measurement is recorded."""
+"""During training the best checkpoint is kept, and every measurement of the quality is recorded."""
 
 import dataclasses
 import shutil
@@ -12,7 +12,7 @@ from tinygan.app.runs import Run
 
 
 class Scripted:
-    """An Evaluator that finds the distances it is told."""
+    """An Evaluator that returns given distances."""
 
     distances = ()
 
@@ -53,16 +53,16 @@ def test_the_best_checkpoint_is_the_one_nearest_to_real_images(parts):
     Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
     for epoch in range(1, 7):
         training.steps[...] = epoch * 10
-        said = measured.update(epoch * 10, epoch, training=training)
-        assert bool(said) == (epoch % 2 == 0)
-    assert "15.0 times the floor" in said
+        status = measured.update(epoch * 10, epoch, training=training)
+        assert bool(status) == (epoch % 2 == 0)
+    assert "15.0 times the floor" in status
     assert steps_of(run, "best") == 40
     table = lines(run.folder / "quality.csv")
     assert table[0] == list(quality.COLUMNS)
     assert np.array(table[1:], float).tolist() == [[20, 2, 50, 25], [40, 4, 20, 10], [60, 6, 30, 15]]
 
 
-def test_a_resumed_run_measures_again_what_came_after_the_checkpoint(parts):
+def test_a_resumed_run_repeats_the_measurements_after_its_checkpoint(parts):
     run, training = parts
     Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
     for epoch in (2, 4):
@@ -70,7 +70,7 @@ def test_a_resumed_run_measures_again_what_came_after_the_checkpoint(parts):
     again = measure(run, 30)
     assert [row[0] for row in again.rows] == [20] == [int(row[0]) for row in lines(run.folder / "quality.csv")[1:]]
     training.steps[...] = 45
-    again.update(40, 4, training=training)  # 30, where 50 was best
+    again.update(40, 4, training=training)  # distance 30; the best before was 50
     assert steps_of(run, "best") == 45
 
 

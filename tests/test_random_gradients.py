@@ -1,6 +1,7 @@
-"""Derivatives at shapes and parameters that hypothesis draws; it shrinks the ones that fail.
+"""Derivatives are right at random shapes and parameters, which hypothesis draws. Every operation keeps the dtype.
 
-A failure names op, argument, index, both values and the seed of the weights; hypothesis prints the shapes.
+A failure names the operation, the argument, the index, both values and the seed. Hypothesis prints the smallest shapes
+that fail.
 """
 
 import functools
@@ -25,13 +26,13 @@ axis = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.int
 
 
 def away(rng, shape):
-    """Between 0.5 and 2 from zero, on either side: away from kinks and poles."""
+    """Return values of both signs, with absolute values from 0.5 to 2: away from kinks and poles."""
     return rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape)
 
 
 @EXAMPLES
 @given(st.sampled_from(["add", "subtract", "multiply", "divide"]), shapes, st.data(), seeds)
-def test_arithmetic_with_broadcasting(name, shape, data, seed):
+def test_derivatives_of_arithmetic_with_broadcasting_are_right(name, shape, data, seed):
     other = data.draw(broadcastable_shapes(shape, max_dims=3, max_side=3))
     rng = np.random.default_rng(seed)
     check_grads(getattr(autograd, name), [away(rng, shape), away(rng, other)], seed=seed, name=name)
@@ -39,13 +40,13 @@ def test_arithmetic_with_broadcasting(name, shape, data, seed):
 
 @EXAMPLES
 @given(st.sampled_from(["exp", "tanh", "sigmoid", "softplus", "negative"]), shapes, seeds)
-def test_functions_of_one_argument(name, shape, seed):
+def test_derivatives_of_functions_of_one_argument_are_right(name, shape, seed):
     check_grads(getattr(autograd, name), [away(np.random.default_rng(seed), shape)], seed=seed, name=name)
 
 
 @EXAMPLES
 @given(shapes.filter(len), st.data(), st.booleans(), seeds)
-def test_sums_over_any_axes(shape, data, keepdims, seed):
+def test_derivatives_of_sums_over_any_axes_are_right(shape, data, keepdims, seed):
     axes = tuple(data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True)))
     x = np.random.default_rng(seed).standard_normal(shape)
     check_grads(lambda x: x.sum(axes, keepdims) * 2.0, [x], seed=seed, name=f"sum over {axes}")
@@ -53,20 +54,20 @@ def test_sums_over_any_axes(shape, data, keepdims, seed):
 
 @EXAMPLES
 @given(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4), seeds)
-def test_products_of_matrices(m, k, n, seed):
+def test_derivatives_of_matrix_products_are_right(m, k, n, seed):
     rng = np.random.default_rng(seed)
     check_grads(lambda a, b: a.T @ b, [rng.standard_normal((k, m)), rng.standard_normal((k, n))], seed=seed)
 
 
 @EXAMPLES
 @given(st.sampled_from(["conv2d", "conv_transpose2d", "conv2d_weight_grad"]), axis, axis, st.integers(1, 2), seeds)
-def test_the_convolution_triple(name, vertical, horizontal, channels, seed):
+def test_derivatives_of_the_three_convolution_operations_are_right(name, vertical, horizontal, channels, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     rng, where = np.random.default_rng(seed), dict(stride=stride, padding=padding)
     x = rng.standard_normal((2, *size, channels))
     w = rng.standard_normal((*kernel, channels, 2))
     g = rng.standard_normal((2, *patch_grid(size, kernel, stride, padding), 2))
-    assume(max(map(np.size, (x, w, g))) < 100)  # each element costs an evaluation
+    assume(max(map(np.size, (x, w, g))) < 100)  # each element needs an evaluation
     function, inputs = {
         "conv2d": (lambda x, w: autograd.conv2d(x, w, **where), [x, w]),
         "conv_transpose2d": (lambda g, w: autograd.conv_transpose2d(g, w, size=size, **where), [g, w]),
@@ -77,10 +78,10 @@ def test_the_convolution_triple(name, vertical, horizontal, channels, seed):
 
 @EXAMPLES
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(1, 3), st.floats(1e-5, 1.0), seeds)
-def test_batch_normalisation(rows, channels, eps, seed):
-    assume(math.prod(rows) >= 3)  # two values have no curvature left after centring and scaling
+def test_derivatives_of_batch_norm_are_right(rows, channels, eps, seed):
+    assume(math.prod(rows) >= 3)  # two values become nearly -1 and 1, for any x
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal((*rows, channels)) + 2 * np.arange(math.prod(rows)).reshape(*rows, 1)  # far apart
+    x = rng.standard_normal((*rows, channels)) + 2 * np.arange(math.prod(rows)).reshape(*rows, 1)  # rows far apart
 
     inputs = [x, rng.standard_normal(channels), rng.standard_normal(channels)]
     check_grads(functools.partial(batch_norm, eps=eps), inputs, seed=seed, name="batch_norm")

@@ -1,4 +1,4 @@
-"""report.html: what it shows of a run, without any network, in a real browser."""
+"""report.html shows a run in a real browser, without network requests."""
 
 import json
 import re
@@ -16,7 +16,7 @@ HOSTILE = '<img src=x onerror=alert(1)> & "it\'s" <!--'
 
 
 def rows(n, per_epoch=10):
-    """A log: in row i each metric is i + 1 tenths, and one more for the next metric."""
+    """Return a log of n rows. In row i, metric j is 0.1 (i + 1) + j."""
     return [(10 * (i + 1), 1 + i // per_epoch, *(0.1 * (i + 1) + j for j in range(len(METRICS)))) for i in range(n)]
 
 
@@ -29,7 +29,7 @@ def make(folder, epochs=3, log=30, preset="vanilla", **settings):
 
 
 def content(run):
-    """What save() puts into the page."""
+    """Save the page, and return the data in it."""
     report.save(run)
     page = (run.folder / "report.html").read_text()
     return json.loads(re.search(r'<script type="application/json" id="run">(.*?)</script>', page, re.DOTALL)[1])
@@ -54,7 +54,7 @@ TRY = """
 """
 
 
-def test_the_page_works_in_a_browser_whatever_a_run_is_called(tmp_path, browser):
+def test_the_page_works_in_a_browser_for_any_name_of_a_run(tmp_path, browser):
     (tmp_path / HOSTILE).mkdir()
     run = make(tmp_path / HOSTILE, data="</script><script>document.title = 'owned'</script>")
     plots.save_grid(run.folder / "interpolation.png", np.zeros((4, 8, 8, 1), np.uint8))
@@ -73,15 +73,15 @@ def test_the_page_works_in_a_browser_whatever_a_run_is_called(tmp_path, browser)
     assert at["moved"] == ["epoch 1", frames[0]["picture"], "At step 100"]
     assert at["pointed"] == "At step 300"
     assert at["paths"] == len(METRICS) - 1  # vanilla has no penalty
-    assert at["outside"] == []  # on a phone nothing sticks out
+    assert at["outside"] == []  # nothing is wider than the screen of a phone
 
 
-def test_the_page_of_a_run_that_has_just_begun_opens_too(tmp_path, browser):
+def test_the_page_of_a_run_that_has_just_begun_has_no_errors(tmp_path, browser):
     run = make(tmp_path / "r", epochs=0, log=0)
     report.save(run)
     script = 'return [...document.querySelectorAll("body section")].filter(node => !node.hidden).length'
     opened = browser.open((run.folder / "report.html").as_uri())
-    assert opened.run(script) == 2 and opened.errors() == []  # what to do next, and the settings
+    assert opened.run(script) == 2 and opened.errors() == []  # the commands and the settings
 
 
 def test_an_error_in_the_page_fails_these_tests(tmp_path, browser):
@@ -94,14 +94,14 @@ def test_the_page_makes_no_network_requests(tmp_path):
     run = make(tmp_path / "r")
     shown = content(run)
     page = (run.folder / "report.html").read_text()
-    assert "default-src 'none'" in page  # the browser would refuse it
+    assert "default-src 'none'" in page  # so the browser refuses requests
     assert not re.search(r"://|<link|\bsrc *=[\"']|url\(|@import", report.template())
     assert report.template().count("fetch(") == 1 and 'if (location.protocol === "http:") renew' in report.template()
     assert all(frame["picture"].startswith("data:image/webp;base64,") for frame in shown["frames"])
     assert [path.name for path in run.folder.iterdir() if path.name.endswith(".tmp")] == []
 
 
-def test_the_page_says_what_the_run_is(tmp_path):
+def test_the_page_shows_the_settings_of_the_run(tmp_path):
     run = make(tmp_path / "a run", preset="cgan", seed=7)
     shown = content(run)
     assert shown["name"] == "a run" and shown["done"] == 300 and shown["epochs"] == 3
@@ -120,7 +120,7 @@ def test_every_metric_has_its_curve(tmp_path):
     assert shown["curves"].keys() == set(LOG_COLUMNS) and shown["curves"]["step"][-1] == 300
 
 
-def test_long_curves_are_means_and_what_is_not_finite_is_a_gap(monkeypatch):
+def test_long_curves_are_averaged_and_values_that_are_not_finite_are_gaps(monkeypatch):
     monkeypatch.setattr(report, "POINTS", 3)
     log = rows(7)
     log[6] = (*log[6][:2], float("nan"), *log[6][3:])
@@ -129,7 +129,7 @@ def test_long_curves_are_means_and_what_is_not_finite_is_a_gap(monkeypatch):
     assert found["d_loss"] == (pytest.approx(0.2), pytest.approx(0.5), None)
 
 
-def test_of_many_pictures_some_are_shown_from_the_first_to_the_last(tmp_path, monkeypatch):
+def test_the_page_has_a_selection_of_pictures_from_the_first_to_the_last(tmp_path, monkeypatch):
     frames = {i: tmp_path / f"epoch_{i:04d}.png" for i in range(1, 201)}
     monkeypatch.setattr(report, "embedded", lambda path: None if path.name == "epoch_0004.png" else "x" * 1000)
 
@@ -142,7 +142,7 @@ def test_of_many_pictures_some_are_shown_from_the_first_to_the_last(tmp_path, mo
     assert len(epochs(frames, 10_500)) == 10 and epochs(frames, 10) == epochs(frames, -10) == [1, 200]
 
 
-def test_a_picture_that_changes_is_encoded_again_and_what_is_none_is_left_out(tmp_path):
+def test_a_changed_picture_is_encoded_again_and_other_files_are_left_out(tmp_path):
     path = tmp_path / "a.png"
     assert report.embedded(path) is None
     plots.save_grid(path, np.zeros((4, 8, 8, 1), np.uint8))
@@ -162,7 +162,7 @@ def test_metrics_that_cannot_be_read_are_left_out(tmp_path, text):
     assert report.metrics(tmp_path / "metrics.json", 7) is None
 
 
-def test_what_was_measured_before_the_run_went_on_is_not_shown(tmp_path):
+def test_metrics_from_before_the_run_continued_are_not_shown(tmp_path):
     run = make(tmp_path / "r")
     found = {"step": 300, "samples": {"distance": 12.5}, "real": {"distance": 1.5}}
     (run.folder / "metrics.json").write_text(json.dumps(found))
@@ -171,7 +171,7 @@ def test_what_was_measured_before_the_run_went_on_is_not_shown(tmp_path):
     assert content(run)["metrics"] is None
 
 
-def test_quality_along_the_way_has_a_curve(tmp_path):
+def test_quality_during_training_has_a_curve(tmp_path):
     run = make(tmp_path / "r", log=6)
     assert "multiple" not in content(run)["curves"]
     (run.folder / "quality.csv").write_text("step,epoch,distance,multiple\n20,1,3.0,40.0\n65,2,1.5,20.0\n")
@@ -185,7 +185,7 @@ def test_the_page_of_a_toy_world_has_no_commands_for_images(tmp_path):
     assert len(report.commands(Run(tmp_path, world), world.to_json())) == 2
 
 
-def test_a_phone_shows_a_long_hash_within_its_width_and_a_curve_of_one_point(tmp_path, browser):
+def test_on_a_phone_a_long_hash_fits_and_a_curve_of_one_point_is_visible(tmp_path, browser):
     run = make(tmp_path / "r", epochs=1, log=1)
     found = {"step": 10, "classifier": {"sha256": "a" * 64}, "samples": {"distance": 12.5}, "real": {"distance": 1.5}}
     (run.folder / "metrics.json").write_text(json.dumps(found))

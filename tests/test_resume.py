@@ -1,4 +1,4 @@
-"""A run can be stopped anywhere, by anything, and goes on to the very bits of a run that was never stopped."""
+"""A run that is stopped anywhere, by any signal, ends with the same bits when resumed."""
 
 import json
 import random
@@ -14,8 +14,8 @@ from commands import ROOT, checkpoint, device, train
 from tinygan.app.runs import Run
 
 HURRIED = """
-# train.py, which saves every ten steps and is sent a signal before the n-th call of a function, and to which what it
-# asks of the device comes only if it waits
+# Run train.py with three changes: it saves every ten steps, it gets a signal before the n-th call of a function, and
+# asynchronous copies are never ready without waiting.
 import functools, os, signal, sys
 import numpy as np
 import train
@@ -41,9 +41,9 @@ sys.exit(train.main())
 
 
 def hurried(number, name, n, *words, before=signal.SIG_DFL, **options):
-    """train.py, which gets the signal of that name before the n-th call of step, replace, fsync or write_array.
+    """Run train.py, and send it a signal before the n-th call of step, replace, fsync or write_array.
 
-    before: what the process that starts it does about this signal.
+    before: the handler for this signal that train.py inherits
     """
     command = [sys.executable, "-c", HURRIED, number, name, n, "--device", device(), *words]
     start = (lambda: signal.signal(signal.Signals[number], before)) if number != "SIGKILL" else None
@@ -51,12 +51,12 @@ def hurried(number, name, n, *words, before=signal.SIG_DFL, **options):
 
 
 def two_epochs(tiny, folder):
-    """The words of the run in the fixture `trained`, into another folder."""
+    """Return the arguments of the run in the fixture `trained`, with another folder."""
     return "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", folder
 
 
 def assert_same_end(whole, folder):
-    """The same weights, moments and random state, the same log, the same pictures, to the bit."""
+    """Assert that checkpoint, log and pictures of two runs are the same to the bit."""
     assert (folder / "log.csv").read_text() == (whole / "log.csv").read_text()
     for name in ("checkpoint/last.npz", "samples/epoch_0001.png", "samples/epoch_0002.png", "progress.gif"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), f"{name} differs"
@@ -64,7 +64,7 @@ def assert_same_end(whole, folder):
 
 @pytest.fixture(scope="module")
 def stopped(tiny, tmp_path_factory):
-    """A run that was stopped after 31 of its 44 steps; the checkpoint before that is of step 22."""
+    """Stop a run after 31 of its 44 steps. The previous checkpoint is of step 22."""
     folder = tmp_path_factory.mktemp("runs") / "stopped"
     assert train(*two_epochs(tiny, folder), "--max-steps", 31).returncode == 0
     return folder
@@ -84,7 +84,7 @@ def test_a_run_that_was_stopped_within_an_epoch_ends_with_the_same_bits(copy, tr
     assert timings == [["step", "epoch"], ["22", "1"], ["31", "2"], ["44", "2"]]
 
 
-def test_sigterm_lets_the_step_end_and_saves_and_the_end_is_the_same(tiny, trained, tmp_path):
+def test_sigterm_lets_the_step_end_and_saves_and_the_resumed_run_ends_the_same(tiny, trained, tmp_path):
     done = hurried("SIGTERM", "step", 15, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 143, done.stderr
     assert (
@@ -95,13 +95,13 @@ def test_sigterm_lets_the_step_end_and_saves_and_the_end_is_the_same(tiny, train
     assert_same_end(trained[0], tmp_path / "r")
 
 
-def test_ctrl_c_does_too(tiny, tmp_path):
+def test_ctrl_c_lets_the_step_end_and_saves(tiny, tmp_path):
     done = hurried("SIGINT", "step", 8, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 130, done.stderr
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 8
 
 
-def test_a_closed_terminal_does_too(tiny, tmp_path):
+def test_a_closed_terminal_lets_the_step_end_and_saves(tiny, tmp_path):
     done = hurried("SIGHUP", "step", 8, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 129, done.stderr
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 8
@@ -113,7 +113,7 @@ def test_under_nohup_a_closed_terminal_changes_nothing(tiny, trained, tmp_path):
     assert_same_end(trained[0], tmp_path / "r")
 
 
-def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
+def test_ctrl_c_before_the_first_step_saves(tiny, tmp_path):
     code = "import sys, train; train.stop_on_signals = lambda: lambda: 2; sys.exit(train.main())"
     options = ("--device", device(), "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
     done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
@@ -123,7 +123,7 @@ def test_ctrl_c_before_the_first_step_saves_too(tiny, tmp_path):
 
 
 def survives(kill, tiny, whole, folder):
-    """kill(words) runs train.py and kills it. What is left goes on to the end of the run that was never stopped."""
+    """Call kill(words), which runs train.py and kills it. Assert that the resumed run ends like the run `whole`."""
     words = two_epochs(tiny, folder)
     kill(words)
     again = train("--resume", folder) if (folder / "config.json").exists() else train(*words)
@@ -150,16 +150,16 @@ def killed_after(seconds):
     return kill
 
 
-def test_killed_when_only_the_previous_checkpoint_is_there_a_run_ends_with_the_same_bits(tiny, trained, tmp_path):
-    """Between the two renames of the checkpoint of step 20: four renames make the run, two the tables at its start,
-    four the tables and the checkpoint of step 10, two the tables of step 20."""
+def test_killed_with_only_a_previous_checkpoint_a_resumed_run_ends_with_the_same_bits(tiny, trained, tmp_path):
+    """The kill comes before the second of the two renames for the checkpoint of step 20. The 13 renames before the kill
+    are 4 for the new run, 2 for its tables, 4 for step 10, 2 for the tables of step 20, and 1 for its checkpoint."""
     again = survives(killed_before("replace", 14), tiny, trained[0], tmp_path / "r")
     assert "last.npz: there is no such checkpoint; using the previous checkpoint" in again.stderr
     assert "34 to go" in again.stdout
 
 
 def moments():
-    """Ten moments in time, and ten in the middle of writing, of renaming, of a step."""
+    """Yield ten kills at random times, and ten before a random call that writes, renames or syncs a file."""
     rng = random.Random(0)
     for _ in range(10):
         yield killed_after(rng.uniform(0.3, 4))
@@ -169,7 +169,7 @@ def moments():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", list(moments()))
-def test_killed_at_any_moment_a_run_ends_with_the_same_bits(kill, tiny, trained, tmp_path):
+def test_killed_at_any_moment_a_resumed_run_ends_with_the_same_bits(kill, tiny, trained, tmp_path):
     survives(kill, tiny, trained[0], tmp_path / "r")
 
 
@@ -178,14 +178,14 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(copy):
     megabyte = 2**20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     full = train("--resume", copy, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, megabyte))
     assert full.returncode == 1
-    assert full.stderr.endswith(  # NumPy 2.0 prints before it that it cannot close the archive
+    assert full.stderr.endswith(  # NumPy 2.0 first prints that it cannot close the archive
         f"train.py: {copy}/checkpoint/last.npz: File too large. "
         "The last checkpoint is complete: free some space, then use --resume\n"
     )
     assert {path.name: path.read_bytes() for path in (copy / "checkpoint").iterdir()} == before
 
 
-def test_where_the_last_checkpoint_is_damaged_the_previous_one_is_resumed(copy, trained):
+def test_if_the_last_checkpoint_is_damaged_the_previous_one_is_resumed(copy, trained):
     last = copy / "checkpoint" / "last.npz"
     last.write_bytes(last.read_bytes()[:100_000])
     again = train("--resume", copy)
@@ -195,7 +195,7 @@ def test_where_the_last_checkpoint_is_damaged_the_previous_one_is_resumed(copy, 
     assert_same_end(trained[0], copy)
 
 
-def test_what_cannot_go_on_is_one_sentence(copy, labelled):
+def test_a_run_that_cannot_be_resumed_is_refused_in_one_sentence(copy, labelled):
     def says(*words):
         done = train("--resume", copy, *words)
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
@@ -213,7 +213,7 @@ def test_what_cannot_go_on_is_one_sentence(copy, labelled):
     assert "was not written by this version" in says()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
 def test_a_run_that_is_being_trained_is_left_alone(copy):
     here = Run.open(copy)
     here.lock()

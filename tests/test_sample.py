@@ -1,4 +1,4 @@
-"""sample.py: what it draws of a run, and what it refuses. The run is untrained, to be fast."""
+"""sample.py draws from a run, or refuses with a sentence. The runs are untrained, because that is fast."""
 
 import dataclasses
 import subprocess
@@ -23,12 +23,12 @@ sys.path.append(str(Path(__file__).parent.parent))
 import sample
 
 if backend.device != "cpu":
-    pytest.skip("scripts are tried on the CPU", allow_module_level=True)
+    pytest.skip("tested on the CPU only", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Runs by what they are on: grey images, chosen classes, coloured images, a toy world."""
+    """Make runs on grey images, on classes, on coloured images, and on a toy world. Return their folder."""
     folder = tmp_path_factory.mktemp("sample")
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
     (folder / "train-images").write_bytes(idx(images))
@@ -41,7 +41,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def draw(runs, tmp_path, monkeypatch):
-    """draw("grey", "a.png", "--n", 4): the path of what was drawn."""
+    """Return a function that calls sample.py: draw("grey", "a.png", "--n", 4) returns the path of the new file."""
 
     def call(kind, name, *words):
         out = tmp_path / name
@@ -60,7 +60,7 @@ def load(path):
 
 
 def size(n):
-    """Pixels along a grid of n images of 8."""
+    """Return the side in pixels of a grid with n images of 8 pixels."""
     return 2 * (10 * n + 2)
 
 
@@ -121,13 +121,13 @@ def test_each_sample_is_shown_beside_its_nearest_training_image(draw, runs, caps
     assert imread(draw("grey", "a.png", "--nearest", "--n", 7)).shape[:2] == (size(2), 2 * (5 * 26 + 2))
 
 
-def test_the_nearest_image_is_found_in_every_block_and_a_copy_is_at_zero():
+def test_the_nearest_image_is_found_in_every_block_and_a_copy_has_distance_zero():
     among = np.random.default_rng(1).integers(0, 256, (25, 2, 2, 3), dtype=np.uint8)
     where, distance = sample.nearest_in_blocks(among[[0, 9, 10, 24]], among, block=10)
     assert where.tolist() == [0, 9, 10, 24] and (distance == 0).all()
 
 
-def test_the_arc_keeps_the_length_and_turns_evenly(rng):
+def test_interpolated_vectors_keep_the_length_and_turn_evenly(rng):
     a, b = rng.normal((2, 5, 40))
     a, b = (x / np.sqrt((x * x).sum(-1, keepdims=True)) for x in (a, b))
     arc = interpolation.way(np.stack([a, b]), 9)
@@ -139,12 +139,12 @@ def test_the_arc_keeps_the_length_and_turns_evenly(rng):
 
 
 @pytest.mark.parametrize("b", [2.0, -1.0])
-def test_where_there_is_no_arc_the_way_is_a_line(b):
+def test_parallel_vectors_are_interpolated_on_a_line(b):
     way = interpolation.way(np.array([[1.0], [b]], np.float32), 3)
     assert way.ravel() == pytest.approx([1, (1 + b) / 2, b])
 
 
-def test_a_run_keeps_a_picture_of_ways(runs):
+def test_a_run_has_a_picture_of_interpolations(runs):
     for kind, height in (("grey", 6), ("classes", 3)):
         run = Run.open(runs / kind)
         training = run.settings.training()
@@ -167,15 +167,15 @@ def test_a_picture_is_written_whole_or_not_at_all_and_replaces_a_link(draw, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "outside"]
 
 
-@pytest.mark.parametrize("error, said", [(KeyboardInterrupt(), "interrupted"), (MemoryError(), "not enough memory")])
+@pytest.mark.parametrize("error, message", [(KeyboardInterrupt(), "interrupted"), (MemoryError(), "not enough memory")])
 @pytest.mark.parametrize("script", ["sample", "evaluate", "train"])
-def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, said, script):
+def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, message, script):
     def fail(args):
         raise error
 
     status = run_program(f"{script}.py", fail, SimpleNamespace(debug=False))
     printed = capsys.readouterr().err or status
-    assert status and printed.startswith(f"{script}.py: ") and said in printed and printed.strip().count("\n") == 0
+    assert status and printed.startswith(f"{script}.py: ") and message in printed and printed.strip().count("\n") == 0
     if not isinstance(error, KeyboardInterrupt):
         with pytest.raises(type(error)):
             run_program(f"{script}.py", fail, SimpleNamespace(debug=True))
@@ -189,7 +189,7 @@ def test_a_run_of_a_version_with_other_networks_is_refused_with_a_sentence(tmp_p
         run.load_generator(settings.training())
 
 
-REFUSED = [  # of which run, what file, further words, what the sentence says
+REFUSED = [  # run, file, further arguments, part of the message
     ("grey", "a.jpg", [], "must end in .png or .npz; got"),
     ("grey", "a.gif", [], "a .gif needs --interpolate"),
     ("grey", "a.gif", ["--nearest"], "a .gif needs --interpolate"),
@@ -216,12 +216,12 @@ REFUSED = [  # of which run, what file, further words, what the sentence says
 def test_requests_that_cannot_be_drawn_are_refused_with_a_sentence(draw, tmp_path, capsys, kind, name, words, message):
     with pytest.raises((SystemExit, ValueError, backend.DeviceError)) as error:
         draw(kind, name, *words)
-    said = capsys.readouterr().err or str(error.value)
-    assert message in said.strip().splitlines()[-1]
+    printed = capsys.readouterr().err or str(error.value)
+    assert message in printed.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 
-def test_the_best_checkpoint_can_be_drawn_from(runs, tmp_path):
+def test_best_draws_from_the_best_checkpoint(runs, tmp_path):
     folder = tmp_path / "r"
     run = new_run(folder)
     training = run.settings.training()

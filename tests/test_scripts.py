@@ -1,4 +1,4 @@
-"""The commands as people type them, on a tiny data set: train, stop, resume, sample; and what is typed wrong."""
+"""train.py and sample.py work on a tiny data set as a user calls them, and refuse wrong options in one sentence."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ from commands import ROOT, checkpoint, device, lines, run, sample, train
 from tinygan.gan.health import METRICS
 
 
-def test_a_run_leaves_everything_it_should(trained):
+def test_a_run_writes_all_its_files(trained):
     folder, _ = trained
     assert {p.name for p in folder.iterdir()} == {
         "config.json", "log.csv", "timings.csv", "samples", "curves.png", "progress.gif", "interpolation.png",
@@ -34,7 +34,7 @@ def test_a_run_leaves_everything_it_should(trained):
     assert [row[:2] for row in lines(folder / "timings.csv")] == [["step", "epoch"], ["22", "1"], ["44", "2"]]
 
 
-def test_config_holds_what_repeats_the_run(trained, tiny):
+def test_config_json_has_all_that_is_needed_to_repeat_the_run(trained, tiny):
     folder, _ = trained
     config = json.loads((folder / "config.json").read_text())
     assert config["arguments"][-2:] == ["--out", str(folder)] and config["data"] == str(tiny)
@@ -45,7 +45,7 @@ def test_config_holds_what_repeats_the_run(trained, tiny):
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", config["commit"]) if (ROOT / ".git").exists() else True
 
 
-def test_the_default_is_cgan_where_there_are_labels_and_dcgan_where_not(labelled, trained, tmp_path):
+def test_the_default_is_cgan_with_labels_and_dcgan_without(labelled, trained, tmp_path):
     words = ["--data", labelled, "--batch-size", 4, "--max-steps", 1, "--out", tmp_path / "r"]
     assert train(*words).returncode == 0
     chosen = [json.loads((run / "config.json").read_text())["preset"] for run in (tmp_path / "r", trained[0])]
@@ -54,7 +54,7 @@ def test_the_default_is_cgan_where_there_are_labels_and_dcgan_where_not(labelled
 
 def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     folder, done = trained
-    assert done.stderr == ""  # no bar where there is no terminal
+    assert done.stderr == ""  # no progress bar without a terminal
     header, rest = done.stdout.split("epoch 1/2: ")
     for words in (
         "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", f"device   {device()}",
@@ -68,7 +68,7 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     assert f"\n    {sys.executable} train.py --resume {folder} --epochs" in rest
 
 
-def test_a_terminal_gets_a_bar(tiny, tmp_path):
+def test_a_terminal_gets_a_progress_bar(tiny, tmp_path):
     ours, its = os.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, 80, 0, 0))
     words = ["--data", tiny, "--batch-size", 4, "--preset", "vanilla", "--max-steps", 12, "--out", tmp_path / "r"]
@@ -80,7 +80,7 @@ def test_a_terminal_gets_a_bar(tiny, tmp_path):
     assert all(len(line) <= 80 for line in re.split(r"[\r\n]", shown) if line.startswith("epoch"))
 
 
-def test_pictures_are_pictures(trained):
+def test_pictures_have_their_sizes(trained):
     from matplotlib.image import imread
 
     folder, _ = trained
@@ -103,7 +103,7 @@ def test_sampling_draws_grids_and_arrays_from_a_seed(trained, tmp_path):
     assert imread(tmp_path / "g.png").shape[:2] == (64, 84)
 
 
-WRONG = [  # arguments, part of the one line it says
+WRONG = [  # arguments, part of the message
     (("--data", "nowhere"), "nowhere: there is no such folder"),
     (("--data", "tests"), "has no train images"),
     (("--batch-size", "70000"), "has 60000 images"),
@@ -138,7 +138,7 @@ WRONG = [  # arguments, part of the one line it says
 
 
 @pytest.mark.parametrize("words, message", WRONG)
-def test_bad_input_gets_one_sentence_and_leaves_nothing_behind(words, message, tmp_path):
+def test_wrong_options_get_one_sentence_and_leave_no_folder(words, message, tmp_path):
     done = train(*([] if "--resume" in words else ["--out", tmp_path / "r"]), *words)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
@@ -168,7 +168,7 @@ def test_options_override_the_preset_and_config_records_what_ran(tiny, tmp_path)
     assert sample(tmp_path / "r", "--n", 3, "--out", tmp_path / "a.npz").returncode == 0
 
 
-def test_a_conditional_run_draws_the_digit_that_is_asked_for(labelled, tmp_path):
+def test_a_conditional_run_draws_the_chosen_digit(labelled, tmp_path):
     words = ["--preset", "cgan", "--data", labelled, "--batch-size", 4, "--epochs", 1, "--out", tmp_path / "r"]
     assert train(*words).returncode == 0
     assert sample(tmp_path / "r", "--digit", 2, "--n", 5, "--out", tmp_path / "a.npz").returncode == 0
@@ -187,10 +187,10 @@ def test_a_toy_world_ends_with_its_score_and_an_animation(tmp_path):
     with Image.open(tmp_path / "r" / "progress.gif") as gif:
         assert gif.n_frames == 2 and gif.size == (500, 500)
         colours = gif.convert("RGB").getcolors(10**6)
-    assert len(colours) > 20  # D's surface, points and arrows, and not a grey page
+    assert len(colours) > 20  # D's output, points and arrows
 
 
-def test_numbers_that_are_not_finite_stop_the_run_and_name_where_they_began(tiny, tmp_path):
+def test_numbers_that_are_not_finite_stop_the_run_and_the_first_operation_is_named(tiny, tmp_path):
     words = ["--data", tiny, "--batch-size", 4, "--lr", 1e30, "--preset", "lsgan", "--out", tmp_path / "r"]
     done = train(*words)
     assert done.returncode != 0 and "Traceback" not in done.stderr
@@ -201,7 +201,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_name_where_they_began(tiny
 
 @pytest.mark.parametrize("stop", [["--max-steps", 3], ["--epochs", 1]])
 def test_weights_that_are_not_finite_are_never_saved(stop, tiny, tmp_path):
-    """Neither at a stop between two looks at the metrics, nor at the end of an epoch."""
+    """The run stops between two checks of the metrics, or at the end of an epoch."""
     words = ["--data", tiny, "--batch-size", 4, "--lr", 1e30, "--preset", "vanilla", "--out", tmp_path / "r"]
     assert train(*words, *stop).returncode != 0
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 0
@@ -213,7 +213,7 @@ def test_another_loss_does_not_inherit_the_label_smoothing_of_the_preset(labelle
     assert json.loads((tmp_path / "r" / "config.json").read_text())["real_label"] == 1.0
 
 
-def test_the_same_command_twice_makes_two_runs_of_the_same_bits_and_quiet_prints_the_folder(tiny, tmp_path):
+def test_a_repeated_command_gives_the_same_bits_and_quiet_prints_the_folder(tiny, tmp_path):
     words = [ROOT / "train.py", "--data", tiny, "--batch-size", 4, "--max-steps", 12, "--preset", "vanilla", "--quiet"]
     options = dict(capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     one, two = (subprocess.run([sys.executable, *map(str, words)], **options) for _ in range(2))
@@ -225,14 +225,14 @@ def test_the_same_command_twice_makes_two_runs_of_the_same_bits_and_quiet_prints
         assert first == second
 
 
-def test_help_fits_two_screens_and_says_each_default():
+def test_help_fits_two_screens_and_shows_each_default():
     text = run("train.py", "--help", env={**os.environ, "COLUMNS": "80"}).stdout
     assert text.count("\n") <= 2 * 40 and max(map(len, text.splitlines())) <= 80
     options = [words.split("\n\n")[0] for words in re.split(r"\n  (?=--)", text.rstrip())[1:]]
     assert len(options) == 33 and all(words.endswith(")") for words in options)
 
 
-def test_an_error_shows_where_it_came_from_only_when_asked(tmp_path):
+def test_an_error_has_a_traceback_only_with_debug(tmp_path):
     words = ("train.py", "--data", "nowhere", "--out", tmp_path / "r")
     assert run(*words).stderr == "train.py: nowhere: there is no such folder\n"
     assert "Traceback" in run(*words, "--debug").stderr

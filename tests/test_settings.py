@@ -1,4 +1,4 @@
-"""The settings of a run: what is written is read again, and each field that is wrong has a sentence."""
+"""The settings of a run are read as they were written, and each wrong field gets an error message."""
 
 import json
 
@@ -19,7 +19,7 @@ def written(**changes):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_what_is_written_is_read_again(name):
+def test_settings_are_read_as_they_were_written(name):
     kept = settings(name, data="somewhere", seed=3, max_steps=9, evaluate_every=2, arguments=("--seed", "3"), lr=0.5)
     assert Settings.from_json(json.loads(json.dumps(kept.to_json()))) == kept
 
@@ -34,7 +34,7 @@ def test_samples_for_the_statistics_have_the_shares_of_uneven_classes():
     assert counts[1] == 0 and abs(counts - [300, 0, 100]).max() <= 2
 
 
-WRONG = [  # field, value, what the sentence says
+WRONG = [  # field, value, part of the message
     ("preset", "pix2pix", "'preset' must be one of vanilla, "),
     ("shape", [28, 28], "'shape' must be [H, W, 1 or 3] of an image, or [2]; got [28, 28]"),
     ("shape", [28, 28, 0], "'shape' must be"),
@@ -75,7 +75,7 @@ WRONG = [  # field, value, what the sentence says
 
 
 @pytest.mark.parametrize("key, value, sentence", WRONG)
-def test_a_wrong_field_has_its_sentence(key, value, sentence):
+def test_a_wrong_field_has_its_message(key, value, sentence):
     with pytest.raises(SettingsError) as caught:
         Settings.from_json(written(**{key: value}))
     assert sentence in str(caught.value)
@@ -90,7 +90,7 @@ def test_a_missing_field_is_named(key):
 
 
 @pytest.mark.parametrize("values", [[], None, "vanilla"])
-def test_settings_are_an_object(values):
+def test_settings_must_be_a_json_object(values):
     with pytest.raises(SettingsError, match="settings must be a JSON object; got"):
         Settings.from_json(values)
 
@@ -103,7 +103,7 @@ def test_settings_of_older_versions_are_read():
     assert kept.preset.real_label == 0.9 and kept.max_steps is None and kept.evaluate_every is None
 
 
-def test_the_last_step_is_that_of_the_budget_or_of_max_steps():
+def test_the_last_step_is_the_smaller_of_steps_and_max_steps():
     assert settings(steps=50).last_step == 50
     assert settings(steps=50, max_steps=20).last_step == 20
     assert settings(steps=50, max_steps=90).last_step == 50
@@ -116,7 +116,7 @@ ODD = st.sampled_from([-1, 0, 1, 2, 256, 1e-30, 1e300, 10**9, 10**400, "0", "cpu
 
 
 def read_or_refuse(values):
-    """Settings with any values in them are read, and then written the same again, or refused in one short sentence."""
+    """Assert that settings are refused in one short sentence, or are read and then written the same again."""
     try:
         kept = Settings.from_json(values)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Spectral normalisation: the largest singular value, its derivative, and one round of the power iteration a step."""
+"""Spectral norm divides by the largest singular value. A step does one round of power iteration for each weight."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_power_iteration_finds_the_largest_singular_value(shape, rng):
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (2, 2, 1, 3)])
-def test_its_derivative_holds_the_singular_vectors_constant(shape, rng):
+def test_the_derivative_of_spectral_norm_treats_singular_vectors_as_constants(shape, rng):
     norm = SpectralNorm(Tensor(rng.normal(shape)), rng)
     norm.u, norm.v = norm.u.astype("float64"), norm.v.astype("float64")
     check_grads(norm, [np.random.default_rng(0).standard_normal(shape)], order=2)

@@ -1,6 +1,6 @@
-"""The training step on the stand-in: it asks nothing of the host, and captured it is the step, to the bit.
+"""On the stand-in for CuPy, a training step never waits, has few nodes, and gives the same bits when captured.
 
-pytest --device standin; test_cupy_standin.py sees to that.
+Run with pytest --device standin. In the ordinary suite, test_cupy_standin.py runs this file.
 """
 
 import cupy_rules
@@ -20,13 +20,13 @@ CLASSES = 10
 CASES = [*PRESETS, "cgan with augmentation"]
 
 
-NODES = {  # of a captured step with batches of 64 images of 28 x 28, at most
+NODES = {  # the most nodes that a captured step may have, for batches of 64 images of 28 x 28 pixels
     "vanilla": 79, "lsgan": 85, "dcgan": 103, "cgan": 187, "sngan": 215, "wgan-gp": 449, "r3gan": 149,
 }  # fmt: skip
 
 
 def make(name, size=8, **changes):
-    """A training on random pictures, and its batches."""
+    """Return a training on random pictures, and its batches."""
     preset = PRESETS[name.split()[0]]._replace(augment=0.5 if "augmentation" in name else 0.0, **changes)
     pictures = np.random.default_rng(0).integers(0, 256, (1300, size, size, 1)).astype("uint8")
     dataset = Dataset(pictures, (np.arange(1300) % CLASSES).astype("uint8"), "random")
@@ -45,8 +45,8 @@ def differences(ours, theirs):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_array_at_all_of_a_step_is_float64(name, monkeypatch):
-    """Not the primitives' only: whatever any operation on arrays makes, in optimisers, statistics and metrics too."""
+def test_no_array_of_a_step_is_float64(name, monkeypatch):
+    """The test records every array of the step, with those of optimisers, statistics and metrics."""
     training, batches = make(name)
     made, make_array = set(), cupy_rules.ndarray.__init__
 
@@ -60,7 +60,7 @@ def test_no_array_at_all_of_a_step_is_float64(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_step_neither_waits_for_the_device_nor_moves_anything_to_it(name):
+def test_a_step_neither_waits_for_the_device_nor_transfers_arrays(name):
     training, batches = make(name)
     training.step(batches)
     before = cupy_standin.counts.copy()
@@ -78,8 +78,8 @@ def test_the_report_of_a_training_reaches_the_host_without_waiting():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_captured_steps_are_the_steps_to_the_bit(name):
-    """Over more steps than the history has rows, with a new epoch and a look at samples between the replays."""
+def test_captured_steps_equal_eager_steps_to_the_bit(name):
+    """The test does more steps than the history has rows. Between replays it starts an epoch and draws samples."""
     (eager, eager_batches), (captured, captured_batches) = make(name), make(name)
     step = backend.capture(lambda: captured.step(captured_batches))
     for i in range(12):
@@ -94,11 +94,11 @@ def test_captured_steps_are_the_steps_to_the_bit(name):
     assert not differences(before, state(eager, eager_batches))
     step()
     same = differences(before, state(captured, captured_batches))
-    assert "generator_optimizer.t" in same and "rng.draws" in same and "position" in same  # a replay does something
+    assert "generator_optimizer.t" in same and "rng.draws" in same and "position" in same  # a replay changes the state
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_run_resumed_and_captured_anew_goes_on_as_if_it_had_not_stopped(name):
+def test_a_resumed_run_that_captures_again_equals_one_that_never_stopped(name):
     (through, batches), (first, first_batches), (second, second_batches) = make(name), make(name), make(name)
     for _ in range(8):
         through.step(batches)
@@ -115,7 +115,7 @@ def test_a_run_resumed_and_captured_anew_goes_on_as_if_it_had_not_stopped(name):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_captured_step_has_few_nodes(name):
-    """A node costs a microsecond or two on a GPU, however small its kernel is: many small steps are slow."""
+    """On a GPU, each node costs one or two microseconds, even with a very small kernel."""
     training, batches = make(name, 28, batch_size=64)
     step = backend.capture(lambda: training.step(batches))
     step()  # a call before the capture makes the constants
@@ -123,7 +123,7 @@ def test_a_captured_step_has_few_nodes(name):
     assert len(graph._tape.operations) <= NODES[name]
 
 
-def test_a_toy_world_is_captured_too():
+def test_captured_steps_on_a_toy_world_equal_eager_steps():
     preset = presets.for_data(PRESETS["r3gan"], (2,))._replace(batch_size=8)
     pair = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The three floors: modules import only from lower floors; only the backend depends on NumPy or CuPy."""
+"""Imports never go up a floor, the core has at most 1,700 lines, and every device has the backend's functions."""
 
 import ast
 import subprocess
@@ -10,13 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 RANKS = {  # a module imports from its own rank or from lower ones
     "backend": 0, "autograd": 1, "layers": 2, "optim": 3,  # the engine
-    "extras": 0, "files": 0, "data": 3, "metrics": 4,  # beside the game: what is learned from; how good samples are
+    "extras": 0, "files": 0, "data": 3, "metrics": 4,  # beside the game
     "gan": 4,  # the game
     "app": 5,  # the application
     "__main__": 6,  # the command
 }  # fmt: skip
 APART = {("metrics", "gan"), ("gan", "metrics"), ("gan", "data"), ("backend", "files"), ("files", "backend")}
-WITH_NUMPY = {"backend", "data", "metrics", "app"}  # host arrays: files, pictures, tables
+WITH_NUMPY = {"backend", "data", "metrics", "app"}  # for files, pictures and tables
 FILES = [
     path
     for path in sorted((ROOT / "tinygan").rglob("*.py"))
@@ -29,7 +29,7 @@ def room(parts):
 
 
 def imports_of(path):
-    """The dotted names that a file imports, as tuples."""
+    """Yield the dotted names that a file imports, as tuples."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -47,7 +47,7 @@ def test_modules_import_only_from_lower_floors_and_only_the_backend_imports_arra
         if parts[0] == "tinygan":
             there = room(parts)
             assert RANKS[there] <= RANKS[here], f"{path} imports upwards: {'.'.join(parts)}"
-            assert (here, there) not in APART, f"{path} imports {'.'.join(parts)}: the two stand apart"
+            assert (here, there) not in APART, f"{path} imports {'.'.join(parts)}: neither may import the other"
             assert not parts[-1].startswith("_"), f"{path} imports a private name: {parts[-1]}"
         if parts[0] == "cupy":
             assert here == "backend", f"{path} imports cupy"
@@ -69,7 +69,7 @@ def test_the_core_has_at_most_1700_lines():
 
 
 def functions(*paths):
-    """{name: names of the arguments} of the functions in these files."""
+    """Return {name: names of the arguments} of the functions in these files."""
     nodes = [node for path in paths for node in ast.parse(path.read_text()).body]
     return {
         node.name: [a.arg for a in (*node.args.posonlyargs, *node.args.args)] + ["*"] * bool(node.args.vararg)
@@ -78,12 +78,12 @@ def functions(*paths):
     }
 
 
-OWN = {"use", "tune", "load_arrays", "kernels", "copy_into", "sums"}  # of backend/__init__.py itself
+OWN = {"use", "tune", "load_arrays", "kernels", "copy_into", "sums"}  # defined only in backend/__init__.py
 BACKEND = ROOT / "tinygan" / "backend"
 
 
 def offered(device):
-    """{name: names of the arguments, None for what is no function} of what a device defines or imports."""
+    """Return {name: names of the arguments} of all that a device defines or imports. Classes have None."""
     path = BACKEND / device / "__init__.py"
     names = functions(path)
     for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""The CPU's blocks and threads: the same results as whole arrays, and the same bits whatever the number of threads."""
+"""Blocks and threads of the CPU give the results of whole arrays, and no bit depends on the number of threads."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tinygan.backend.cpu import threads
 from tinygan.gan import presets
 from tinygan.layers import Dropout, Sequential
 
-pytestmark = [pytest.mark.skipif(backend.device != "cpu", reason="about the CPU"), pytest.mark.usefixtures("kernels")]
+pytestmark = [pytest.mark.skipif(backend.device != "cpu", reason="for the CPU"), pytest.mark.usefixtures("kernels")]
 RNG = np.random.default_rng(0)
 
 
@@ -44,7 +44,7 @@ def some_threads(request):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_a_fused_function_is_the_function(shape, some_threads):
+def test_a_fused_function_equals_the_plain_function(shape, some_threads):
     x, y = r(*shape), r(*shape)
     scales = [0.3, r(1), r(shape[-1])] if len(shape) > 1 and x.size else [0.3]
     for scale in scales:
@@ -52,7 +52,7 @@ def test_a_fused_function_is_the_function(shape, some_threads):
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (300, 14, 14, 64)], ids=str)
-def test_what_a_fused_function_returns_is_no_view_of_its_argument(shape):
+def test_the_result_of_a_fused_function_is_no_view_of_its_argument(shape):
     x = r(*shape)
     same = backend.fuse(lambda x: x)(x)
     assert np.array_equal(same, x) and not np.may_share_memory(same, x)
@@ -66,7 +66,7 @@ def test_a_fused_function_takes_views_and_writes_to_its_arguments():
 
 
 @pytest.mark.parametrize("shape", [(300, 14, 14, 64), (70_001,), (5, 2), (1025, 3)], ids=str)
-def test_column_sums_are_those_of_float64_and_do_not_depend_on_threads(shape):
+def test_column_sums_are_near_float64_and_do_not_depend_on_threads(shape):
     x, y = r(*shape), r(*shape)
     results = []
     for n in (1, 2, 5):
@@ -83,7 +83,7 @@ def centred_products(g, x, mean):
 
 
 @pytest.mark.parametrize("shape", [(300, 14, 14, 64), (1025, 3), (2, 1)], ids=str)
-def test_sums_for_batch_norm_are_those_of_float64_and_do_not_depend_on_threads(shape):
+def test_sums_for_batch_norm_are_near_float64_and_do_not_depend_on_threads(shape):
     x, g = 100 + r(*shape), r(*shape)
     wide, results = x.reshape(-1, shape[-1]).astype("float64"), []
     for n in (1, 2, 5):
@@ -126,7 +126,7 @@ def test_convolutions_do_not_depend_on_threads_and_are_near_float64(images, filt
 
 
 @pytest.mark.parametrize("m, k, n", [(500, 300, 200), (128, 1024, 1024), (1024, 6272, 1), (7, 1024, 784), (3, 2, 1)])
-def test_products_are_products_and_do_not_depend_on_threads(m, k, n):
+def test_matrix_products_are_right_and_do_not_depend_on_threads(m, k, n):
     a, b = r(m, k), r(k, n)
     results = []
     for threads_in_use in (1, 2, 3, 6):
@@ -138,7 +138,7 @@ def test_products_are_products_and_do_not_depend_on_threads(m, k, n):
         assert all(np.array_equal(x, y) for x, y in zip(results[0], other))
 
 
-def test_an_empty_sum_of_products_is_zero_whatever_lies_beside_the_empty_array():
+def test_a_matrix_product_over_an_empty_axis_is_zero():
     if backend.kernels() != "numba":
         pytest.skip("tiles are compiled by Numba")
     from tinygan.backend.compiled import tile
@@ -160,7 +160,7 @@ print(b"".join(backend.column_sums(formulas.square, x).tobytes() for x in xs).he
 """
 
 
-def test_code_that_was_stored_gives_the_bits_of_code_just_compiled(tmp_path):
+def test_stored_code_gives_the_bits_of_newly_compiled_code(tmp_path):
     if backend.kernels() != "numba":
         pytest.skip("only Numba stores compiled code")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
@@ -181,7 +181,7 @@ def test_an_error_in_a_thread_is_raised():
         threads.run(fail, list(range(8)))
 
 
-def test_after_an_error_no_thread_goes_on_writing():
+def test_after_an_error_no_thread_continues():
     backend.tune(4)
     done = []
 
@@ -225,7 +225,7 @@ def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path
     assert one.keys() == three.keys() and all(np.array_equal(one[name], three[name]) for name in one)
 
 
-def test_no_bit_depends_on_the_number_of_threads_with_random_numbers_in_the_generator():
+def test_no_bit_depends_on_the_number_of_threads_with_dropout_in_the_generator():
     images, losses = Tensor(r(16, 8, 8, 1)), []
     for n in (1, 2, 5):
         backend.tune(n)
@@ -269,7 +269,7 @@ def test_a_forked_child_computes_with_numpy():
 def test_a_forked_child_has_threads_of_its_own():
     code = (
         "import os; from tinygan.backend.cpu import threads; threads.THREADS = 3; failed = 0\n"
-        "for _ in range(30):  # whether the fork catches a thread with a queue's lock is chance\n"
+        "for _ in range(30):  # only some forks come while a thread holds a lock\n"
         "    threads.run(abs, range(9))\n"
         "    child = os.fork()\n"
         "    if child == 0: os._exit(threads.run(abs, range(9)) != list(range(9)))\n"

@@ -1,4 +1,4 @@
-"""train.py --watch: a browser on this machine follows the run, and reaches nothing else."""
+"""With train.py --watch, a browser on this machine follows the run, and reaches nothing outside its folder."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ if backend.device != "cpu":
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A run whose folder is served, its address, and links out of it."""
+    """Serve the folder of a run. The folder has links out of it. Return the run and the address."""
     folder = tmp_path_factory.mktemp("watch")
     (folder / "secret.txt").write_text("secret")
     run = new_run(folder / "run", "cgan")
@@ -32,7 +32,7 @@ def served(tmp_path_factory):
 
 
 def ask(address, path, method="GET", **headers):
-    """(status, content) of a request."""
+    """Send a request. Return (status, content)."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()
@@ -70,12 +70,12 @@ def test_the_folder_can_only_be_read(served, method):
     assert (served[0].folder / "config.json").exists()
 
 
-def test_a_site_whose_name_leads_here_reads_nothing(served):
+def test_a_request_with_another_host_name_is_refused(served):
     assert ask(served[1], "/", Host="evil.example:80")[0] == 404
     assert ask(served[1], "/", Host="localhost:1")[0] == 200
 
 
-def test_an_open_page_renews_itself_and_keeps_what_was_chosen(served, browser):
+def test_an_open_page_updates_itself_and_keeps_the_chosen_class_and_point(served, browser):
     run, address = served
     opened = browser.open(address)
     assert "follows the run" in opened.run("""
@@ -91,7 +91,7 @@ def test_an_open_page_renews_itself_and_keeps_what_was_chosen(served, browser):
     assert found == [point, 2, True] and opened.errors() == []
 
 
-def test_a_page_on_disk_asks_for_nothing(served, browser):
+def test_a_page_on_disk_sends_no_requests(served, browser):
     opened = browser.open((served[0].folder / "report.html").as_uri())
     assert opened.run('await new Promise(done => setTimeout(done, 100)); return $("live").textContent') == ""
     assert opened.errors() == []

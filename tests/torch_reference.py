@@ -1,8 +1,7 @@
-"""What tinygan computes, written with PyTorch, and how the two are compared.
+"""References: PyTorch versions of tinygan's layers, losses and penalties, and functions that compare the two.
 
-A layer's reference takes and returns what the layer does, channels last; PyTorch wants images and filters channels
-first, so it transposes on the way in and out. Importing this skips the test module that does so where PyTorch is
-missing.
+The references have channels last, like tinygan, and transpose images and filters for PyTorch, which has channels first.
+Without PyTorch, importing this module skips the test module that imports it.
 """
 
 import numpy as np
@@ -10,27 +9,27 @@ import pytest
 
 from tinygan import Tensor, backend, grad, layers
 
-torch = pytest.importorskip("torch", reason="parity is checked where PyTorch is: pip install -e '.[bench]'")
+torch = pytest.importorskip("torch", reason="needs PyTorch: pip install -e '.[bench]'")
 functional = torch.nn.functional
 
 
 def channels_first(function):
-    """A reference on channels-last images out of a PyTorch function on channels-first ones; filters likewise."""
+    """Make a reference with channels last from a PyTorch function with channels first."""
 
     def reference(layer, x, weight, bias=None):
-        filters = weight.permute(3, 2, 0, 1).contiguous()  # PyTorch's own double backward fails on some strided ones
+        filters = weight.permute(3, 2, 0, 1).contiguous()  # PyTorch's double backward fails for some strides
         return function(layer, x.movedim(-1, 1), filters, bias).movedim(1, -1)
 
     return reference
 
 
 def batch_norm(layer, x, gamma, beta, running_mean, running_var):
-    kept = running_mean, running_var  # which PyTorch updates in place, in training
+    kept = running_mean, running_var  # in training, PyTorch updates them in place
     y = functional.batch_norm(x.movedim(-1, 1), *kept, gamma, beta, layer.training, layer.momentum, layer.eps)
     return y.movedim(1, -1)
 
 
-LAYERS = {  # layer: (the layer, for its settings; x; its parameters and buffers by name) -> y
+LAYERS = {  # class: function of (layer, x, parameters and buffers by name) that returns y
     "Linear": lambda layer, x, weight, bias=None: functional.linear(x, weight.T, bias),
     "Conv2d": channels_first(lambda layer, *xs: functional.conv2d(*xs, layer.stride, layer.padding)),
     "ConvTranspose2d": channels_first(
@@ -54,7 +53,7 @@ def squared_error(outputs, label):
     return functional.mse_loss(outputs, torch.full_like(outputs, label))
 
 
-OBJECTIVES = {  # function in losses.py: (real logits, fake logits) -> a number
+OBJECTIVES = {  # function in losses.py: function of (real logits, fake logits) that returns the loss
     "bce_discriminator": lambda real, fake, real_label=1.0: bce(real, real_label) + bce(fake, 0.0),
     "bce_generator": lambda real, fake: bce(fake, 1.0),
     "bce_generator_saturating": lambda real, fake: -bce(fake, 0.0),
@@ -71,8 +70,8 @@ OBJECTIVES = {  # function in losses.py: (real logits, fake logits) -> a number
 
 
 def squared_gradient_norm(D, images):
-    (slope,) = torch.autograd.grad(D(images).sum(), images, create_graph=True)
-    return slope.flatten(1).square().sum(1)
+    (gradient,) = torch.autograd.grad(D(images).sum(), images, create_graph=True)
+    return gradient.flatten(1).square().sum(1)
 
 
 def gradient_penalty(D, real, fake, t):
@@ -80,7 +79,7 @@ def gradient_penalty(D, real, fake, t):
     return (squared_gradient_norm(D, between).sqrt() - 1).square().mean()
 
 
-SLOPE_PENALTIES = {  # name in penalties.py: (D, real images, fake ones, a uniform number for each pair) -> a number
+GRADIENT_PENALTIES = {  # name in penalties.py: function of (D, real images, fake images, t in [0, 1])
     "gp": gradient_penalty,
     "r1": lambda D, real, fake, t: squared_gradient_norm(D, real).mean() / 2,
     "r1r2": lambda D, real, fake, t: (
@@ -90,15 +89,15 @@ SLOPE_PENALTIES = {  # name in penalties.py: (D, real images, fake ones, a unifo
 
 
 def reference_of(table, name):
-    """The reference in one of the tables here, which are passed by their name."""
+    """Return a reference from a table of this module. table: name of the table"""
     references = globals()[table]
     if name not in references:
-        pytest.fail(f"{name} has no PyTorch reference: write one into the table {table}")
+        pytest.fail(f"{name} has no PyTorch reference: add one to the table {table}")
     return references[name]
 
 
 def run_reference(module, x, state, prefix=""):
-    """A module's output as PyTorch computes it from `state` ({dotted name: torch tensor})."""
+    """Return a module's output, computed by PyTorch from `state`: {dotted name: torch tensor}."""
     if isinstance(module, layers.Sequential):
         for i, part in enumerate(module.layers):
             x = run_reference(part, x, state, f"{prefix}{i}.")
@@ -108,23 +107,23 @@ def run_reference(module, x, state, prefix=""):
 
 
 def torch_state(module):
-    """Copies of all that a module keeps: {dotted name: torch tensor}."""
+    """Copy the parameters and buffers of a module: {dotted name: torch tensor}."""
     learned = module.named_parameters()
     arrays = {name: backend.to_host(array) for name, array in module.state_dict().items()}
     return {name: torch.tensor(array, requires_grad=name in learned) for name, array in arrays.items()}
 
 
 def pair_of(array):
-    """The same values for both libraries, in tensors that require a gradient."""
+    """Return the array as a tensor of tinygan and as one of PyTorch, which both require a gradient."""
     return Tensor(backend.to_device(array), requires_grad=True), torch.tensor(array, requires_grad=True)
 
 
-def our_grad(y, xs, seed=None):
-    return grad(y, xs, create_graph=True, grad_output=seed, allow_unused=True)
+def our_grad(y, xs, grad_output=None):
+    return grad(y, xs, create_graph=True, grad_output=grad_output, allow_unused=True)
 
 
-def torch_grad(y, xs, seed=None):
-    return torch.autograd.grad(y, xs, seed, create_graph=True, allow_unused=True, materialize_grads=True)
+def torch_grad(y, xs, grad_output=None):
+    return torch.autograd.grad(y, xs, grad_output, create_graph=True, allow_unused=True, materialize_grads=True)
 
 
 def assert_equal(ours, theirs, what):
@@ -135,19 +134,20 @@ def assert_equal(ours, theirs, what):
 
 
 def assert_equal_to_second_order(ours, theirs, host):
-    """ours, theirs: (y, [x1, x2, ...]). Compares y, its slopes by a random seed u, and the slopes of those.
+    """Compare y, its gradients g1, g2, ... for a random grad_output u, and second derivatives.
 
-    The second derivatives are those of <v1, dy/dx1> + <v2, dy/dx2> + ..., v random, by every x and by u.
+    ours, theirs: (y, [x1, x2, ...]). The second derivatives are the gradients of <v1, g1> + <v2, g2> + ... with respect
+    to each x and to u, where v1, v2, ... are random.
     """
     (y, xs), (torch_y, torch_xs) = ours, theirs
     assert_equal(y.numpy(), torch_y.detach(), "forward")
     u, torch_u = pair_of(host.standard_normal(y.shape))
-    slopes, torch_slopes = our_grad(y, xs, u), torch_grad(torch_y, torch_xs, torch_u)
+    gradients, torch_gradients = our_grad(y, xs, u), torch_grad(torch_y, torch_xs, torch_u)
     along, torch_along = 0, 0
-    for i, (slope, torch_slope) in enumerate(zip(slopes, torch_slopes, strict=True)):
-        assert_equal(slope.numpy(), torch_slope.detach(), f"first derivative by argument {i}")
-        v, torch_v = pair_of(host.standard_normal(slope.shape))
-        along, torch_along = along + (slope * v.detach()).sum(), torch_along + (torch_slope * torch_v.detach()).sum()
+    for i, (g, torch_g) in enumerate(zip(gradients, torch_gradients, strict=True)):
+        assert_equal(g.numpy(), torch_g.detach(), f"first derivative by argument {i}")
+        v, torch_v = pair_of(host.standard_normal(g.shape))
+        along, torch_along = along + (g * v.detach()).sum(), torch_along + (torch_g * torch_v.detach()).sum()
     seconds = zip(our_grad(along, [*xs, u]), torch_grad(torch_along, [*torch_xs, torch_u]), strict=True)
     for i, (second, torch_second) in enumerate(seconds):
-        assert_equal(second.numpy(), torch_second.detach(), f"second derivative by argument {i} (the last: the seed)")
+        assert_equal(second.numpy(), torch_second.detach(), f"second derivative by argument {i} (the last is u)")

@@ -1,7 +1,8 @@
-"""Runs a CUDA kernel on the CPU: g++ compiles its source as C++, after a short prefix.
+"""Run a CUDA kernel on the CPU: g++ compiles the source of the kernel as C++ after a short prefix.
 
-The threads of a block are done one after the other, or, where a kernel waits for all of them (__syncthreads), each as a
-thread of the system, which shows a missing wait now and then. Slow, and good for small arrays: it is about arithmetic.
+The threads of a block run one after another. If the kernel calls __syncthreads, the block has threads of the operating
+system, so that a test can find a missing synchronisation. Kernels run slowly here, so the arrays of a test should be
+small.
 """
 
 import ctypes
@@ -66,7 +67,7 @@ extern "C" void launch(unsigned int grid_x, unsigned int grid_y, unsigned int bl
 
 @functools.cache
 def compiled(text):
-    """A shared library of the text."""
+    """Compile C++ to a shared library, and load it."""
     folder = Path(tempfile.mkdtemp(prefix="cuda_on_cpu"))
     try:
         options = ["-std=c++20", "-O1", "-pthread", "-shared", "-fPIC", "-x", "c++", "-", "-o", folder / "kernel.so"]
@@ -78,7 +79,7 @@ def compiled(text):
 
 
 def raw_kernel(source, name):
-    """(grid, block, arguments) -> nothing, as a cupy.RawKernel is called; arrays are NumPy's, numbers NumPy scalars."""
+    """Return a function (grid, block, arguments) like a cupy.RawKernel, for NumPy's arrays and scalars."""
     parameters = re.search(rf"__global__ void {name}\(([^)]*)\)", source)[1]
     arguments = ", ".join(re.split(r"[\s*]+", p.strip())[-1] for p in parameters.split(","))
     call = LAUNCH.replace("PARAMETERS", parameters).replace("NAME", name).replace("ARGUMENTS", arguments)
@@ -92,7 +93,7 @@ def raw_kernel(source, name):
 
 
 def elementwise(operation, preamble, real):
-    """The loop of a cupy.ElementwiseKernel "raw uint64 draws, raw uint32 key" -> "T y": (draws, key, y) -> nothing."""
+    """Return a function (draws, key, y) like the ElementwiseKernel "raw uint64 draws, raw uint32 key" -> "T y"."""
     loop = f"typedef {real} T;\n{preamble}\n" + (
         'extern "C" void launch(const uint64_t* draws, const uint32_t* key, T* out, long long size) {'
         f"for (long long i = 0; i < size; i++) {{ T& y = out[i]; {operation}; }} }}"

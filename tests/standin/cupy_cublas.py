@@ -1,8 +1,8 @@
-"""cuBLAS for the stand-in: the C functions that backend/cuda/blas.py calls, done by NumPy on the addresses it is given.
+"""cuBLAS for the stand-in: NumPy versions of the C functions that backend/cuda/blas.py calls with raw addresses.
 
-As the library does, it counts by columns: an (m, n) matrix lies column after column, `leading` elements from one to the
-next. What the library would refuse is refused with its status 7, an invalid value, and so is a product on a handle
-that has no workspace on its stream: a graph could not hold it. `calls` are the arguments of every product.
+Matrices are stored by columns, as in cuBLAS. `leading` is the number of elements from one column to the next. Invalid
+arguments give cuBLAS's status 7, "invalid value". A product without a workspace on the handle's stream also gives
+status 7, because a graph could not capture it.
 """
 
 import ctypes
@@ -12,11 +12,11 @@ import numpy as np
 
 INVALID = 7
 TYPES = {0: np.dtype("float32"), 1: np.dtype("float64")}
-COMPUTE = {0: (68, 77), 1: (70,)}  # the kinds of arithmetic for each: float32 exact and as TF32; float64
+COMPUTE = {0: (68, 77), 1: (70,)}  # allowed compute types: exact and TF32 for float32, one for float64
 
 
 class Cublas:
-    """The library. order: the names of the functions in the order of their calls."""
+    """The library. `calls` has the arguments of each product. `order` has the kinds of all calls, in order."""
 
     def __init__(self):
         self.calls, self.order, self.workspace = [], [], None
@@ -27,7 +27,7 @@ class Cublas:
         return 0
 
     def cublasSetStream_v2(self, handle, stream):
-        self.workspace = None  # as documented: back to the library's own, which a capture may not use
+        self.workspace = None  # as documented: from now on cuBLAS's own workspace, which a capture may not use
         self.order.append("stream")
         return 0
 
@@ -57,14 +57,14 @@ class Cublas:
 
         def compute_product():
             product = (A @ B) if alpha == 1 else real(alpha) * (A @ B)
-            C[...] = product + real(beta) * C if beta else product  # with beta 0 what lies in C is not read
+            C[...] = product + real(beta) * C if beta else product  # with beta 0, C is not read
 
         cupy_rules.run(compute_product, (), [C])
         return 0
 
 
 def by_columns(address, kind, leading, shape):
-    """The matrix at an address."""
+    """Return the matrix at an address."""
     rows, columns = shape
     dtype = TYPES[kind]
     length = leading * (columns - 1) + rows if rows and columns else 0

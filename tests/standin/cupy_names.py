@@ -1,7 +1,7 @@
-"""What the library uses of CuPy 14, so all that the stand-in has: names, and the arguments that CuPy's take.
+"""The names of CuPy 14 that tinygan uses, with CuPy's arguments. The stand-in has no others.
 
-A name that is not in here is an AttributeError. To use another one of CuPy's, add it; test_cupy_standin.py compares
-these tables with the real CuPy where that is installed.
+Any other name raises AttributeError. To use another name of CuPy, add it here. test_cupy_names.py compares these tables
+with the real CuPy, if it is installed.
 """
 
 import functools
@@ -14,7 +14,7 @@ UFUNCS = """abs absolute add bitwise_and bitwise_or bitwise_xor cos divide equal
     greater_equal invert isfinite isnan less less_equal log log1p logical_and logical_not logical_or maximum minimum
     multiply negative not_equal positive power reciprocal remainder rint sign sin sqrt square subtract tanh
     true_divide""".split()
-FUNCTIONS = {  # with the arguments that CuPy's take
+FUNCTIONS = {  # name: CuPy's arguments
     "arange": "start, stop=None, step=1, dtype=None",
     "argwhere": "a",
     "array": "obj, dtype=None, copy=True, order='K', subok=False, ndmin=0, *, blocking=False",
@@ -45,7 +45,7 @@ FUNCTIONS = {  # with the arguments that CuPy's take
     "zeros": "shape, dtype=float, order='C'",
     "zeros_like": "a, dtype=None, order='K', subok=None, shape=None",
 }
-METHODS = {  # of ndarray, apart from those that it defines itself
+METHODS = {  # name: CuPy's arguments, for the methods of ndarray that cupy_rules.py does not define
     "all": "self, axis=None, out=None, keepdims=False",
     "any": "self, axis=None, out=None, keepdims=False",
     "argmax": "self, axis=None, out=None, dtype=None, keepdims=False",
@@ -67,7 +67,7 @@ METHODS = {  # of ndarray, apart from those that it defines itself
 }
 AS_STRIDED = "x, shape=None, strides=None"
 CUBLAS = {"dot", "einsum", "matmul", "tensordot"}
-WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # the host must know the result before it can go on
+WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # functions for which the host waits
 
 # operators and attributes of ndarray, and the ufunc or NumPy attribute behind each
 BINARY = dict(add="add", sub="subtract", mul="multiply", truediv="divide", floordiv="floor_divide", mod="remainder")
@@ -86,4 +86,4 @@ SCALARS = (bool, int, float, complex, np.number, np.bool_)
 
 
 class CUDARuntimeError(RuntimeError):
-    """cupy.cuda.runtime.CUDARuntimeError"""
+    """The stand-in for cupy.cuda.runtime.CUDARuntimeError."""

@@ -1,6 +1,6 @@
-"""CuPy's arrays and rules, with NumPy doing the arithmetic: the inner half of cupy_standin.py.
+"""The arrays of the stand-in: they compute with NumPy, and have the rules of CuPy 14.
 
-What CuPy 14 lacks or cannot capture is refused here too. In a capture, operations are noted as well (see `run`).
+Operations that CuPy lacks or cannot capture raise an error. During a capture, operations are also recorded (see `run`).
 """
 
 import functools
@@ -13,13 +13,13 @@ import cupy_names
 import numpy as np
 from cupy_names import SCALARS, CUDARuntimeError
 
-counts = Counter()  # "waits" and "transfers" so far: a step of training should add to neither
-tape = None  # while a graph is captured: a Tape
-fusing = False  # within a fused function
+counts = Counter()  # of "waits" and "transfers"; a training step should have none
+tape = None  # a Tape while a graph is captured
+fusing = False  # True within a fused function
 
 
 class Tape(NamedTuple):
-    """A capture: operations of a launch, (array, copy) of what capturing overwrote, and arrays kept for the graph."""
+    """A capture: operations of a launch, (array, old values) of overwritten arrays, and arrays that must stay alive."""
 
     operations: list
     overwritten: list
@@ -34,7 +34,7 @@ def begin_capture():
 
 
 def end_capture():
-    """-> the tape. What the capture overwrote is put back: capturing only notes, and computes nothing."""
+    """Return the tape. Restore the arrays that the capture overwrote, because CUDA computes nothing in a capture."""
     global tape
     if tape is None:
         raise CUDARuntimeError("cudaErrorIllegalState: no graph is being captured")
@@ -56,8 +56,8 @@ def refuse_in_fusion(what):
 
 
 def run(compute, inputs=(), written=()):
-    """One operation on the device. compute: () -> the result, which may be a view of `inputs`; or the operation
-    writes into the arrays `written`. In a capture it is noted, to be done again on the same memory at each launch."""
+    """Do one operation: `compute` returns a result, which may be a view of `inputs`, or writes the arrays `written`.
+    During a capture the operation is also recorded, and each launch repeats it on the same memory."""
     if tape is not None:
         tape.overwritten.extend((array, array.copy()) for array in written if array.flags.writeable)
     result = compute()
@@ -66,29 +66,29 @@ def run(compute, inputs=(), written=()):
     result = np.asarray(result)  # NumPy makes scalars of 0-d results; on a device they stay arrays
     if tape is not None and written:
         tape.operations.append(compute)
-    elif tape is not None and not any(np.may_share_memory(result, array) for array in inputs):  # a view stays one
+    elif tape is not None and not any(np.may_share_memory(result, array) for array in inputs):  # not a view
         tape.operations.append(lambda: np.copyto(result, compute()))
     return ndarray(result)
 
 
 def operand(x):
-    """What arithmetic takes: arrays of this kind, and scalars."""
+    """Return the NumPy value of an operand: an array of the stand-in, or a scalar."""
     if isinstance(x, ndarray):
         return x._array
-    if isinstance(x, SCALARS):  # a subclass of float is one here, where NumPy would take it for a float64
+    if isinstance(x, SCALARS):  # NumPy would treat a subclass of float as float64
         return float(x) if isinstance(x, float) and not isinstance(x, np.generic) else x
     raise TypeError(f"Unsupported type {type(x)}")
 
 
 def argument(x):
-    """What functions take: that, and shapes, axes, dtypes, names, and sequences of arrays."""
+    """Return the NumPy value of an argument: an operand, shape, axis, dtype, name, or sequence of arguments."""
     if isinstance(x, (list, tuple)):
         return type(x)(argument(part) for part in x)
     return x if x is None or isinstance(x, (str, type, np.dtype)) else operand(x)
 
 
 def elementwise(name, *args, out=None, dtype=None, casting="same_kind"):
-    """A ufunc, with the keywords that CuPy's have."""
+    """Compute a ufunc. The keywords are CuPy's."""
     function = getattr(np, name)
     args, out = (args[: function.nin], args[function.nin]) if len(args) > function.nin else (args, out)
     if not (out is None or isinstance(out, ndarray)):
@@ -100,7 +100,7 @@ def elementwise(name, *args, out=None, dtype=None, casting="same_kind"):
 
 
 def call(name, function, takes, args, kwargs):
-    """A function or a method that is not a ufunc: `function` is NumPy's, `takes` CuPy's signature."""
+    """Call a function or method that is not a ufunc. `function` is NumPy's, `takes` is CuPy's signature."""
     if name not in ("astype", "where"):
         refuse_in_fusion(name)
     takes.bind(*args, **kwargs)  # TypeError for arguments that CuPy does not take
@@ -117,7 +117,7 @@ def call(name, function, takes, args, kwargs):
     values, options = argument(tuple(args)), {key: argument(x) for key, x in kwargs.items() if key != "blocking"}
     out = options.get("out")
     inputs = [x for x in (*values, *options.values()) if isinstance(x, np.ndarray)]
-    if name in ("empty", "empty_like"):  # memory only: nothing to do at a launch
+    if name in ("empty", "empty_like"):  # a launch has nothing to repeat
         return ndarray(function(*values, **options))
     result = run(functools.partial(function, *values, **options), inputs, () if out is None else (out,))
     return result if out is None else kwargs["out"]
@@ -125,14 +125,14 @@ def call(name, function, takes, args, kwargs):
 
 def from_host(x, dtype=None, *_, **__):
     refuse_in_capture("transfers", "an array from the host")
-    array = np.array(x, dtype)  # always a copy: the device has memory of its own
+    array = np.array(x, dtype)  # always a copy, because the device has its own memory
     if array.dtype.kind not in "biufc":
         raise ValueError(f"Unsupported dtype {array.dtype}")
     return ndarray(array)
 
 
 def pointer_table(arrays):
-    """CuPy joins many small arrays of one dtype by a kernel that is sent a table of their addresses."""
+    """In a capture, refuse to join many small arrays of one dtype: CuPy would send a table of addresses to the GPU."""
     if len(arrays) > 8 and len({a.dtype for a in arrays}) == 1 and sum(a.nbytes for a in arrays) < len(arrays) << 21:
         refuse_in_capture("transfers", f"joining {len(arrays)} arrays, over 8,")
 
@@ -142,7 +142,7 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
 
 
 def array_index(index):
-    """An index as NumPy takes it, and whether there are arrays in it."""
+    """Return an index as NumPy takes it, and whether it contains arrays."""
     refuse_in_fusion("an index")
     parts = []
     for part in index if isinstance(index, tuple) else (index,):
@@ -157,7 +157,7 @@ def array_index(index):
 
 
 class ndarray:
-    """cupy.ndarray. `complete` adds operators and attributes; what is left to NumPy is in cupy_names.METHODS."""
+    """The stand-in for cupy.ndarray. `complete` adds operators and attributes; other methods are cupy_names.METHODS."""
 
     __array_priority__ = 100
     __slots__ = ("__weakref__", "_array")
@@ -238,12 +238,12 @@ def address(array):
 
 
 def defers(other):
-    """Whether an operator is left to the other side: tinygan's Tensor asks for it in this way."""
+    """Return whether the other operand computes the operator, as tinygan's Tensor does (__array_ufunc__ is None)."""
     return not isinstance(other, ndarray) and getattr(other, "__array_ufunc__", other) is None
 
 
 def operators(symbol, compute):
-    """a + b, b + a and a += b out of one function."""
+    """Make the methods for a + b, b + a and a += b from one function."""
 
     def forward(self, other):
         return NotImplemented if defers(other) else compute(self, other)
@@ -262,7 +262,7 @@ def matmul(a, b, out=None):
 
 
 def complete():
-    """Gives ndarray what is all of one pattern."""
+    """Add the operators and attributes of cupy_names to ndarray."""
     special = operators("matmul", matmul)
     del special["__imatmul__"]  # CuPy has none: a @= b makes a new array
     for symbol, name in cupy_names.BINARY.items():
@@ -280,7 +280,7 @@ def complete():
 
 @functools.cache
 def namespace():
-    """{name: what cupy has under it}, without kernels and the cuda module."""
+    """Return {name: object} of the module cupy, without kernels and the module cuda."""
 
     def function(name, compute, text):
         return lambda *args, **kwargs: call(name, compute, cupy_names.signature(text), args, kwargs)

@@ -1,7 +1,7 @@
-"""A stand-in for CuPy, so that the CUDA path runs on a machine without a GPU: pytest --device standin.
+"""A stand-in for CuPy: it runs the code for CUDA on a machine without a GPU, with pytest --device standin.
 
-Names are in cupy_names.py, arrays and their rules in cupy_rules.py; here are kernels, streams and graphs. Each kernel
-has a twin in NumPy (cupy_twins.py, cupy_cublas.py). A graph repeats the operations on the same memory and host values.
+This file has kernels, streams and graphs. cupy_names.py has the names, and cupy_rules.py the arrays. Each kernel has a
+twin, a NumPy version in cupy_twins.py. A graph repeats its operations on the same memory and host values.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ __all__ = ["TWINS", "capturing", "counts", "install", "philox"]
 
 def twin(name):
     if name not in TWINS:
-        raise NotImplementedError(f"kernel {name!r} has no NumPy twin: write one, and put it into cupy_standin.TWINS")
+        raise NotImplementedError(f"kernel {name!r} has no NumPy twin: write one and add it to cupy_twins.TWINS")
     return TWINS[name]
 
 
 class Parameter(NamedTuple):
-    """One of a kernel's parameters, written "raw uint64 draws". A type of one letter stands for any."""
+    """A parameter of a kernel, such as "raw uint64 draws". A type of one letter stands for any type."""
 
     raw: bool
     type: str
@@ -41,7 +41,7 @@ def parameters(text):
 
 
 def typed(parameter, x, letters):
-    """x for this parameter, as NumPy takes it. letters: the types found so far for types of one letter."""
+    """Return the NumPy value of x for this parameter. letters: the dtypes found so far for types of one letter."""
     value = operand(x)
     if len(parameter.type) == 1:
         wanted = letters.setdefault(parameter.type, value.dtype) if isinstance(x, ndarray) else None
@@ -53,7 +53,7 @@ def typed(parameter, x, letters):
 
 
 class ElementwiseKernel:
-    """Twin: (inputs..., outputs...), arrays and scalars; writes the outputs."""
+    """A kernel whose twin takes (inputs..., outputs...) and writes the outputs."""
 
     def __init__(self, in_params, out_params, operation, name="kernel", reduce_dims=True, preamble="",
                  no_return=False, return_tuple=False, *, options=(), loop_prep="", after_loop=""):  # fmt: skip
@@ -83,7 +83,7 @@ class ElementwiseKernel:
 
 
 class RawKernel:
-    """Twin: (grid, block, arguments..., the integer constants of the code by name); writes into the arrays."""
+    """A kernel whose twin takes (grid, block, arguments..., integer constants of the code) and writes the arrays."""
 
     def __init__(self, code, name, options=(), backend="nvrtc", translate_cucomplex=False, *,
                  enable_cooperative_groups=False, jitify=None):  # fmt: skip
@@ -93,9 +93,9 @@ class RawKernel:
     def __call__(self, grid, block, args, *, shared_mem=0):
         for x in args:
             if isinstance(x, ndarray) and not x.flags.c_contiguous:
-                raise ValueError(f"kernel {self.name!r} would take a strided view for a contiguous array")
+                raise ValueError(f"kernel {self.name!r} would read a strided view as a contiguous array")
             if type(x) is float:
-                raise TypeError(f"kernel {self.name!r} would get a double for a Python float: say numpy.float32(x)")
+                raise TypeError(f"kernel {self.name!r} would get a Python float as a double: pass numpy.float32(x)")
         values, compute = [operand(x) for x in args], twin(self.name)
         if self.name in cupy_twins.INTERPRETED:
             compute = functools.partial(compute, self.code)
@@ -107,7 +107,7 @@ class RawKernel:
 
 
 class ReductionKernel:
-    """Twin: (inputs..., axis, keepdims) -> the result."""
+    """A kernel whose twin takes (inputs..., axis, keepdims) and returns the result."""
 
     def __init__(self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name="reduce_kernel",
                  reduce_type=None, reduce_dims=True, preamble="", options=()):  # fmt: skip
@@ -124,13 +124,13 @@ class ReductionKernel:
 
 
 class FusedNumber(float):
-    """A Python number given to a fused function: with an array it is a number like any other."""
+    """A Python number given to a fused function. Arithmetic with an array is legal, with another number an error."""
 
 
 def between_numbers(self, other):
     if isinstance(other, ndarray):
         return NotImplemented
-    raise TypeError("numbers among themselves in a fused function: CuPy computes this in float16. Pass the result in")
+    raise TypeError("two numbers are combined in a fused function, which CuPy does in float16: pass the result")
 
 
 for symbol in ("add", "sub", "mul", "truediv", "pow"):
@@ -139,7 +139,7 @@ for symbol in ("add", "sub", "mul", "truediv", "pow"):
 
 
 def fuse(*args, **kwargs):
-    """The function, done operation by operation, with what CuPy cannot fuse refused: there it is slow or wrong."""
+    """Run a function operation by operation. Refuse operations that CuPy does not fuse, or fuses wrongly."""
 
     def wrap(function, kernel_name=None):
         if not (kernel_name or function.__name__).isidentifier():
@@ -154,12 +154,12 @@ def fuse(*args, **kwargs):
 
         return fused
 
-    # CuPy takes a function only if it comes alone: with kernel_name= beside it, it returns a decorator
+    # as in CuPy, fuse(function) returns the fused function, and fuse(kernel_name=...) returns a decorator
     return wrap(*args) if args and not kwargs else lambda function: wrap(function, *args, **kwargs)
 
 
 class Stream:
-    """Work is done at once, so a stream only knows whether it is the current one, and captures."""
+    """A stream. All work is done immediately, so a stream only knows whether it is current, and captures."""
 
     _current = null = None
 
@@ -185,7 +185,7 @@ class Stream:
 
     def wait_event(self, event):
         if self.is_capturing():
-            raise CUDARuntimeError("cudaErrorStreamCaptureIsolation: waiting for what is not part of the graph")
+            raise CUDARuntimeError("cudaErrorStreamCaptureIsolation: waiting for an event outside of the graph")
 
     def begin_capture(self, mode=None):
         if self is Stream.null or Stream._current is not self:
@@ -255,7 +255,7 @@ def using_allocator(allocator=None):
 
 @contextlib.contextmanager
 def capturing():
-    """Within the block a graph is captured, and thrown away."""
+    """Capture a graph within a with block, and discard it."""
     with Stream(non_blocking=True) as stream:
         stream.begin_capture()
         try:
@@ -265,7 +265,7 @@ def capturing():
 
 
 def cuda():
-    """cupy.cuda"""
+    """Return the stand-in for the module cupy.cuda."""
     modes = dict(streamCaptureModeGlobal=0, streamCaptureModeThreadLocal=1, streamCaptureModeRelaxed=2)
     runtime = types.SimpleNamespace(
         getDeviceCount=lambda: 1, memGetInfo=lambda: (1 << 36, 1 << 36), CUDARuntimeError=CUDARuntimeError, **modes
@@ -273,12 +273,12 @@ def cuda():
     return types.SimpleNamespace(
         Device=Device, Event=Event, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
         get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,
-        alloc_pinned_memory=lambda size: bytearray(max(512, size)),  # the pool rounds up
+        alloc_pinned_memory=lambda size: bytearray(max(512, size)),  # CuPy's pool rounds sizes up
     )  # fmt: skip
 
 
 def module():
-    """What `import cupy` gives."""
+    """Return the stand-in for the module cupy."""
     cupy = types.ModuleType("cupy")
     kernels = dict(ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, ReductionKernel=ReductionKernel, fuse=fuse)
 
@@ -290,7 +290,7 @@ def module():
 
 
 def install():
-    """From here on `import cupy` gives the stand-in, and products go to its cuBLAS."""
+    """Make `import cupy` return the stand-in, and make products use the stand-in's cuBLAS."""
     sys.modules["cupy"] = module()
     from tinygan.backend.cuda import blas
 

@@ -1,6 +1,7 @@
-"""What each of the library's CUDA kernels computes, in NumPy, for the stand-in: found by the kernel's name in TWINS.
+"""A NumPy version, or twin, of each CUDA kernel of tinygan, for the stand-in. TWINS maps the name of a kernel to its
+twin.
 
-test_cuda_kernels.py holds them and the kernels' own text, run on the CPU, against the same results.
+test_cuda_kernels.py runs the kernels themselves on the CPU and compares the results.
 """
 
 import re
@@ -10,7 +11,10 @@ import numpy as np
 
 
 def philox(counter, key):
-    """Philox 4x32-10 (Salmon et al. 2011): four 32-bit words, each an array or a number, and two -> four of uint32."""
+    """Return the four uint32 words of Philox 4x32-10 (Salmon et al. 2011) for a counter of four words and a key of two.
+
+    A word of the counter is an array or a number.
+    """
     c0, c1, c2, c3 = (np.asarray(word, "uint64") for word in counter)
     k0, k1 = (int(word) for word in key)
     low = 0xFFFFFFFF
@@ -23,7 +27,7 @@ def philox(counter, key):
 
 
 def random_bits(draws, key, y):
-    """Two words for each element of y, as the generator's kernels take them from its number and the draw's."""
+    """Return two random words for each element of y, from the index of the element and the number of the draw."""
     element, draw = np.arange(y.size, dtype="uint64").reshape(y.shape), int(draws[0])
     return philox((element, 0, draw & 0xFFFFFFFF, draw >> 32), key)[:2]
 
@@ -41,7 +45,7 @@ def normal(draws, key, y):
 
 
 def windows(x, H, W, OH, OW, KH, KW, SH, SW, PH, PW, CHANNELS, LANES):
-    """All patches of the images x, padded by zeros: (N, OH, OW, KH, KW, C)."""
+    """Return all patches of the images x, padded with zeros: (N, OH, OW, KH, KW, C)."""
     padded = np.pad(x, ((0, 0), (PH, PH), (PW, PW), (0, 0)))
     view = np.lib.stride_tricks.sliding_window_view(padded, (KH, KW), axis=(1, 2))
     return view[:, ::SH, ::SW][:, :OH, :OW].transpose(0, 1, 2, 4, 5, 3)
@@ -80,7 +84,7 @@ def interpolate(a, b, t, y):
 
 
 def elementwise(code, grid, block, *values):
-    """A kernel made of an elementwise function."""
+    """Interpret a kernel that was generated from an elementwise function."""
     parameters = parameters_of(code)
     a = dict(zip(parameters, values))
     shape = next((a[name].shape for name in re.findall(r"= (a\d+)\[i\];", code)), None)
@@ -89,7 +93,7 @@ def elementwise(code, grid, block, *values):
 
 
 def sums(code, grid, block, *values, COLUMNS, SLABS, PARTS, **sizes):
-    """A kernel of column sums."""
+    """Interpret a kernel that was generated for column sums."""
     a = dict(zip(parameters_of(code), values))
     rows = int(a["rows"])
     body, finish = code.split("if (down == 0 && column < COLUMNS) {\n")
@@ -118,7 +122,7 @@ def sum_of_slabs(rows, slabs):
 
 
 def add(code, grid, block, *values):
-    """A kernel that writes sums of several arrays each."""
+    """Interpret a kernel in which each output is a sum of several arrays."""
     a = dict(zip(parameters_of(code), values))
     for target, parts in re.findall(r"(y\d+)\[j\] = (.*?);", code):
         names = re.findall(r"a\d+_\d+", parts)
@@ -126,16 +130,16 @@ def add(code, grid, block, *values):
 
 
 def parameters_of(code):
-    """The names of a kernel's parameters."""
+    """Return the names of a kernel's parameters."""
     inside = re.search(r"__global__ void \w+\(([^)]*)\)", code)[1]
     return [re.split(r"[\s*]+", parameter.strip())[-1] for parameter in inside.split(",")]
 
 
 def interpret(code, arguments, shape, of_part):
-    """Do the lines of an elementwise function, which are an assignment each, with arrays of this shape for numbers.
+    """Run the assignments of an elementwise kernel on arrays of this shape instead of single numbers.
 
-    of_part: turns an array with a row for each part of a batch into one that is broadcast to this shape. Returns the
-    triples (target, index, result) of the stores, and the pairs (name, summand) of the sums.
+    of_part: a function that broadcasts an array with a row for each part of a batch to this shape. Returns two lists:
+    (name of the array, index, value) of each store, and (name of the sum, value) of each term added.
     """
     real = np.dtype({"float": "float32", "double": "float64"}[re.search(r"typedef (\w+) Real;", code)[1]]).type
     names = {"Real": real, "fabs": np.abs, **{name: getattr(np, name) for name in MATHEMATICS}}
@@ -147,7 +151,7 @@ def interpret(code, arguments, shape, of_part):
         expression = re.sub(r"([ab]\d+)\[(?:part|i /)[^\]]*\]", lambda m: f"of_part({m[1]})", expression)
         expression = re.sub(r"\[(?:column|i % \d+)\]", "", expression)
         functions = {"whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0]), "of_part": of_part}
-        value = np.asarray(eval(expression, {**names, **arguments, **functions}), real)  # a comparison is 0 or 1
+        value = np.asarray(eval(expression, {**names, **arguments, **functions}), real)  # a comparison gives 0 or 1
         if name:
             names[name] = value
         elif target:
@@ -170,5 +174,5 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_scatter": scatter,
     "tinygan_interpolate": interpolate,
 }
-INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these get the text of the kernel, which they do
+INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these twins interpret the kernel's source
 MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

@@ -1,7 +1,7 @@
-"""A stand-in for cupy.cuda.nccl, for tests without GPUs: the arguments of CuPy's, and sums through MPI.
+"""A stand-in for cupy.cuda.nccl, for tests without GPUs. The arguments are CuPy's, and MPI computes the sums.
 
-It shows that the addresses, counts and types are right, that a sum can be captured, and that all processes ask for the
-same sums in the same order. It cannot show anything about GPUs or about NCCL.
+Tests with this stand-in show that addresses, counts and types are right, that a sum can be captured, and that all
+processes ask for the same sums in the same order. Such tests show nothing about GPUs or NCCL.
 """
 
 import ctypes
@@ -28,11 +28,11 @@ class NcclCommunicator:
 
     def allReduce(self, sendbuf, recvbuf, count, datatype, op, stream):
         if sendbuf != recvbuf or op != NCCL_SUM or not isinstance(stream, int):
-            raise NotImplementedError("only sums in place, on a stream")
+            raise NotImplementedError("the stand-in computes only sums in place on a stream")
         array = np.ctypeslib.as_array((TYPES[datatype] * count).from_address(recvbuf))
         cupy_rules.run(lambda: self.comm.Allreduce(MPI.IN_PLACE, array), (), (array,))
 
 
 def install():
-    """From here on cupy.cuda.nccl is this module."""
+    """Put this module in the place of cupy.cuda.nccl."""
     sys.modules["cupy"].cuda.nccl = sys.modules[__name__]
