@@ -46,8 +46,7 @@ def test_a_method_takes_what_cupys_takes(name):
 
 
 def test_a_kernel_is_made_of_what_cupys_is_made_of():
-    for name in ("RawKernel", "ReductionKernel"):
-        assert declared(inspect.signature(getattr(standin, name))) == arguments(getattr(real, name))
+    assert declared(inspect.signature(standin.RawKernel)) == arguments(real.RawKernel)
     ours = declared(inspect.signature(standin.ElementwiseKernel))
     assert ours[: ours.index("*")] == arguments(real.ElementwiseKernel)[:-1]
     for name in ours[ours.index("*") + 1 :]:  # in CuPy's signature these are **kwargs, and described below it

@@ -15,7 +15,7 @@ import cupy_rules
 import cupy_twins
 import numpy as np
 from cupy_cublas import Cublas
-from cupy_rules import CUDARuntimeError, argument, counts, ndarray, operand, run
+from cupy_rules import CUDARuntimeError, counts, ndarray, operand, run
 from cupy_twins import TWINS, philox
 
 __all__ = ["TWINS", "capturing", "counts", "install", "philox"]
@@ -99,28 +99,8 @@ class RawKernel:
         values, compute = [operand(x) for x in args], twin(self.name)
         if self.name in cupy_twins.INTERPRETED:
             compute = functools.partial(compute, self.code)
-        run(
-            lambda: compute(grid, block, *values, **self.constants),
-            (),
-            [x for x in values if isinstance(x, np.ndarray)],
-        )
-
-
-class ReductionKernel:
-    """Twin: (inputs..., axis, keepdims) -> the result."""
-
-    def __init__(self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name="reduce_kernel",
-                 reduce_type=None, reduce_dims=True, preamble="", options=()):  # fmt: skip
-        self.inputs, self.name = parameters(in_params), name
-
-    def __call__(self, *args, out=None, axis=None, keepdims=False, stream=None):
-        letters = {}
-        values, compute = [typed(p, x, letters) for p, x in zip(self.inputs, args, strict=True)], twin(self.name)
-        result = run(lambda: compute(*values, axis=argument(axis), keepdims=keepdims), values)
-        if out is None:
-            return result
-        out[...] = result
-        return out
+        arrays = [x for x in values if isinstance(x, np.ndarray)]
+        run(lambda: compute(grid, block, *values, **self.constants), (), arrays)
 
 
 class FusedNumber(float):
@@ -280,7 +260,7 @@ def cuda():
 def module():
     """What `import cupy` gives."""
     cupy = types.ModuleType("cupy")
-    kernels = dict(ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, ReductionKernel=ReductionKernel, fuse=fuse)
+    kernels = dict(ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, fuse=fuse)
 
     def unknown(name):
         raise AttributeError(f"the stand-in has no cupy.{name}; see cupy_names.py")
