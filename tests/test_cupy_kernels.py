@@ -59,6 +59,7 @@ def test_an_elementwise_kernel_runs_its_twin_and_is_captured():
         (lambda: cupy.ElementwiseKernel("T x", "T y", "y = x", "n", inline=True), TypeError, "inline"),
         (lambda: cupy.RawKernel("...", "r")((1,), (1,), (x(4)[::2],)), ValueError, "strided"),
         (lambda: cupy.RawKernel("...", "r")((1,), (1,), (x(), 0.5)), TypeError, "double"),
+        (lambda: cupy.RawKernel("...", "r")((1,), (1,), (x(),) * 513), RuntimeError, "4096 bytes of parameters"),
     ],
 )
 def test_a_kernel_that_cannot_run_says_why(call, error, message):

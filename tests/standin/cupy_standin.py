@@ -96,6 +96,8 @@ class RawKernel:
                 raise ValueError(f"kernel {self.name!r} would take a strided view for a contiguous array")
             if type(x) is float:
                 raise TypeError(f"kernel {self.name!r} would get a double for a Python float: say numpy.float32(x)")
+        if 8 * len(args) > 4096:
+            raise CUDARuntimeError(f"cudaErrorInvalidValue: kernel {self.name!r} has over 4096 bytes of parameters")
         values, compute = [operand(x) for x in args], twin(self.name)
         if self.name in cupy_twins.INTERPRETED:
             compute = functools.partial(compute, self.code)
