@@ -177,12 +177,21 @@ def test_raw_kernels_compile(architecture, dtype, lanes):
     assert machine_code(arrays.norms_source(dtype, 784), architecture)
 
 
+ELEMENTWISE = {  # kernel of CuPy's template: the types of its arguments, T for the dtype under test
+    "uniform": (lambda: random.kernel("uniform"), "uint64 uint32 T"),
+    "normal": (lambda: random.kernel("normal"), "uint64 uint32 T"),
+    "scatter": (arrays.scatter_kernel, "T int64 int64 int64 int64 T"),
+    "interpolate": (arrays.interpolation_kernel, "T T T T"),
+}
+
+
 @to_machine_code
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["uniform", "normal"])
-def test_noise_kernels_compile(name, dtype, architecture):
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise_kernels_compile(name, dtype, architecture):
     from cuda_nvrtc import OPTIONS, elementwise_source, machine_code
 
-    source = elementwise_source(random.kernel(name), ("uint64", "uint32", dtype))
+    kernel, types = ELEMENTWISE[name]
+    source = elementwise_source(kernel(), [dtype if word == "T" else word for word in types.split()])
     assert machine_code(source, architecture, OPTIONS)

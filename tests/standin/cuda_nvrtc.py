@@ -5,9 +5,6 @@
 Looks into CuPy's private parts, since what it would send to a GPU cannot be seen from outside.
 """
 
-import functools
-import re
-
 import cupy
 import numpy as np
 from cupy._core import _carray, _kernel, core
@@ -30,59 +27,19 @@ def machine_code(source, architecture, options=()):
 
 
 def elementwise_source(kernel, dtypes):
-    """The text of an ElementwiseKernel for arguments of these dtypes, all taken for strided matrices."""
+    """The text of an ElementwiseKernel for arguments of these dtypes. Arrays, which are of type T or raw, are taken for
+    strided matrices."""
     infos, letters = [], {}
     for parameter, dtype in zip(kernel.in_params + kernel.out_params, map(np.dtype, dtypes), strict=True):
-        infos.append(_kernel._ArgInfo(1, cupy.ndarray, dtype, 2, False, True))  # 1: an array
+        is_array = parameter.raw or parameter.dtype is None
+        of_array, of_number = (1, cupy.ndarray, dtype, 2, False, True), (3, dtype.type, dtype, 0, True, True)
+        infos.append(_kernel._ArgInfo(*(of_array if is_array else of_number)))
         if parameter.dtype is None:
             letters[parameter.ctype] = dtype
     infos.append(_kernel._ArgInfo(2, _carray.Indexer, None, 2, True, True))  # 2: the index
     types = _kernel._TypeMap(tuple(sorted(letters.items())))
     words = kernel.params, kernel.operation, kernel.name, kernel.preamble
     return HEADERS + _kernel._get_elementwise_kernel_code(tuple(infos), types, *words)
-
-
-class _Owner:
-    pass
-
-
-@functools.cache
-def has_gpu():
-    try:
-        return cupy.cuda.runtime.getDeviceCount() > 0
-    except cupy.cuda.runtime.CUDARuntimeError:
-        return False
-
-
-def array_to_trace(shape, dtype="float32"):
-    """An array for a kernel that is traced and then launched. Without a GPU the launch fails, and there is no memory:
-    then the array has an address where nothing is."""
-    if has_gpu():
-        return cupy.ones(shape, dtype)
-    memory = cupy.cuda.UnownedMemory(0x7F0000000000, 1 << 30, _Owner(), device_id=0)
-    return cupy.ndarray(shape, dtype, memptr=cupy.cuda.MemoryPointer(memory, 0))
-
-
-def traced(function, name, args):
-    """The ElementwiseKernel that cupy.fuse makes of a function. Raises AssertionError where it makes none, and falls
-    back to something slower."""
-    fused = cupy.fuse(kernel_name=name)(function)
-    try:
-        fused(*args)
-    except cupy.cuda.runtime.CUDARuntimeError:
-        if has_gpu():
-            raise
-    assert fused.new_fusion is None, f"{name} is not one elementwise kernel: CuPy fell back"
-    ((kernel, _),) = fused._memo.values()
-    return kernel
-
-
-def computes_in(kernel):
-    """The types of the variables that a fused kernel computes: {"float", "bool"}. Constants and arguments are not
-    among them: they are converted before they are used."""
-    declared = re.findall(r"^(\w+(?: \w+)*) v\d+(?:_\d+)?;", kernel.operation, re.M)
-    inner = re.findall(r"(\w+(?: \w+)*) v\d+_\d+;", kernel.operation)
-    return set(declared) | {word.split(";")[-1].strip() for word in inner}
 
 
 def unusable():
