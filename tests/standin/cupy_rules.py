@@ -55,8 +55,8 @@ def refuse_in_fusion(what):
         raise TypeError(f"{what} in a fused function: CuPy makes one kernel of operators and ufuncs only")
 
 
-def run(compute, inputs=(), written=()):
-    """One operation on the device. compute: () -> the result, which may be a view of `inputs`; or the operation
+def run(compute, inputs=(), written=(), name=""):
+    """One operation on the device, or kernel `name`. compute: () -> the result, which may be a view of `inputs`; or it
     writes into the arrays `written`. In a capture it is noted, to be done again on the same memory at each launch."""
     if tape is not None:
         tape.overwritten.extend((array, array.copy()) for array in written if array.flags.writeable)

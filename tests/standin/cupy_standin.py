@@ -77,7 +77,7 @@ class ElementwiseKernel:
         elif any(np.broadcast_shapes(shape, x.shape) != x.shape for p, x in zip(self.outputs, values[n:]) if not p.raw):
             raise ValueError(f"kernel {self.name!r}: the outputs do not have the shape of the loop, {shape}")
         compute = twin(self.name)
-        run(lambda: compute(*values), (), values[n:])
+        run(lambda: compute(*values), values[:n], values[n:], self.name)
         results = args[n:]
         return None if self.no_return else results if self.return_tuple or len(results) > 1 else results[0]
 
@@ -102,7 +102,7 @@ class RawKernel:
         if self.name in cupy_twins.INTERPRETED:
             compute = functools.partial(compute, self.code)
         arrays = [x for x in values if isinstance(x, np.ndarray)]
-        run(lambda: compute(grid, block, *values, **self.constants), (), arrays)
+        run(lambda: compute(grid, block, *values, **self.constants), (), arrays, self.name)
 
 
 class FusedNumber(float):
