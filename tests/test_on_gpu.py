@@ -128,6 +128,18 @@ def test_a_thousand_replays_among_other_work_change_nothing(name):
     assert all(bool(backend.xp.isnan(a).all()) for a in kept)  # nor has a replay written where it should not
 
 
+def test_a_dropped_step_gives_its_memory_back():
+    x = backend.xp.ones(1 << 18, "float32")
+    y = backend.xp.zeros_like(x)
+    step = backend.capture(lambda: y.__setitem__(..., backend.xp.exp(x) * x))
+    for _ in range(4):
+        step()
+    pool = step.pool
+    assert pool.total_bytes() >= x.nbytes
+    del step
+    assert pool.total_bytes() == 0
+
+
 @pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])
 @pytest.mark.parametrize("channels", [1, 3, 8])
 def test_patches_are_those_of_numpy(channels, kernel, stride, padding):
