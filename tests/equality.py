@@ -98,8 +98,8 @@ def in_double_precision():
         def uniform(self, shape, dtype="float32"):
             return super().uniform(shape, "float32").astype("float64")
 
-    backend.RNG, take = Double, data.Batches.next
-    data.Batches.next = lambda self: tuple(x.astype("float64") for x in take(self))
+    backend.RNG, take = Double, data.Batches.take
+    data.Batches.take = lambda self, n: [tuple(x.astype("float64") for x in batch) for batch in take(self, n)]
 
 
 def start(device):

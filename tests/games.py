@@ -16,8 +16,8 @@ class SameBatch:
         if training.gan.classes:
             self.batch += (backend.xp.eye(CLASSES, dtype="float32").take(backend.xp.arange(n) % CLASSES, axis=0),)
 
-    def next(self):
-        return self.batch
+    def take(self, n):
+        return [self.batch] * n
 
 
 def build(name="dcgan", shape=SHAPE, seed=0, **changes):

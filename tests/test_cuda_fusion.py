@@ -23,15 +23,16 @@ except backend.DeviceError:
 REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
 KINDS = {  # formula: the kinds of its arguments (see fusion.py), where they are not numbers after the first array
-    "leaky_relu_grad": "mms", "bias_leaky_relu": "mrs", "statistics": "mmmmsssmm", "batch_norm": "mrrs",
+    "leaky_relu_grad": "mms", "bias_leaky_relu": "mrs", "statistics": "mmmmsssmm", "scaled_leaky_relu": "mrrs",
     "h_products": "mmmrs", "gradient_factors": "mmssmm", "batch_norm_gradient": "mmmrrrrs",
     "bias_corrections": "msmm",
     "adam": "mmmmsnnnns", "scaled_sigmoid": "mnss", "divide_by_root": "mns", "divisor_gradient": "mmn",
-    "scaled_difference": "mnss", "sqrt_gradient": "mm",
+    "scaled_difference": "mnss", "root": "ms", "sqrt_gradient": "mm",
     "tanh_gradient": "mm", "slope_at": "ms", "scores": "mmmss", "probability_scores": "mmmnn",
 }  # fmt: skip
 JOINED = {  # functions of the module that call the formulas
-    "batch_norm_statistics", "normalise", "mean_softplus", "mean_square", "adam_scalars", "partial", "fuse",
+    "batch_norm", "batch_norm_statistics", "normalise", "mean", "mean_softplus", "mean_square", "adam_scalars",
+    "partial", "fuse",
 }  # fmt: skip
 FORMULAS = {
     name: inspect.unwrap(function)
@@ -84,33 +85,46 @@ def test_each_formula_is_a_kernel_that_gives_numpys_numbers(dtype):
 
 @on_the_cpu
 @pytest.mark.parametrize("then", [False, True])
-@pytest.mark.parametrize("rows, slabs", [(1, 1), (70, 1), (70, 3), (70, 20)])
-def test_sums_of_several_results_are_numpys(rows, slabs, then):
-    """h_products stores its first result and sums both; a function of the sums may follow."""
+@pytest.mark.parametrize(
+    "rows, slabs, parts", [(1, 1, 1), (70, 1, 1), (70, 3, 1), (70, 20, 1), (70, 1, 2), (70, 3, 2), (3, 1, 3)]
+)
+def test_sums_of_several_results_are_numpys(rows, slabs, parts, then):
+    """h_products stores its first result and sums both. A function of the sums may follow, for each part."""
     rng = np.random.default_rng(0)
-    columns, args = 5, [*(rng.standard_normal((3, rows, 5))), rng.standard_normal(5), np.float64(0.2)]
-    sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns, SLABS=slabs)
-    more = [rng.random(columns), np.float64(2.0)] if then else []
-    last, kinds = (combined, "rs") if then else (None, "")
-    source, count = fusion_sums.sums_source(FORMULAS["h_products"], "mmmrs", "float64", True, last, kinds, **sizes)
-    stored = np.full((rows, columns), np.nan)
-    results = [np.full(columns, np.nan) for _ in range(1 if then else count)]
+    columns = 5
+    g, y, x = rng.standard_normal((3, rows, columns))
+    mean, slope = rng.standard_normal((parts, columns)), np.float64(0.2)
+    sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns, SLABS=slabs, PARTS=parts)
+    more = [rng.random(columns), rng.random((parts, columns)), np.float64(2.0)] if then else []
+    last, of_more, of_results = (combined, "rps", "pr") if then else (None, "", "p")
+    source, count = fusion_sums.sums_source(
+        FORMULAS["h_products"], "mmmps", "float64", True, last, of_more, of_results, **sizes
+    )
+    stored, total = np.full((rows, columns), np.nan), np.zeros(columns)
+    results = (
+        [np.full((parts, columns), np.nan), total] if then else [np.full((parts, columns), np.nan) for _ in range(2)]
+    )
+    if then:
+        more[0] = total  # read and written: a part adds to what the parts before it have left
     arrived = np.zeros(2, "uint32")
-    parts = [np.full((count, slabs, columns), np.nan), arrived] if slabs > 1 else []
+    scratch = [np.full((count, parts * slabs, columns), np.nan), arrived] if parts * slabs > 1 else []
     run = cuda_on_cpu.raw_kernel(source, "tinygan_sums")
-    run((2, slabs), (64,), (*args, stored, *more, *results, *parts, np.int32(rows)))
+    run((2, parts * slabs), (64,), (g, y, x, mean, slope, stored, *more, *results, *scratch, np.int32(rows)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backend, "xp", np)
-        h, product = FORMULAS["h_products"](*args)
-    np.testing.assert_allclose(stored, h)
-    sums = [combined(*more, h.sum(0), product.sum(0))] if then else [h.sum(0), product.sum(0)]
-    for result, total in zip(results, sums, strict=True):
-        np.testing.assert_allclose(result, total, rtol=1e-12, atol=1e-13)
+        of_parts = (a.reshape(parts, -1, columns) for a in (g, y, x))
+        h, product = FORMULAS["h_products"](*of_parts, mean[:, None], slope)
+    np.testing.assert_allclose(stored, h.reshape(rows, columns))
+    sums = [h.sum(1), product.sum(1)]
+    if then:
+        sums = [sums[0] * more[1] + sums[1] / 2.0, sums[0].sum(0)]
+    for result, expected_sum in zip(results, sums, strict=True):
+        np.testing.assert_allclose(result, expected_sum, rtol=1e-12, atol=1e-12)
     assert not arrived.any()  # ready for the next kernel
 
 
-def combined(factors, divisor, first, second):
-    return first * factors + second / divisor
+def combined(total, factors, divisor, first, second):
+    return first * factors + second / divisor, total + first
 
 
 @on_the_cpu
@@ -134,8 +148,8 @@ def test_each_formula_compiles(name, dtype, architecture):
     kinds, count = kinds_of(name), len(expected(name, arguments(kinds_of(name), dtype)))
     assert machine_code(fusion.elementwise_source(FORMULAS[name], kinds, count, dtype, "unsigned int", 3), architecture)
     for slabs in (1, 3):
-        sizes = dict(ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs)
-        source, _ = fusion_sums.sums_source(FORMULAS[name], kinds, dtype, False, None, "", **sizes)
+        sizes = dict(ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs, PARTS=slabs)
+        source, _ = fusion_sums.sums_source(FORMULAS[name], kinds, dtype, False, None, "", "p", **sizes)
         assert machine_code(source, architecture)
 
 

@@ -22,7 +22,7 @@ CASES = [*PRESETS, "cgan with augmentation"]
 
 
 NODES = {  # of a captured step with batches of 64 images of 28 x 28, at most
-    "vanilla": 81, "lsgan": 87, "dcgan": 120, "cgan": 287, "sngan": 220, "wgan-gp": 471, "r3gan": 153,
+    "vanilla": 79, "lsgan": 85, "dcgan": 103, "cgan": 187, "sngan": 215, "wgan-gp": 449, "r3gan": 149,
 }  # fmt: skip
 
 
@@ -118,7 +118,9 @@ def test_a_run_resumed_and_captured_anew_goes_on_as_if_it_had_not_stopped(name):
 def test_a_captured_step_has_few_nodes(name):
     """A node costs a microsecond or two on a GPU, however small its kernel is: many small steps are slow."""
     training, batches = make(name, 28, batch_size=64)
-    graph = backend.capture(lambda: training.step(batches)).record()
+    step = backend.capture(lambda: training.step(batches))
+    step()  # a call before the capture makes the constants
+    graph = step.record()
     assert len(graph._tape.operations) <= NODES[name]
 
 

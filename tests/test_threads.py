@@ -244,7 +244,7 @@ def test_no_bit_of_a_step_depends_on_the_number_of_threads(name, changes):
         preset = presets.PRESETS[name]._replace(batch_size=6, **changes)
         training = presets.build(preset, (12, 12, 1), seed=0, classes=3)
         labels = [np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2]]] if preset.conditional else []
-        batches = SimpleNamespace(next=lambda batch=(images, *labels): batch)
+        batches = SimpleNamespace(take=lambda n, batch=(images, *labels): [batch] * n)
         for _ in range(3):
             training.step(batches)
         states.append({name: array.copy() for name, array in training.state_dict().items()})

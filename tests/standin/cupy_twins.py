@@ -84,23 +84,37 @@ def elementwise(code, grid, block, *values):
     parameters = parameters_of(code)
     a = dict(zip(parameters, values))
     shape = next((a[name].shape for name in re.findall(r"= (a\d+)\[i\];", code)), None)
-    for target, result in interpret(code, a, shape)[0]:
+    for target, _, result in interpret(code, a, shape, lambda a: a)[0]:
         a[target][...] = np.reshape(result, a[target].shape)
 
 
-def sums(code, grid, block, *values, COLUMNS, SLABS, **sizes):
+def sums(code, grid, block, *values, COLUMNS, SLABS, PARTS, **sizes):
     """A kernel of column sums."""
     a = dict(zip(parameters_of(code), values))
+    rows = int(a["rows"])
     body, finish = code.split("if (down == 0 && column < COLUMNS) {\n")
-    stores, added = interpret(body.split("__syncthreads")[0], a, (int(a["rows"]), COLUMNS))
-    for target, result in stores:
+    stores, added = interpret(
+        body.split("__syncthreads")[0],
+        a,
+        (rows, COLUMNS),
+        lambda a: np.repeat(a.reshape(PARTS, COLUMNS), rows // PARTS, 0),
+    )
+    for target, _, result in stores:
         a[target][...] = np.reshape(result, a[target].shape)
-    slab = -(-int(a["rows"]) // SLABS)
-    for name, result in added:
-        parts = [result[i * slab : (i + 1) * slab].sum(0) for i in range(SLABS)]
-        a[name] = np.sum(parts, 0) if SLABS > 1 else parts[0]
-    for target, result in interpret(f"{code.split(';')[0]};__global__ {finish}", a, (COLUMNS,))[0]:
-        a[target][...] = np.broadcast_to(result, a[target].shape)
+    finish = f"{code.split(';')[0]};__global__ {finish}"
+    for part in range(PARTS):  # in this order, because the function of the sums may update an array with each part
+        for name, result in added:
+            a[name] = sum_of_slabs(result.reshape(PARTS, -1, COLUMNS)[part], SLABS)
+        for target, index, result in interpret(finish, a, (COLUMNS,), lambda a, p=part: a.reshape(-1, COLUMNS)[p])[0]:
+            out = a[target].reshape(-1, COLUMNS)[part] if "part" in index else a[target]
+            out[...] = np.broadcast_to(result, out.shape)
+
+
+def sum_of_slabs(rows, slabs):
+    """The sums of the columns, from those of each slab of rows."""
+    slab = -(-len(rows) // slabs)
+    sums = [rows[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]
+    return np.sum(sums, 0) if slabs > 1 else sums[0]
 
 
 def add(code, grid, block, *values):
@@ -117,25 +131,27 @@ def parameters_of(code):
     return [re.split(r"[\s*]+", parameter.strip())[-1] for parameter in inside.split(",")]
 
 
-def interpret(code, arguments, shape):
+def interpret(code, arguments, shape, of_part):
     """Do the lines of an elementwise function, which are an assignment each, with arrays of this shape for numbers.
 
-    Returns the pairs (target, result) of its stores, and those of what it adds up.
+    of_part: turns an array with a row for each part of a batch into one that is broadcast to this shape. Returns the
+    triples (target, index, result) of the stores, and the pairs (name, summand) of the sums.
     """
     real = np.dtype({"float": "float32", "double": "float64"}[re.search(r"typedef (\w+) Real;", code)[1]]).type
     names = {"Real": real, "fabs": np.abs, **{name: getattr(np, name) for name in MATHEMATICS}}
     code, stores, added = code[code.index("__global__") :], [], []
-    line = r"const Real (\w+) = (.*?);|((?:y|sums)\d+)\[.*?\] = (.*?);|sum(\d+) \+= (.*?);"
-    for name, expression, target, stored, k, summand in re.findall(line, code):
+    line = r"const Real (\w+) = (.*?);|((?:y|sums)\d+)\[(.*?)\] = (.*?);|sum(\d+) \+= (.*?);"
+    for name, expression, target, index, stored, k, summand in re.findall(line, code):
         expression = re.sub(r"(a\d+)\[i\]", lambda m: f"whole({m[1]})", expression or stored or summand)
         expression = re.sub(r"([ab]\d+)\[0\]", lambda m: f"one({m[1]})", expression)
+        expression = re.sub(r"([ab]\d+)\[(?:part|i /)[^\]]*\]", lambda m: f"of_part({m[1]})", expression)
         expression = re.sub(r"\[(?:column|i % \d+)\]", "", expression)
-        scope = {**names, **arguments, "whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0])}
-        value = np.asarray(eval(expression, scope), real)  # a comparison is 0 or 1
+        functions = {"whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0]), "of_part": of_part}
+        value = np.asarray(eval(expression, {**names, **arguments, **functions}), real)  # a comparison is 0 or 1
         if name:
             names[name] = value
         elif target:
-            stores.append((target, value))
+            stores.append((target, index, value))
         else:
             added.append((f"total{k}", np.broadcast_to(value, shape)))
     return stores, added

@@ -2,7 +2,7 @@
 
 from .. import backend
 from ..backend import formulas
-from .shapes import sum_to
+from .shapes import broadcast_to, sum_to
 from .tensor import Tensor, primitive
 
 # fmt: off
@@ -73,11 +73,18 @@ log.defvjp(lambda g, y, x: g / x)
 
 
 @primitive
-def sqrt(x):
-    """y = sqrt(x)        dL/dx = g / (2 y)        infinite at 0: add an epsilon inside the root"""
-    return backend.xp.sqrt(x)
-sqrt.defvjp(lambda g, y, x: g / (2.0 * y))
+def sqrt(x, eps=0.0):
+    """y = sqrt(x + eps)        dL/dx = g / (2 y)        infinite at x = 0 without an eps"""
+    return formulas.root(x, eps)
+sqrt.defvjp(lambda g, y, x, eps=0.0: g / (2.0 * y))
 sqrt.def_fused_vjp(formulas.sqrt_gradients)
+
+
+@primitive
+def mean(x):
+    """y = mean of all elements of x        dL/dx = g / n"""
+    return formulas.mean(x)
+mean.defvjp(lambda g, y, x: broadcast_to(g / x.size, shape=x.shape))
 
 
 @primitive

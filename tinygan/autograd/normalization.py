@@ -17,29 +17,31 @@ from .tensor import primitive
 
 @primitive
 def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
-    """y = max(z, a z), z = gamma (x - mean) / sqrt(var + eps) + beta        x: (..., C); gamma, beta: (C,)
+    """y = max(z, a z), z = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., C); gamma, beta: (C,)
 
-    statistics: `formulas.batch_norm_statistics(x, ...)`. slope a: of the leaky ReLU; 1 for none.
+    statistics: `formulas.batch_norm_statistics(x, ...)`, (parts, C) each: every part of the batch has a mean and a
+    variance of its own. slope a: of the leaky ReLU; 1 for none.
     """
     _, _, scale, shift = statistics
     return formulas.batch_norm(x, scale, shift, slope)
 
 
-def batch_norm_formula(x, gamma, beta, eps, slope):
+def batch_norm_formula(x, gamma, beta, eps, slope, parts):
     """Compute batch_norm in Tensor operations, mean and variance included: all its derivatives follow from these."""
-    centred = x - batch_mean(x)
-    z = gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta
+    centred = x.reshape(parts, -1, x.shape[-1])
+    centred = centred - batch_mean(centred)
+    z = (gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta).reshape(x.shape)
     return z if slope == 1 else leaky_relu(z, slope=slope)
 
 
 def batch_mean(x):
-    """Return the mean over all axes but the last, of the whole batch: of several processes, each has a share of it."""
-    mean = x.mean(tuple(range(x.ndim - 1)))
+    """Return the mean over the rows, of all processes: (parts, rows, C) -> (parts, 1, C)."""
+    mean = x.mean(1, keepdims=True)
     return mean if distributed.size == 1 else all_reduce(mean) / distributed.size
 
 
 def _batch_norm_vjp(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
-    return vjp_of(lambda *args: batch_norm_formula(*args, eps, slope), g, (x, gamma, beta))
+    return vjp_of(lambda *args: batch_norm_formula(*args, eps, slope, len(statistics[0])), g, (x, gamma, beta))
 
 
 batch_norm.def_joint_vjp(_batch_norm_vjp)

@@ -136,11 +136,9 @@ class Tensor:
     # fmt: on
 
     def __getitem__(self, index) -> Tensor:
-        """x[index] for slices, Python integers, None and ...; raises TypeError for other kinds."""
+        """x[index] for slices, Python integers, None and ...; raises TypeError for kinds that may repeat an element."""
         parts = index if isinstance(index, tuple) else (index,)
-        if not all(
-            isinstance(i, (slice, int, type(None), type(...))) for i in parts
-        ):  # no element is picked twice, so scatter needs no sum
+        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):
             raise TypeError(f"a Tensor is indexed with slices, Python integers, None and ...; got {index!r}")
         return shapes.getitem(self, index=index)
 
@@ -150,6 +148,8 @@ class Tensor:
 
     def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
         """Mean over `axis`: None for all, an int, or a tuple of ints."""
+        if axis is None and not keepdims:
+            return arithmetic.mean(self)
         total = self.sum(axis, keepdims)
         return total / (self.size / total.size)
 

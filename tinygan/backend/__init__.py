@@ -140,13 +140,17 @@ def conv2d_weight_grad(x: Array, g: Array, kernel: tuple, stride: tuple, padding
     return _device.conv2d_weight_grad(x, g, kernel, stride, padding)
 
 
-def column_sums(function: Callable, *args, out: Array | None = None, then: functools.partial | None = None) -> Any:
+def column_sums(
+    function: Callable, *args, parts: int = 1, out: Array | None = None, then: functools.partial | None = None
+) -> Any:
     """Sum function(*args), elementwise as for `fuse`, over all axes but the last: (..., C) -> (C,); (N,) -> (1,).
 
     If the function has several results, returns the sums of each, as a list. out: an array that function(*args) is
     written to. then: partial(fused function, *args, out=tuple of arrays); returns then(*sums) in place of the sums.
+    parts: each of so many equal parts of the rows has sums of its own, (parts, C). `then` is called for one part after
+    the other, with its row of arrays (parts, C).
     """
-    return _device.column_sums(function, *args, out=out, then=then)
+    return _device.column_sums(function, *args, parts=parts, out=out, then=then)
 
 
 def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
@@ -192,14 +196,14 @@ def gather(table: Array, order: Array, position: Array, n: int, factor: float, o
     return _device.gather(table, order, position, n, factor, offset)
 
 
-def mean_and_variance(x: Array, then: functools.partial | None = None) -> Any:
-    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). then: as for column_sums.
+def mean_and_variance(x: Array, parts: int = 1, then: functools.partial | None = None) -> Any:
+    """Mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). parts, then: as for column_sums.
 
     Of several processes, each has a share of the rows; the result is that of all rows.
     """
     if distributed.size == 1:
-        return _device.mean_and_variance(x, then)
-    return cpu.finish(then, *distributed.whole_moments(*_device.mean_and_variance(x)))
+        return _device.mean_and_variance(x, parts, then)
+    return cpu.finish(then, parts, *distributed.whole_moments(*_device.mean_and_variance(x, parts)))
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -219,7 +223,8 @@ def tf32(on: bool) -> None:
 def fuse(function: Callable) -> Callable:
     """Make an elementwise function of arrays one pass over memory: a kernel on CUDA, blocks in the cache on the CPU.
 
-    Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that are broadcast against them.
+    Its arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,) that are broadcast against them;
+    beside arrays (P, n, C) also arrays (P, 1, C).
     It must be a pure function of elements: arithmetic and functions of backend.xp such as maximum, sign and sqrt.
     The result has the arrays' shape, or is written to `out`, an array or a tuple of arrays, which may be arguments too.
     fuse is a decorator, used before the device is chosen: the first call on a device compiles for that device.

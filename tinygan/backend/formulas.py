@@ -103,6 +103,14 @@ def divisor_gradient(g, y, b):
     return -g * y / b
 
 
+def mean(x):
+    return backend.column_sums(scaled, x.reshape(-1), 1.0 / x.size).reshape(())
+
+
+def scaled(x, factor):
+    return factor * x
+
+
 def mean_square(x, target):
     return backend.column_sums(scaled_square, x.reshape(-1), target, 1.0 / x.size).reshape(())
 
@@ -120,7 +128,12 @@ def scaled_difference(x, g, target, factor):
     return (x - target) * g * factor
 
 
-def sqrt_gradients(g, needs_grad, y, x):
+@fuse
+def root(x, eps):
+    return backend.xp.sqrt(x + eps)
+
+
+def sqrt_gradients(g, needs_grad, y, x, eps=0.0):
     return (sqrt_gradient(g, y),)
 
 
@@ -129,16 +142,17 @@ def sqrt_gradient(g, y):
     return g / (2.0 * y)
 
 
-def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps):
-    """Return mean, var, scale, shift, (C,) each, for arrays x: (..., C), gamma, beta; update the running averages.
+def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps, parts=1):
+    """Return mean, var, scale, shift, (parts, C) each, for arrays x: (N, ..., C), gamma, beta: (C,).
 
-    batch_norm is then x scale + shift.
+    They are those of equal parts of the batch. The running averages are updated by one part after the other. batch_norm
+    is then x scale + shift.
     """
-    rows = x.size // x.shape[-1] * distributed.size
-    mean, var, scale, shift = (backend.xp.empty_like(gamma) for _ in range(4))
+    rows = x.size // x.shape[-1] // parts * distributed.size
+    mean, var, scale, shift = (backend.xp.empty((parts, gamma.size), gamma.dtype) for _ in range(4))
     args = running_mean, running_var, gamma, beta, momentum, rows / max(rows - 1, 1), eps
     out = mean, var, running_mean, running_var, scale, shift
-    backend.mean_and_variance(x, then=partial(statistics, *args, out=out))  # statistics(*args, mean, var), into out
+    backend.mean_and_variance(x, parts, then=partial(statistics, *args, out=out))  # statistics(*args, mean, var)
     return mean, var, scale, shift
 
 
@@ -150,8 +164,14 @@ def statistics(running_mean, running_var, gamma, beta, momentum, unbiased, eps, 
     return mean, var, running_mean, running_var, scale, beta - mean * scale
 
 
-@fuse
 def batch_norm(x, scale, shift, slope):
+    """max(z, slope z), z = x scale + shift        x: (N, ..., C); scale, shift: (parts, C)"""
+    parts = x.reshape(*scale.shape[:1], -1, x.shape[-1])
+    return scaled_leaky_relu(parts, scale[:, None], shift[:, None], slope).reshape(x.shape)
+
+
+@fuse
+def scaled_leaky_relu(x, scale, shift, slope):
     z = x * scale + shift
     return backend.xp.maximum(z, slope * z)
 
@@ -161,13 +181,16 @@ def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slop
 
     Of several processes, dL/dgamma and dL/dbeta are sums over a share; mean(h) and mean(h x̂) are those of the batch.
     """
-    mean, var, _, _ = statistics
-    sums = backend.xp.empty((5, mean.size), mean.dtype)
+    (mean, var, _, _), shape = statistics, x.shape
+    sums = backend.xp.empty((5, *mean.shape), mean.dtype)
     dgamma, dbeta, *factors = out = tuple(sums)
-    args = gamma, var, eps, g.shape[-1] / g.size
-    backend.column_sums(h_products, g, y, x, mean, slope, then=partial(gradient_factors, *args, out=out))
+    args = gamma, var, eps, mean.size / g.size
+    then = partial(gradient_factors, *args, out=out)
+    backend.column_sums(h_products, g, y, x, mean, slope, parts=len(mean), then=then)
     distributed.average(sums[2:4])
-    return batch_norm_gradient(g, y, x, mean, *factors, slope), dgamma, dbeta
+    g, y, x = (array.reshape(len(mean), -1, mean.shape[1]) for array in (g, y, x))
+    dx = batch_norm_gradient(g, y, x, *(row[:, None] for row in (mean, *factors)), slope)
+    return dx.reshape(shape), *backend.sums([dgamma, dbeta])
 
 
 def h_products(g, y, x, mean, slope):

@@ -1,6 +1,22 @@
-"""Layers fused with the activation after them, so that both are one pass over memory. Only for speed."""
+"""Layers fused with the activation after them, and batches that a network takes in one pass. Only for speed."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_parts = ContextVar("parts", default=1)
+parts_of_batch = _parts.get  # parts_of_batch(): how many parts of a batch BatchNorm normalises each by itself
+
+
+@contextmanager
+def separate_statistics(parts: int) -> Iterator[None]:
+    """Within the block, BatchNorm gives each of `parts` equal parts of a batch a mean and a variance of its own."""
+    before = _parts.set(parts)
+    try:
+        yield
+    finally:
+        _parts.reset(before)
 
 
 def fuse_activations(layers):

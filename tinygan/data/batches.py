@@ -43,12 +43,17 @@ class Batches:
     def next(self):
         """Return the next batch: images (batch, H, W, C), float32 in [-1, 1], or points (batch, 2). With labels, their
         one-hot classes (batch, classes) follow. One of several processes gets its share of the batch."""
+        return self.take(1)[0]
+
+    def take(self, n):
+        """Return the next n batches, gathered together."""
         scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # as pixels.to_float
         tables = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
-        order = self.order[distributed.rank * self.share :]  # of several processes, each takes its share of the batch
-        batch = [backend.gather(table, order, self.position, self.share, *line) for table, *line in tables]
-        self.position += self.batch_size
-        return tuple(batch)
+        start, rows = distributed.rank * self.share, n * self.batch_size
+        gathered = [backend.gather(table, self.order, self.position, rows, *line) for table, *line in tables]
+        self.position += rows
+        starts = range(start, rows, self.batch_size)
+        return [tuple(array[i : i + self.share] for array in gathered) for i in starts]
 
     def state_dict(self):
         return {"order": self.order, "position": self.position}

@@ -16,10 +16,10 @@ class Conditional(Module):
         self.network = network
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        first, *others = self.network.layers
-        if not isinstance(first, Conv2d):
+        first, activation, *others = self.network.layers
+        if not isinstance(first, Conv2d) or activation.slope is None:
             return apply(self.network.layers, append_labels(x, labels))
-        return apply(others, label_conv2d(first, x, labels))
+        return apply(others, label_conv2d(first, x, labels, activation.slope))
 
 
 def append_labels(x: Tensor, labels: Tensor) -> Tensor:
@@ -29,8 +29,10 @@ def append_labels(x: Tensor, labels: Tensor) -> Tensor:
     return concatenate(x, maps, axis=-1)
 
 
-def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
+def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor, slope: float = 1.0) -> Tensor:
     """Compute conv(append_labels(x, labels)) with less work: (N, H, W, C), (N, classes) -> (N, OH, OW, n_out)
+
+    slope: of the leaky ReLU that follows, 1 for none.
 
     The channel of a class is constant over the image, so its response is the label times the response to ones. That
     response is computed once for the batch, and the labels multiply it in one matrix product.
@@ -43,4 +45,4 @@ def label_conv2d(conv: Conv2d, x: Tensor, labels: Tensor) -> Tensor:
     ones = Tensor(backend.ones((1, h, w, 1), x.dtype))
     response = conv2d(ones, label_filters, stride=conv.stride, padding=conv.padding)
     response = response.reshape(-1, classes, conv.n_out).transpose(1, 0, 2).reshape(classes, -1)
-    return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope=1.0)
+    return biased(y + (labels @ response).reshape(*y.shape), conv.bias, slope)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from ..autograd import Tensor, concatenate, grad, no_grad
 from ..backend import Array
-from ..layers import BatchNorm, Module, power_iteration
+from ..backend.fused_layers import separate_statistics
+from ..layers import Module, power_iteration
 from ..optim import Adam
 from .losses import Loss
 from .penalties import Penalty
@@ -46,9 +47,9 @@ class GAN:
         self.penalty, self.penalty_weight, self.n_critic, self.classes = penalty, penalty_weight, n_critic, classes
 
     def step(self, batches, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Phase, Phase]:
-        """Do one training step. batches.next() gives (images, *labels). Returns the last phase of D, and that of G."""
-        for _ in range(self.n_critic):
-            real, *labels = map(Tensor, batches.next())
+        """Do one training step. batches.take(n): n batches (images, *labels). Returns D's last phase, and G's."""
+        for batch in batches.take(self.n_critic):
+            real, *labels = map(Tensor, batch)
             power_iteration(self.D)
             fake = self.G(self.latent(len(real)), *labels).detach()  # only D learns here: drop G's graph to save memory
             D_phase = self.discriminator_loss(real, fake, *labels)
@@ -63,20 +64,23 @@ class GAN:
         """min_D  -E[log D(x)] - E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
         if self.penalty:  # it differentiates D with respect to the images, so both become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
-        real_logits, fake_logits = self.discriminate(real, fake, *labels)
-        loss = self.loss.discriminator(real_logits, fake_logits)
+        loss, real_logits, fake_logits = self.adversarial_loss(real, fake, *labels)
         if not self.penalty:
             return Phase(loss, real_logits, fake_logits, fake)
         penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
         return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
 
-    def discriminate(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return D's logits of real and of fake images. Without BatchNorm, D takes both as one batch. In one batch with
-        BatchNorm, the logits of fake images would depend on the real ones, and G's phase has no real images."""
-        if any(isinstance(layer, BatchNorm) for layer in self.D.modules()):
-            return self.D(real, *labels), self.D(fake, *labels)
-        logits = self.D(concatenate(real, fake, axis=0), *(concatenate(x, x, axis=0) for x in labels))
-        return logits[: len(real)], logits[len(real) :]
+    def adversarial_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return D's loss without a penalty, and the logits of real and of fake images."""
+        real_logits, fake_logits = self.discriminate((real, *labels), (fake, *labels))
+        return self.loss.discriminator(real_logits, fake_logits), real_logits, fake_logits
+
+    def discriminate(self, *batches: tuple[Tensor, ...]) -> list[Tensor]:
+        """Return D's logits of each batch (images, *labels), from one pass. In BatchNorm each has its own statistics:
+        otherwise the logits of fake images would depend on the real ones, and G's phase has no real images."""
+        with separate_statistics(len(batches)):
+            logits = self.D(*(concatenate(*parts, axis=0) for parts in zip(*batches))).reshape(len(batches), -1, 1)
+        return [logits[i] for i in range(len(batches))]
 
     def generator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         """min_G  -E[log D(G(z))], or the G loss that is used instead"""

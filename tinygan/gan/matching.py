@@ -5,9 +5,8 @@ and label are rare. Here it gets some: real images with a wrong label, which it 
 images are more often of the class asked for.
 """
 
-from .. import backend
 from ..autograd import Tensor, mean_softplus
-from .gan import GAN, Phase
+from .gan import GAN
 
 
 class MatchingAware(GAN):
@@ -17,14 +16,16 @@ class MatchingAware(GAN):
         super().__init__(*parts)
         self.wrong_labels = wrong_labels
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
-        phase = super().discriminator_loss(real, fake, *labels)
-        refused = mean_softplus(self.D(real, self.wrong(*labels)), sign=1)
-        return phase._replace(loss=phase.loss + refused * self.wrong_labels)
+    def adversarial_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        wrong = self.wrong(*labels)
+        real_logits, fake_logits, wrong_logits = self.discriminate((real, *labels), (fake, *labels), (real, wrong))
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        return loss + mean_softplus(wrong_logits, sign=1) * self.wrong_labels, real_logits, fake_logits
 
     def wrong(self, labels: Tensor) -> Tensor:
-        """Return another class for each of the one-hot labels (N, classes), each of the others as likely."""
-        xp, (n, classes) = backend.xp, labels.shape
-        moved = (self.rng.uniform((n, 1)) * (classes - 1)).astype("int64") + 1
-        index = xp.arange(n)[:, None] * classes + (xp.arange(classes) - moved) % classes
-        return Tensor(labels.data.reshape(-1).take(index))
+        """Return another class for each of the one-hot labels (N, classes), each of the others as likely.
+
+        It is the class with the largest of some random numbers, where the right class has 0.
+        """
+        numbers = self.rng.uniform(labels.shape) * (1.0 - labels.data)
+        return Tensor((numbers == numbers.max(1, keepdims=True)).astype("float32"))

@@ -33,12 +33,12 @@ def squared_gradient_norms(logits: Tensor, *images: Tensor) -> list[Tensor]:
 def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
     """E[(|dD/dx| - 1)^2] at random points between real and fake images        (Gulrajani et al. 2017, eq. 3)
 
-    Each pair of images has one random t. The epsilon keeps the derivative of the root finite where the gradient is 0.
+    Each pair of images has one random t. eps keeps the derivative of the root finite where the gradient is 0.
     """
     t = rng.uniform((len(real), *[1] * (real.ndim - 1)), real.dtype)
     interpolates = Tensor(backend.interpolate(fake.data, real.data, t), requires_grad=True)
     (squared_norm,) = squared_gradient_norms(D(interpolates, *labels), interpolates)
-    return mean_square(sqrt(squared_norm + 1e-12), target=1.0)
+    return mean_square(sqrt(squared_norm, eps=1e-12), target=1.0)
 
 
 def r1(D, real, fake, real_logits, fake_logits, rng, *labels):

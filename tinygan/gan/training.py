@@ -45,7 +45,7 @@ class Training:
         self.metrics = [self.row[i : i + 1] for i in range(len(METRICS))]
 
     def step(self, batches) -> None:
-        """Do one training step. batches.next() gives (images, *labels)."""
+        """Do one training step. batches.take(n): n batches (images, *labels)."""
         self.set_scheduled()
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:

@@ -21,9 +21,7 @@ class Module:
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
     slope: float | None = None  # of a ReLU or leaky ReLU
-    fuses_activation = (
-        False  # whether forward(x, slope) computes the activation after this layer too (backend/fused_layers.py)
-    )
+    fuses_activation = False  # whether forward(x, slope) computes the activation after this layer too
 
     forward: Callable[..., Tensor]
 

@@ -3,6 +3,7 @@
 from .. import backend
 from ..autograd import Tensor, batch_norm
 from ..backend import distributed, formulas
+from ..backend.fused_layers import parts_of_batch
 from .activation import biased
 from .module import Module
 
@@ -16,6 +17,8 @@ class BatchNorm(Module):
     the running averages belong to other weights; update_bn_statistics (gan/ema.py) computes them anew.
     """
 
+    fuses_activation = True
+
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
         xp = backend.xp
         self.momentum, self.eps = momentum, eps
@@ -24,18 +27,17 @@ class BatchNorm(Module):
         self.running_mean = xp.zeros(channels, "float32")
         self.running_var = xp.ones(channels, "float32")
 
-    fuses_activation = True
-
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         if x.shape[-1] != self.gamma.size:
             raise ValueError(f"BatchNorm({self.gamma.size}) wants {self.gamma.size} channels last; got {x.shape}")
         return (self.normalise_by_batch if self.training else self.normalise_by_averages)(x, slope)
 
     def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
-        if x.size * distributed.size < 2 * x.shape[-1]:
+        parts = parts_of_batch()
+        if x.size * distributed.size < 2 * parts * x.shape[-1]:
             raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
         arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
-        statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps)
+        statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps, parts)
         return batch_norm(x, self.gamma, self.beta, statistics, eps=self.eps, slope=slope)
 
     def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 
 from .. import cpu
+from ..cpu.parts import one_by_one, sums
 from .cache import OPTIONS, STAMP
 
 BLOCK = 1 << 14  # numbers (or more) for one thread at a time
@@ -52,6 +53,7 @@ def fuse(function):
     """See backend.fuse. Arrays that are not of one dtype, float32 or float64, are left to NumPy."""
     by_numpy = cpu.fuse(function)
 
+    @one_by_one
     def fused(*args, out=None):
         arrays = [a for a in args if isinstance(a, np.ndarray)]
         if not _can_compile(arrays):
@@ -71,20 +73,24 @@ def fuse(function):
     return fused
 
 
-def column_sums(function, *args, out=None, then=None):
-    """See backend.column_sums. Each block of rows has sums of its own."""
-    arrays = [a for a in args if isinstance(a, np.ndarray)]
-    if not _can_compile(arrays):
-        return cpu.column_sums(function, *args, out=out, then=then)
+def column_sums(function, *args, parts=1, out=None, then=None):
+    """See backend.column_sums."""
+    if not _can_compile([a for a in args if isinstance(a, np.ndarray)]):
+        return cpu.column_sums(function, *args, parts=parts, out=out, then=then)
+    return sums(functools.partial(_column_sums, function), args, parts, out, then)
+
+
+def _column_sums(function, *args, out=None):
+    """Return the sums of all rows. Each block of rows has sums of its own, which are added at the end."""
     views, kinds = _arrange(args, SUMS, flat=False)
-    matrix, shape, count = views[kinds.index("m")], _largest(arrays), _results(function, len(args))
+    shape = _largest([a for a in args if isinstance(a, np.ndarray)])
+    matrix, count = views[kinds.index("m")], _results(function, len(args))
     blocks = max(1, min(len(matrix), matrix.size // BLOCK, 64))
-    sums = [np.zeros((blocks, matrix.shape[1]), matrix.dtype) for _ in range(count)]
+    totals = [np.zeros((blocks, matrix.shape[1]), matrix.dtype) for _ in range(count)]
     outs = [] if out is None else [out.reshape(matrix.shape)]
-    _loop(function, SUM, kinds, matrix.dtype, (None,) * count, len(outs))(*views, *sums, *outs)
+    _loop(function, SUM, kinds, matrix.dtype, (None,) * count, len(outs))(*views, *totals, *outs)
     columns = shape[-1] if len(shape) > 1 else 1
-    sums = [array.sum(0).reshape(-1, columns).sum(0) for array in sums]
-    return cpu.finish(then, *sums)
+    return [total.sum(0).reshape(-1, columns).sum(0) for total in totals]
 
 
 @functools.cache
@@ -94,11 +100,18 @@ def _results(function, arguments):
     return len(results) if isinstance(results, tuple) else 1
 
 
-def mean_and_variance(x, then=None):
-    """See backend.mean_and_variance. Two passes: the mean, then the squared deviations from it."""
+def mean_and_variance(x, parts=1, then=None):
+    """See backend.mean_and_variance."""
+    if not _can_compile([x]):
+        return cpu.mean_and_variance(x, parts, then)
+    return sums(_mean_and_variance, (x,), parts, None, then)
+
+
+def _mean_and_variance(x, out):
+    """Two passes: the mean, then the squared deviations from it."""
     rows = x.dtype.type(x.size // x.shape[-1])
-    mean = column_sums(_identity, x) / rows
-    return cpu.finish(then, mean, column_sums(_squared_deviation, x, mean) / rows)
+    mean = _column_sums(_identity, x)[0] / rows
+    return mean, _column_sums(_squared_deviation, x, mean)[0] / rows
 
 
 def _identity(x):

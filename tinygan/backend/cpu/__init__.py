@@ -3,7 +3,8 @@
 import numpy as xp
 
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d, im2col
-from .fusion import add_into, column_sums, finish, fuse, gather, interpolate, mean_and_variance, scatter, squared_norms
+from .fusion import add_into, column_sums, fuse, gather, interpolate, mean_and_variance, scatter, squared_norms
+from .parts import finish
 from .products import matmul
 from .random import RNG
 

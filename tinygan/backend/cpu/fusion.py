@@ -10,6 +10,7 @@ import math
 import numpy
 
 from . import threads
+from .parts import one_by_one, sums
 
 BLOCK = 1 << 17  # elements of a block, 512 KiB in float32. Smaller blocks would compete for Python's lock
 ROW = 1 << 13  # elements of a row, where rows can be joined
@@ -18,6 +19,7 @@ ROW = 1 << 13  # elements of a row, where rows can be joined
 def fuse(function):
     """See backend.fuse."""
 
+    @one_by_one
     def fused(*args, out=None):
         shape, blocks, take = _cut(args)
         if out is None:
@@ -79,9 +81,13 @@ def gather(table, order, position, n, factor, offset):
     return rows - numpy.float32(offset) if offset else rows
 
 
-def column_sums(function, *args, out=None, then=None):
-    """See backend.column_sums. A product with ones is faster than `x.sum(0)`."""
-    function = inspect.unwrap(function)
+def column_sums(function, *args, parts=1, out=None, then=None):
+    """See backend.column_sums."""
+    return sums(functools.partial(_column_sums, inspect.unwrap(function)), args, parts, out, then)
+
+
+def _column_sums(function, *args, out):
+    """Return the sums of all rows. A product with ones is faster than `x.sum(0)`."""
     shape, blocks, take = _cut(args)
 
     def partial(block):
@@ -93,19 +99,15 @@ def column_sums(function, *args, out=None, then=None):
         return [ones @ part for part in parts]
 
     columns = shape[-1] if len(shape) > 1 else 1
-    parts = zip(*threads.run(partial, blocks))
-    sums = [numpy.stack(part).sum(0).reshape(-1, columns).sum(0) for part in parts]
-    return finish(then, *sums)
+    return [numpy.stack(each).sum(0).reshape(-1, columns).sum(0) for each in zip(*threads.run(partial, blocks))]
 
 
-def finish(then, *sums):
-    """Call the function that continues with sums, if there is one; else return the sums."""
-    if then:
-        return then(*sums)
-    return sums if len(sums) > 1 else sums[0]
+def mean_and_variance(x, parts=1, then=None):
+    """See backend.mean_and_variance."""
+    return sums(_mean_and_variance, (x,), parts, None, then)
 
 
-def mean_and_variance(x, then=None):
+def _mean_and_variance(x, out):
     """Return mean and (biased) variance over all axes but the last: (..., C) -> (C,), (C,).
 
     E[x^2] - mean^2 would lose digits in float32, so x is centred before it is squared. Each block is centred by its own
@@ -126,7 +128,7 @@ def mean_and_variance(x, then=None):
     means, squares = (numpy.concatenate(rows).reshape(-1, shape[-1]) for rows in (means, squares))
     share = numpy.repeat(counts, len(means) // len(counts)).astype(x.dtype) * (shape[-1] / x.size)
     mean = share @ means
-    return finish(then, mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2)
+    return mean, squares.sum(0) * (shape[-1] / x.size) + share @ (means - mean) ** 2
 
 
 def _cut(args):

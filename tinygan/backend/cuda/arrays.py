@@ -59,10 +59,13 @@ def scatter(x, index, shape):
     y = xp.empty(shape, x.dtype)
     *before, last = index if isinstance(index, tuple) and index else (index,)
     axis = len(before)
-    if x.size and x.ndim == y.ndim and isinstance(last, slice) and all(i == slice(None) for i in before):
+    part = x
+    if isinstance(last, int) and x.ndim == y.ndim - 1:
+        part, last = x[(*before, None)], slice(last % shape[axis], last % shape[axis] + 1)
+    if part.size and part.ndim == y.ndim and isinstance(last, slice) and all(i == slice(None) for i in before):
         start, _, step = last.indices(shape[axis])
         if step == 1:
-            return scatter_kernel()(x, math.prod(shape[axis + 1 :]), shape[axis], start, x.shape[axis], y)
+            return scatter_kernel()(part, math.prod(shape[axis + 1 :]), shape[axis], start, part.shape[axis], y)
     y.fill(0)
     y[index] = x
     return y

@@ -4,6 +4,7 @@ The source of a kernel is a template and the lines of the function (expression.p
 
     m: an array of the largest shape (..., C)        r: an array (C,), one number for each column
     n: an array of one number                        s: a Python number
+    p: an array (P, 1, C), or (P, C) beside sums: one number for each column of each of P equal parts of the rows
 """
 
 import functools
@@ -35,7 +36,7 @@ extern "C" __global__ void tinygan_add({parameters}, Index total) {{
     {cases}
 }}
 """
-LOADS = {"m": "{a}[i]", "r": "{a}[{column}]", "n": "{a}[0]", "s": "{a}"}
+LOADS = {"m": "{a}[i]", "r": "{a}[{column}]", "p": "{a}[{of_part}]", "n": "{a}[0]", "s": "{a}"}
 
 
 def fuse(function):
@@ -49,7 +50,9 @@ def fuse(function):
         total, columns = math.prod(shape), columns_of(shape)
         if total:
             index, count = ("unsigned long long", np.uint64) if total >= 1 << 31 else ("unsigned int", np.uint32)
-            program = _elementwise(function, kinds, len(outs), dtype, index, columns if "r" in kinds else 1)
+            columns = columns if "r" in kinds or "p" in kinds else 1
+            part = total // shape[0] if "p" in kinds else 1
+            program = _elementwise(function, kinds, len(outs), dtype, index, columns, part)
             values = (*arguments(args, kinds, dtype), *map(writable, outs))
             program((-(-total // THREADS),), (THREADS,), (*values, count(total)))
         return out
@@ -84,8 +87,11 @@ def _add(sums):
     program((-(-total // THREADS),), (THREADS,), (*targets, *arrays, np.uint32(total)))
 
 
-def kinds_of(args):
-    """Return the largest shape of the arguments, their dtype, and a letter for the kind of each."""
+def kinds_of(args, parts=1):
+    """Return the largest shape of the arguments, their dtype, and a letter for the kind of each.
+
+    parts: the number of parts that have sums of their own.
+    """
     arrays = [a for a in args if isinstance(a, xp.ndarray)]
     shape = max((a.shape for a in arrays), key=lambda shape: (len(shape), math.prod(shape)))
     columns = columns_of(shape)
@@ -97,11 +103,14 @@ def kinds_of(args):
             kinds += "n"
         elif a.shape == shape:
             kinds += "m"
-        elif a.shape == (columns,):
+        elif a.shape in ((columns,), (1, columns), (1, 1, columns)):
             kinds += "r"
+        elif a.shape in ((parts, columns), (shape[0], 1, columns)):
+            kinds += "p"
         else:
             raise ValueError(
-                f"a fused function takes arrays of one shape (..., C), (C,) or (1,); got {a.shape} and {shape}"
+                f"a fused function takes arrays of one shape (..., C), (C,), (1,) or (P, 1, C); "
+                f"got {a.shape} and {shape}"
             )
     dtypes = {a.dtype.name for a in arrays}
     if len(dtypes) != 1 or dtypes - {"float32", "float64"}:
@@ -125,11 +134,14 @@ def writable(out):
     return out
 
 
-def inputs(kinds, column, a="a"):
-    """Return the parameters of a kernel for arguments of these kinds, and the lines that load an element of each."""
+def inputs(kinds, column, of_part, a="a"):
+    """Return the parameters of a kernel for arguments of these kinds, and the lines that load an element of each.
+
+    column, of_part: where the numbers of kinds r and p lie.
+    """
     parameters = [f"Real {a}{k}" if kind == "s" else f"const Real* {a}{k}" for k, kind in enumerate(kinds)]
     names = [f"{a}{k}_" for k in range(len(kinds))]
-    values = [LOADS[kind].format(a=f"{a}{k}", column=column) for k, kind in enumerate(kinds)]
+    values = [LOADS[kind].format(a=f"{a}{k}", column=column, of_part=of_part) for k, kind in enumerate(kinds)]
     return parameters, " ".join(f"const Real {name} = {v};" for name, v in zip(names, values)), names
 
 
@@ -138,9 +150,12 @@ def _elementwise(*what):
     return xp.RawKernel(elementwise_source(*what), "tinygan_elementwise")
 
 
-def elementwise_source(function, kinds, count, dtype, index, columns):
-    """Return the source of the kernel of a function. kinds: of its arguments; count: how many results it has."""
-    parameters, loads, names = inputs(kinds, f"i % {columns}")
+def elementwise_source(function, kinds, count, dtype, index, columns, part=1):
+    """Return the source of the kernel of a function.
+
+    kinds: of its arguments; count: how many results it has; part: the number of elements in a part of kind p.
+    """
+    parameters, loads, names = inputs(kinds, f"i % {columns}", f"i / {part} * {columns} + i % {columns}")
     lines, results = trace(inspect.unwrap(function), names)
     source = ELEMENTWISE.format(
         parameters=", ".join(parameters + [f"Real* y{k}" for k in range(count)]),

@@ -16,13 +16,15 @@ BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiproc
 ROWS = 16  # read by each thread of a sum at least
 
 SUMS = """
-// sums of the columns of an elementwise function: (rows, COLUMNS) -> (COLUMNS,). A block takes ACROSS columns of one of
-// SLABS slabs of rows, DOWN rows at a time, and then adds up its DOWN sums of each column by halves
+// sums of the columns of an elementwise function: (rows, COLUMNS) -> (PARTS, COLUMNS). A block takes ACROSS columns of
+// one of the SLABS slabs of a part of the rows, DOWN rows at a time. Then it adds its DOWN sums of a column by halves
 extern "C" __global__ void tinygan_sums({parameters}, int rows) {{
     __shared__ Real partial[DOWN][ACROSS];
     const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
     const int column = blockIdx.x * ACROSS + across;
-    const int slab = (rows + SLABS - 1) / SLABS, first = blockIdx.y * slab, end = min(first + slab, rows);
+    const int part = blockIdx.y / SLABS, rows_of_part = rows / PARTS, slab = (rows_of_part + SLABS - 1) / SLABS;
+    const int first = part * rows_of_part + blockIdx.y % SLABS * slab;
+    const int end = min(first + slab, (part + 1) * rows_of_part);
     {zeros}
     if (column < COLUMNS)
         #pragma unroll 4
@@ -33,27 +35,30 @@ extern "C" __global__ void tinygan_sums({parameters}, int rows) {{
             {stores}
         }}
     {reductions}
-    {slabs}
-    if (down == 0 && column < COLUMNS) {{
-        {finish}
-    }}
+    {finish}
 }}
 """
+FINISH = """if (down == 0 && column < COLUMNS) {{
+        {lines}
+    }}"""
 SLABS = """
     // the last block of these columns to arrive here adds up the sums of all slabs, always in the same order
     __shared__ bool last;
     if (down == 0 && column < COLUMNS) {{ {stores} }}
     __threadfence();
     __syncthreads();
-    if (threadIdx.x == 0) last = atomicAdd(&arrived[blockIdx.x], 1u) == SLABS - 1;
+    if (threadIdx.x == 0) last = atomicAdd(&arrived[blockIdx.x], 1u) == PARTS * SLABS - 1;
     __syncthreads();
     if (!last) return;
     __threadfence();
     if (threadIdx.x == 0) arrived[blockIdx.x] = 0;
+    for (int part = 0; part < PARTS; part++) {{
     {zeros}
     if (column < COLUMNS)
         for (int y = down; y < SLABS; y += DOWN) {{ {adds} }}
     {reductions}
+    {finish}
+    }}
 """
 REDUCTION = """
     __syncthreads();
@@ -67,48 +72,58 @@ REDUCTION = """
 """
 
 
-def column_sums(function, *args, out=None, then=None):
+def column_sums(function, *args, parts=1, out=None, then=None):
     """See backend.column_sums. One kernel."""
-    results = sums(function, args, out, then)
+    results = sums(function, args, parts, out, then)
     return results if len(results) > 1 else results[0]
 
 
-def sums(function, args, out=None, then=None):
-    """Return the column sums of each result of a function, (C,) each. out, then: see backend.column_sums.
+def sums(function, args, parts=1, out=None, then=None):
+    """Return the column sums of each result of a function. parts, out, then: see backend.column_sums.
 
-    Many rows are divided into slabs, for more blocks. The last block to finish adds up the sums of the slabs.
+    Many rows are divided into slabs, for more blocks. The last block to finish adds up the sums of the slabs, of one
+    part after the other, because `then` may update an array with each part.
     """
-    shape, dtype, kinds = kinds_of(args)
+    shape, dtype, kinds = kinds_of(args, parts)
     columns = columns_of(shape)
     rows, across = math.prod(shape) // columns, 1
     while across < min(columns, 32):
         across *= 2
     wide, down = -(-columns // across), THREADS // across  # blocks side by side, rows at a time
-    slabs = max(1, min(BLOCKS // wide, rows // (ROWS * down), 64))
-    sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns, SLABS=slabs)
+    slabs = max(1, min(BLOCKS // wide, rows // parts // (ROWS * down), 64))
+    sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns, SLABS=slabs, PARTS=parts)
     last, more, outs = (then.func, then.args, then.keywords["out"]) if then else (None, (), ())
-    more_kinds = "".join("s" if not isinstance(a, xp.ndarray) else "n" if a.size == 1 else "r" for a in more)
-    program, count = _summing(function, kinds, dtype, out is not None, last, more_kinds, **sizes)
-    results = outs or [xp.empty(columns, dtype) for _ in range(count)]
+    of_results = "".join(_kind(a, columns) for a in outs) or ("p" if parts > 1 else "r")
+    of_more = "".join(_kind(a, columns) for a in more)
+    program, count = _summing(function, kinds, dtype, out is not None, last, of_more, of_results, **sizes)
+    results = outs or [xp.empty((parts, columns) if parts > 1 else columns, dtype) for _ in range(count)]
     values = (*arguments(args, kinds, dtype), *(() if out is None else (writable(out),)))
-    values += (*arguments(more, more_kinds, dtype), *map(writable, results))
-    if slabs > 1:
-        values += xp.empty((count, slabs, columns), dtype), counters(BLOCKS)
-    program((wide, slabs), (THREADS,), (*values, np.int32(rows)))
+    values += (*arguments(more, of_more, dtype), *map(writable, results))
+    if parts * slabs > 1:
+        values += xp.empty((count, parts * slabs, columns), dtype), counters(BLOCKS)
+    program((wide, parts * slabs), (THREADS,), (*values, np.int32(rows)))
     return list(results)
 
 
-def mean_and_variance(x, then=None):
+def _kind(a, columns):
+    """Return the kind of an argument of `then` (see fusion.py)."""
+    if not isinstance(a, xp.ndarray):
+        return "s"
+    return "n" if a.size == 1 else "r" if a.size == columns else "p"
+
+
+def mean_and_variance(x, parts=1, then=None):
     """See backend.mean_and_variance. One pass: the sums of x - s and of its squares, with the first row of x as s.
 
     var = E(x - s)^2 - (mean - s)^2 loses few digits, because s is a value of x and not, say, 0 (Chan et al. 1983).
     """
     columns = columns_of(x.shape)
     first = xp.ascontiguousarray(x).reshape(-1, columns)[0]
-    then = then or functools.partial(_both, out=(xp.empty(columns, x.dtype), xp.empty(columns, x.dtype)))
+    shape = (parts, columns) if parts > 1 else (columns,)
+    then = then or functools.partial(_both, out=(xp.empty(shape, x.dtype), xp.empty(shape, x.dtype)))
     function = _after_moments(inspect.unwrap(then.func))
-    moments = functools.partial(function, first, columns / x.size, *then.args, **then.keywords)
-    return sums(_powers, (x, first), None, moments)
+    moments = functools.partial(function, first, parts * columns / x.size, *then.args, **then.keywords)
+    return sums(_powers, (x, first), parts, None, moments)
 
 
 def _powers(x, s):
@@ -137,26 +152,37 @@ def _summing(*what, **sizes):
     return xp.RawKernel(source, "tinygan_sums"), count
 
 
-def sums_source(function, kinds, dtype, stores, then, more_kinds, **sizes):
+def sums_source(function, kinds, dtype, stores, then, of_more, of_results, **sizes):
     """Return the source of the kernel, and how many results the function has.
 
     stores: whether the first result is stored. then: the function that gets the sums after further arguments, or None.
+    of_more, of_results: the kinds of these arguments, and of the arrays that get the results.
     """
-    parameters, loads, names = inputs(kinds, "column")
+    of_part = "part * COLUMNS + column"
+    parameters, loads, names = inputs(kinds, "column", of_part)
     lines, results = trace(inspect.unwrap(function), names)
     each = range(len(results))
     totals = [f"total{k}" for k in each]
-    more, more_loads, more_names = inputs(more_kinds, "column", "b")
+    more, more_loads, more_names = inputs(of_more, "column", of_part, "b")
     last_lines, last = trace(inspect.unwrap(then), [*more_names, *totals], "w") if then else ([], totals)
     parameters += ["Real* y0"] * stores + more + [f"Real* sums{k}" for k in range(len(last))]
-    slabs, where = "", "({k} * SLABS + {y}) * COLUMNS + column"
-    if sizes["SLABS"] > 1:
+    kinds_of_results = of_results if then else of_results * len(last)
+    writes = [
+        f"sums{k}[{of_part if kind == 'p' else 'column'}] = {r};"
+        for k, (kind, r) in enumerate(zip(kinds_of_results, last))
+    ]
+    zeros = " ".join(f"sum{k} = 0;" for k in each)
+    reductions = "".join(REDUCTION.format(k=k) for k in each)
+    finish = FINISH.format(lines="\n        ".join([more_loads, *last_lines, *writes]))
+    if sizes["PARTS"] * sizes["SLABS"] > 1:
         parameters += ["volatile Real* parts", "unsigned int* arrived"]
-        slabs = SLABS.format(
+        where = "({k} * PARTS * SLABS + {y}) * COLUMNS + column"
+        finish = SLABS.format(
             stores=" ".join(f"parts[{where.format(k=k, y='blockIdx.y')}] = total{k};" for k in each),
-            zeros=" ".join(f"sum{k} = 0;" for k in each),
-            adds=" ".join(f"sum{k} += parts[{where.format(k=k, y='y')}];" for k in each),
-            reductions="".join(REDUCTION.format(k=k) for k in each),
+            zeros=zeros,
+            adds=" ".join(f"sum{k} += parts[{where.format(k=k, y='part * SLABS + y')}];" for k in each),
+            reductions=reductions,
+            finish=finish,
         )
     source = SUMS.format(
         parameters=", ".join(parameters),
@@ -164,8 +190,7 @@ def sums_source(function, kinds, dtype, stores, then, more_kinds, **sizes):
         loads=loads,
         lines="\n            ".join(lines),
         stores=" ".join([f"y0[i] = {results[0]};"] * stores + [f"sum{k} += {r};" for k, r in enumerate(results)]),
-        reductions="".join(REDUCTION.format(k=k) for k in each),
-        slabs=slabs,
-        finish="\n        ".join([more_loads, *last_lines, *(f"sums{k}[column] = {r};" for k, r in enumerate(last))]),
+        reductions=reductions,
+        finish=finish,
     )
     return program_of(source, dtype, "long long", **sizes), len(results)

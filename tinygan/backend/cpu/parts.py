@@ -1,0 +1,52 @@
+"""Equal parts of a batch, each with numbers of its own, on the CPU: computed one after the other."""
+
+import functools
+
+import numpy as np
+
+
+def one_by_one(fused):
+    """Extend a fused function of arrays (n, C) and (C,) to arrays (P, n, C) and (P, 1, C)."""
+
+    @functools.wraps(fused)
+    def extended(*args, out=None):
+        shapes = {a.shape for a in args if isinstance(a, np.ndarray) and a.ndim == 3}
+        if len(shapes) < 2:
+            return fused(*args, out=out)
+        shape = max(shapes)  # (P, n, C) comes after (P, 1, C)
+        if out is None:
+            out = np.empty(shape, next(a.dtype for a in args if isinstance(a, np.ndarray)))
+        for i in range(shape[0]):
+            fused(*(_matrix(a, i) if np.ndim(a) == 3 else a for a in args), out=out[i])
+        return out
+
+    return extended
+
+
+def _matrix(a, i):
+    return a[i] if a.shape[1] > 1 else a[i, 0]
+
+
+def sums(compute, args, parts, out, then):
+    """Return what backend.column_sums returns. compute(*args, out): the list of sums of one part, (C,) each."""
+    shape = max((a.shape for a in args if isinstance(a, np.ndarray)), key=lambda shape: (len(shape), shape))
+    cut = [[_part(a, i, parts, shape) for a in (*args, out)] for i in range(parts)]
+    each = [compute(*some, out=out) for *some, out in cut]
+    return finish(then, parts, *(each[0] if parts == 1 else map(np.stack, zip(*each))))
+
+
+def _part(a, i, parts, shape):
+    """Return part i of an array of this shape, or its row of an array (parts, C)."""
+    if not isinstance(a, np.ndarray) or a.ndim < 2:
+        return a
+    return a[i] if a.shape != shape else a if parts == 1 else a.reshape(parts, -1, shape[-1])[i]
+
+
+def finish(then, parts, *sums):
+    """Call the function that continues with the sums of each part, if there is one; else return the sums."""
+    if not then:
+        return list(sums) if len(sums) > 1 else sums[0]
+    for i in range(parts):
+        args = (a[i] if getattr(a, "ndim", 0) == 2 else a for a in (*then.args, *sums))
+        then.func(*args, out=tuple(a[i] if a.ndim == 2 else a for a in then.keywords["out"]))
+    return then.keywords["out"]
