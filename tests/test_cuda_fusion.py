@@ -159,9 +159,9 @@ def test_each_formula_compiles(name, dtype, architecture):
 def test_sums_with_a_function_at_their_end_and_sums_of_several_arrays_compile(dtype, architecture):
     from cuda_nvrtc import machine_code
 
-    h_products = FORMULAS["h_products"], "mmmrs", dtype, True, combined, "rs"
+    h_products = FORMULAS["h_products"], "mmmps", dtype, True, combined, "rps", "pr"
     for slabs in (1, 3):
-        source, _ = fusion_sums.sums_source(*h_products, ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs)
+        source, _ = fusion_sums.sums_source(*h_products, ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs, PARTS=slabs)
         assert machine_code(source, architecture)
     assert machine_code(fusion.add_source(((7, 1), (5, 3)), dtype), architecture)
 
