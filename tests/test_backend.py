@@ -114,6 +114,15 @@ def test_column_sums_equal_numpys(rng):
         np.testing.assert_allclose(sums, (backend.to_host(x) ** 2).reshape(-1, shape[-1]).sum(0))
 
 
+def test_more_arrays_than_a_kernel_takes_are_added_and_copied():
+    arrays = [backend.xp.full(2, float(i)) for i in range(1200)]
+    total, few = backend.sums([arrays, arrays[:3]])
+    assert backend.to_host(total).tolist() == [1200 * 1199 / 2] * 2 and backend.to_host(few).tolist() == [3, 3]
+    copies = [backend.xp.zeros(2) for _ in arrays]
+    backend.copy_into(copies, arrays)
+    assert [backend.to_host(copy)[1] for copy in copies] == list(range(1200))
+
+
 def square(x):
     return x * x
 

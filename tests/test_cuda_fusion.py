@@ -153,6 +153,19 @@ def test_each_formula_compiles(name, dtype, architecture):
         assert machine_code(source, architecture)
 
 
+@pytest.mark.skipif(bool(WITHOUT_NVRTC), reason=str(WITHOUT_NVRTC))
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_with_a_function_at_their_end_and_sums_of_several_arrays_compile(dtype, architecture):
+    from cuda_nvrtc import machine_code
+
+    h_products = FORMULAS["h_products"], "mmmps", dtype, True, combined, "rps", "pr"
+    for slabs in (1, 3):
+        source, _ = fusion_sums.sums_source(*h_products, ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs, PARTS=slabs)
+        assert machine_code(source, architecture)
+    assert machine_code(fusion.add_source(((7, 1), (5, 3)), dtype), architecture)
+
+
 def test_functions_that_are_not_elementwise_are_refused():
     with pytest.raises(TypeError, match=r"uses xp.cumsum; on CUDA it can use only xp.abs, "):
         expression.trace(lambda x: backend.xp.cumsum(x), ["x"])

@@ -15,7 +15,7 @@ from tinygan import backend
 from tinygan.backend import cpu, formulas, patches
 
 try:
-    from tinygan.backend.cuda import kernels, random
+    from tinygan.backend.cuda import arrays, kernels, random
 except backend.DeviceError:
     pytest.skip("needs CuPy (no GPU), or --device standin", allow_module_level=True)
 
@@ -80,6 +80,16 @@ def test_gather_equals_numpys(dtype, name):
     run = cuda_on_cpu.raw_kernel(source, "tinygan_gather")
     run((1,), (32,), (table, order, position, y, np.uint32(20), np.float32(1 / 127.5), np.float32(1.0)))
     np.testing.assert_allclose(y, cpu.gather(table, order, position, 4, 1 / 127.5, 1.0), rtol=1e-6, atol=1e-7)
+
+
+@on_the_cpu
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-15)])
+@pytest.mark.parametrize("columns", [1, 300])
+def test_squared_norms_of_rows_equal_numpys(columns, dtype, tolerance):
+    x, y = np.random.default_rng(0).standard_normal((3, columns)).astype(dtype), np.full(3, np.nan, dtype)
+    run = cuda_on_cpu.raw_kernel(arrays.norms_source(dtype, columns), "tinygan_squared_norms")
+    run((3,), (arrays.THREADS,), (x, y))
+    np.testing.assert_allclose(y, (x.astype("float64") ** 2).sum(1), rtol=tolerance)
 
 
 KNOWN = [  # known answers of Random123 (Salmon et al. 2011): key, draw, the first two words for element 0
@@ -165,14 +175,24 @@ def test_raw_kernels_compile(architecture, dtype, lanes):
         "gather", "float32", "unsigned int", "typedef unsigned char Element;\n", COLUMNS=784, ROWS=60000
     )
     assert machine_code(gather, architecture)
+    assert machine_code(arrays.norms_source(dtype, 784), architecture)
+
+
+ELEMENTWISE = {  # kernel of CuPy's template: the types of its arguments, T for the dtype under test
+    "uniform": (lambda: random.kernel("uniform"), "uint64 uint32 T"),
+    "normal": (lambda: random.kernel("normal"), "uint64 uint32 T"),
+    "scatter": (arrays.scatter_kernel, "T int64 int64 int64 int64 T"),
+    "interpolate": (arrays.interpolation_kernel, "T T T T"),
+}
 
 
 @to_machine_code
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["uniform", "normal"])
-def test_kernels_of_random_numbers_compile(name, dtype, architecture):
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise_kernels_compile(name, dtype, architecture):
     from cuda_nvrtc import OPTIONS, elementwise_source, machine_code
 
-    source = elementwise_source(random.kernel(name), ("uint64", "uint32", dtype))
+    kernel, types = ELEMENTWISE[name]
+    source = elementwise_source(kernel(), [dtype if word == "T" else word for word in types.split()])
     assert machine_code(source, architecture, OPTIONS)

@@ -45,9 +45,8 @@ def test_methods_take_cupys_arguments(name):
     assert ours == arguments(getattr(real.ndarray, name))
 
 
-def test_kernels_take_cupys_arguments():
-    for name in ("RawKernel", "ReductionKernel"):
-        assert declared(inspect.signature(getattr(standin, name))) == arguments(getattr(real, name))
+def test_raw_kernel_takes_cupys_arguments():
+    assert declared(inspect.signature(standin.RawKernel)) == arguments(real.RawKernel)
     ours = declared(inspect.signature(standin.ElementwiseKernel))
     assert ours[: ours.index("*")] == arguments(real.ElementwiseKernel)[:-1]
     for name in ours[ours.index("*") + 1 :]:  # CuPy takes these as **kwargs, and describes them in the docstring

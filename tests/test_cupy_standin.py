@@ -207,8 +207,8 @@ def test_a_tensor_on_the_right_is_asked_to_do_the_operation():
 
 # These modules also run on the stand-in. All others are about files, scripts, pictures and PyTorch.
 SUITE = (
-    "backend checkpoint convolution cuda_blas cuda_graph cuda_kernels data engine gan gradients health layers losses "
-    "optim spectral standin_step".split()
+    "backend checkpoint convolution cuda_blas cuda_fusion cuda_graph cuda_kept cuda_kernels data engine gan gradients "
+    "health layers losses optim spectral standin_step".split()
 )
 NOT_HERE = {  # test: why it does not run on the stand-in
     "test_data.py::test_a_mutated_file_is_read_or_refused_and_never_crashes": "the host reads the 250 files",

@@ -24,9 +24,9 @@ pytestmark = [
 CLASSES = 10
 
 
-def make(name, batch_size=16):
+def make(name, batch_size=16, size=28):
     preset = PRESETS[name]._replace(batch_size=batch_size)
-    pictures = np.random.default_rng(0).integers(0, 256, (8000, 28, 28, 1)).astype("uint8")
+    pictures = np.random.default_rng(0).integers(0, 256, (8000, size, size, 1)).astype("uint8")
     dataset = Dataset(pictures, (np.arange(8000) % CLASSES).astype("uint8"), "random")
     batches = Batches(dataset, batch_size, 0, preset.n_critic, preset.conditional)
     batches.start_epoch(0)
@@ -108,7 +108,7 @@ def test_random_numbers_differ_between_replays_and_continue_from_a_saved_state()
 
 @pytest.mark.parametrize("name", ["vanilla", "dcgan", "wgan-gp"])
 def test_a_thousand_replays_among_other_work_change_nothing(name):
-    (alone, alone_batches), (disturbed, disturbed_batches) = make(name), make(name)
+    (alone, alone_batches), (disturbed, disturbed_batches) = make(name, size=8), make(name, size=8)
     one = backend.capture(lambda: alone.step(alone_batches))
     other = backend.capture(lambda: disturbed.step(disturbed_batches))
     rng, kept = np.random.default_rng(0), []
@@ -127,6 +127,18 @@ def test_a_thousand_replays_among_other_work_change_nothing(name):
     assert not differences(ours, theirs)
     assert all(np.isfinite(a).all() for a in ours.values() if a.dtype.kind == "f")
     assert all(bool(backend.xp.isnan(a).all()) for a in kept)  # no replay has written into other arrays
+
+
+def test_a_dropped_step_gives_its_memory_back():
+    x = backend.xp.ones(1 << 18, "float32")
+    y = backend.xp.zeros_like(x)
+    step = backend.capture(lambda: y.__setitem__(..., backend.xp.exp(x) * x))
+    for _ in range(4):
+        step()
+    pool = step.pool
+    assert pool.total_bytes() >= x.nbytes
+    del step
+    assert pool.total_bytes() == 0
 
 
 @pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])

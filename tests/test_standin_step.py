@@ -7,6 +7,7 @@ import cupy_rules
 import cupy_standin
 import numpy as np
 import pytest
+from commands import ROOT
 
 from tinygan import backend
 from tinygan.data import Batches, Dataset, toy
@@ -121,6 +122,18 @@ def test_a_captured_step_has_few_nodes(name):
     step()  # a call before the capture makes the constants
     graph = step.record()
     assert len(graph._tape.operations) <= NODES[name]
+
+
+def test_bench_counts_the_nodes_of_a_graph_and_the_bytes_that_kept_patches_save(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import nodes
+
+    training, batches = make("dcgan", 28, batch_size=4)
+    step = backend.capture(lambda: training.step(batches))
+    step()
+    counted, size = nodes.count("dcgan", 4)
+    assert counted.total() == len(step.record()._tape.operations)
+    assert size["patches"] < nodes.count("dcgan", 4, keep=False)[1]["patches"]
 
 
 def test_captured_steps_on_a_toy_world_equal_eager_steps():

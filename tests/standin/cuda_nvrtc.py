@@ -27,10 +27,15 @@ def machine_code(source, architecture, options=()):
 
 
 def elementwise_source(kernel, dtypes):
-    """Return the source of an ElementwiseKernel whose arguments are strided matrices of these dtypes."""
+    """Return the source of an ElementwiseKernel for arguments of these dtypes.
+
+    Arrays, which are of type T or raw, become strided matrices.
+    """
     infos, letters = [], {}
     for parameter, dtype in zip(kernel.in_params + kernel.out_params, map(np.dtype, dtypes), strict=True):
-        infos.append(_kernel._ArgInfo(1, cupy.ndarray, dtype, 2, False, True))  # 1: an array
+        is_array = parameter.raw or parameter.dtype is None
+        of_array, of_number = (1, cupy.ndarray, dtype, 2, False, True), (3, dtype.type, dtype, 0, True, True)
+        infos.append(_kernel._ArgInfo(*(of_array if is_array else of_number)))
         if parameter.dtype is None:
             letters[parameter.ctype] = dtype
     infos.append(_kernel._ArgInfo(2, _carray.Indexer, None, 2, True, True))  # 2: the index

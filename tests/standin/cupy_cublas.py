@@ -59,7 +59,7 @@ class Cublas:
             product = (A @ B) if alpha == 1 else real(alpha) * (A @ B)
             C[...] = product + real(beta) * C if beta else product  # with beta 0, C is not read
 
-        cupy_rules.run(compute_product, (), [C])
+        cupy_rules.run(compute_product, [A, B], [C], "product")
         return 0
 
 

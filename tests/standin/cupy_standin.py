@@ -15,7 +15,7 @@ import cupy_rules
 import cupy_twins
 import numpy as np
 from cupy_cublas import Cublas
-from cupy_rules import CUDARuntimeError, argument, counts, ndarray, operand, run
+from cupy_rules import CUDARuntimeError, counts, ndarray, operand, run
 from cupy_twins import TWINS, philox
 
 __all__ = ["TWINS", "capturing", "counts", "install", "philox"]
@@ -77,7 +77,7 @@ class ElementwiseKernel:
         elif any(np.broadcast_shapes(shape, x.shape) != x.shape for p, x in zip(self.outputs, values[n:]) if not p.raw):
             raise ValueError(f"kernel {self.name!r}: the outputs do not have the shape of the loop, {shape}")
         compute = twin(self.name)
-        run(lambda: compute(*values), (), values[n:])
+        run(lambda: compute(*values), values[:n], values[n:], self.name)
         results = args[n:]
         return None if self.no_return else results if self.return_tuple or len(results) > 1 else results[0]
 
@@ -96,31 +96,13 @@ class RawKernel:
                 raise ValueError(f"kernel {self.name!r} would read a strided view as a contiguous array")
             if type(x) is float:
                 raise TypeError(f"kernel {self.name!r} would get a Python float as a double: pass numpy.float32(x)")
+        if 8 * len(args) > 4096:
+            raise CUDARuntimeError(f"cudaErrorInvalidValue: kernel {self.name!r} has over 4096 bytes of parameters")
         values, compute = [operand(x) for x in args], twin(self.name)
         if self.name in cupy_twins.INTERPRETED:
             compute = functools.partial(compute, self.code)
-        run(
-            lambda: compute(grid, block, *values, **self.constants),
-            (),
-            [x for x in values if isinstance(x, np.ndarray)],
-        )
-
-
-class ReductionKernel:
-    """A kernel whose twin takes (inputs..., axis, keepdims) and returns the result."""
-
-    def __init__(self, in_params, out_params, map_expr, reduce_expr, post_map_expr, identity, name="reduce_kernel",
-                 reduce_type=None, reduce_dims=True, preamble="", options=()):  # fmt: skip
-        self.inputs, self.name = parameters(in_params), name
-
-    def __call__(self, *args, out=None, axis=None, keepdims=False, stream=None):
-        letters = {}
-        values, compute = [typed(p, x, letters) for p, x in zip(self.inputs, args, strict=True)], twin(self.name)
-        result = run(lambda: compute(*values, axis=argument(axis), keepdims=keepdims), values)
-        if out is None:
-            return result
-        out[...] = result
-        return out
+        arrays = [x for x in values if isinstance(x, np.ndarray)]
+        run(lambda: compute(grid, block, *values, **self.constants), (), arrays, self.name)
 
 
 class FusedNumber(float):
@@ -280,7 +262,7 @@ def cuda():
 def module():
     """Return the stand-in for the module cupy."""
     cupy = types.ModuleType("cupy")
-    kernels = dict(ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, ReductionKernel=ReductionKernel, fuse=fuse)
+    kernels = dict(ElementwiseKernel=ElementwiseKernel, RawKernel=RawKernel, fuse=fuse)
 
     def unknown(name):
         raise AttributeError(f"the stand-in has no cupy.{name}; see cupy_names.py")

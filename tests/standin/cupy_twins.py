@@ -70,8 +70,8 @@ def gather(grid, block, table, order, position, y, total, factor, offset, **size
     y[...] = table[order[start : start + len(y)]].astype("float32") * factor - offset
 
 
-def squared_norms(x, axis, keepdims):
-    return (x * x).sum(axis)
+def squared_norms(grid, block, x, y, **sizes):
+    y[...] = (x * x).reshape(len(x), -1).sum(1)
 
 
 def scatter(x, inner, n, start, count, y):

@@ -17,6 +17,7 @@ import numpy as np
 from .expression import PREAMBLE, trace
 
 THREADS = 256  # threads of a block
+ARRAYS = 500  # arrays that one kernel adds up, at most: CUDA allows 4096 bytes of parameters
 
 ELEMENTWISE = """
 // an elementwise function: one thread computes one element
@@ -60,14 +61,30 @@ def fuse(function):
 
 
 def add_into(targets, parts):
-    """See backend.add_into. One kernel computes all targets."""
-    sizes = tuple((target.size, len(arrays)) for target, arrays in zip(targets, parts, strict=True))
+    """See backend.add_into. One kernel computes all targets, or a few kernels if there are very many arrays."""
+    pending, count = [], 0
+    for target, some in zip(targets, parts, strict=True):
+        while 1 + len(some) > ARRAYS:
+            _add([(target, some[: ARRAYS - 1])])
+            some = [target, *some[ARRAYS - 1 :]]
+        if count + 1 + len(some) > ARRAYS:
+            _add(pending)
+            pending, count = [], 0
+        pending.append((target, some))
+        count += 1 + len(some)
+    _add(pending)
+
+
+def _add(sums):
+    """Write the sum of some arrays into each target, by one kernel. sums: pairs (target, arrays)."""
+    sizes = tuple((target.size, len(some)) for target, some in sums)
     total = sum(n for n, _ in sizes)
     if not total:
         return
-    dtype, arrays = targets[0].dtype.name, [xp.ascontiguousarray(a) for some in parts for a in some]
+    dtype, arrays = sums[0][0].dtype.name, [xp.ascontiguousarray(a) for _, some in sums for a in some]
     program = _adding(sizes, dtype)
-    program((-(-total // THREADS),), (THREADS,), (*map(writable, targets), *arrays, np.uint32(total)))
+    targets = [writable(target) for target, _ in sums]
+    program((-(-total // THREADS),), (THREADS,), (*targets, *arrays, np.uint32(total)))
 
 
 def kinds_of(args, parts=1):
