@@ -2,7 +2,7 @@
 
     python bench/tune.py --trials 20                             into runs/tune.log, a journal file
     python bench/tune.py --study /shared/tune.log                the same command on each machine joins the study
-    python bench/tune.py --study mysql://user@host/tune          or through a database
+    python bench/tune.py --study postgresql://user@host/tune     or through a database
     python bench/tune.py --trials 0 --results bench/results/tune write tune.json and tune.png
 
 A trial trains a run for --steps steps. It pauses --pauses times to measure the Frechet distance of its samples from
@@ -50,6 +50,7 @@ def open_study(args):
     """Create the study, or join it. Its name holds what must be the same for all trials."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
+    from sqlalchemy.exc import ArgumentError, DBAPIError
 
     storage = args.study
     if "://" not in storage:
@@ -57,7 +58,15 @@ def open_study(args):
         storage = optuna.storages.JournalStorage(JournalFileBackend(storage))
     name = f"{args.preset}, {args.steps} steps, {args.pauses} pauses, {args.samples} samples"
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
-    return optuna.create_study(storage=storage, study_name=name, pruner=pruner, load_if_exists=True)
+    for pause in (1, 2, 0):
+        try:
+            return optuna.create_study(storage=storage, study_name=name, pruner=pruner, load_if_exists=True)
+        except (ImportError, ArgumentError) as error:
+            sys.exit(f"tune.py: {error} (PostgreSQL needs: pip install 'psycopg[binary]')")
+        except DBAPIError as error:  # two processes that begin together both create the tables, and one fails
+            if not pause:
+                sys.exit(f"tune.py: {error.orig}")
+            time.sleep(pause)
 
 
 def choose(trial, preset):
