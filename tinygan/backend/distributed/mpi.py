@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,10 @@ class World:
         self.MPI, self.comm = MPI, MPI.COMM_WORLD
         self.rank, self.size = self.comm.rank, self.comm.size
         if self.size != expected:
+            library = " ".join(MPI.Get_library_version().split()[:3])
             raise DistributedError(
-                f"{expected} processes were started, and mpi4py finds {self.size}: mpiexec belongs to another MPI than "
-                f"mpi4py uses ({' '.join(MPI.Get_library_version().split()[:3])}). Take the mpiexec beside this python"
+                f"{expected} processes were started, and mpi4py finds {self.size}: the launcher belongs to another MPI "
+                f"than mpi4py uses ({library}). Take the mpiexec beside this python, or srun --mpi=pmi2"
             )
         self.sums = self.comm.Dup()  # of arrays
         neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # on this machine
@@ -39,6 +42,7 @@ class World:
         pids = neighbours.allgather(os.getpid())
         watches = self.local_rank == 0 and hasattr(os, "pidfd_open")
         self.watch = watchdog.Watch(pids) if watches else None
+        self.watch_pid = neighbours.bcast(self.watch.program.pid if self.watch else 0)
 
     def add_up(self, array: np.ndarray) -> None:
         _wait(self.sums.Iallreduce(self.MPI.IN_PLACE, array))
@@ -59,10 +63,11 @@ class World:
         _wait(self.comm.Ibarrier())  # nobody ends before all watches have stopped
 
     def abort(self) -> None:
-        """End all processes at once, this one included. What MPI says of it would follow our own sentence: hide it."""
+        """End all processes at once, this one included. What MPI and the watch say would follow our own sentence."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        if self.watch:
-            self.watch.stop()
+        if self.watch_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.watch_pid, signal.SIGKILL)
         self.comm.Abort(1)
         os._exit(1)
 
