@@ -1,8 +1,9 @@
-"""mpiexec -n N python equality.py DEVICE DTYPE STEPS CASE...: train on N processes, then as one, and compare.
+"""mpiexec -n N python equality.py DEVICE DTYPE WARM STEPS CASE...: train on N processes, then as one, and compare.
 
-Process 0 prints a line of JSON for each case: the relative difference of each network's weights, and of the metrics;
-and whether all processes end with the same bits. DEVICE: cpu, or standin, which is CUDA without a GPU.
-In float32 also how much one process differs from itself, if its initial weights change in the last bit ("rounding").
+WARM, such as 0 or 100,120,140: how many steps one process trains before. From each of these states, STEPS steps are
+compared. Process 0 prints a line of JSON for each: the relative difference of each network's weights, and of the
+metrics; and whether all processes end with the same bits. DEVICE: cpu, or standin, which is CUDA without a GPU.
+In float32 also how much one process differs from itself, if its weights change in the last bit ("rounding").
 """
 
 import functools
@@ -22,7 +23,7 @@ from tinygan.layers import Module
 
 SHAPE, BATCH, CLASSES = (8, 8, 1), 8, 3
 CHANGES = 12  # how often the initial weights are changed, to see what rounding can do
-PARTS = "generator.", "discriminator.", "ema.", "history"
+PARTS = "generator", "discriminator", "shifts", "ema", "history"
 CASES = {  # the seven presets, and what none of them has
     **{name: (name, {}) for name in PRESETS},
     "dropout": ("vanilla", {"dropout": 0.3}),
@@ -40,50 +41,62 @@ def dataset(points):
     return data.Dataset(images, np.arange(200) % CLASSES, "noise")
 
 
-def train(case, steps, changed=None):
-    """Train for some steps. changed: the seed of a change of the initial weights in their last bit, or None."""
+def build(case):
     name, changes = CASES[case]
     images = dataset(case == "ring")
     shape = images.images.shape[1:]
-    changes = {"ema": 1000.0, **changes, "batch_size": BATCH, "steps": 100}
+    changes = {"ema": 1000.0, **changes, "batch_size": BATCH, "steps": 1000}
     preset = presets.for_data(PRESETS[name], shape)._replace(**changes)
     training = presets.build(preset, shape, seed=1, classes=images.classes)
-    batches = data.Batches(images, BATCH, 1, preset.n_critic, preset.conditional)
+    return training, data.Batches(images, BATCH, 1, preset.n_critic, preset.conditional)
+
+
+def train(case, steps, begin=None, changed=None):
+    """Return (the state of training, that of the batches) after some steps more than `begin`, or from the start.
+
+    changed: the seed of a change of the weights, before these steps, in their last bit; or None.
+    """
+    parts = training, batches = build(case)
+    if begin:
+        for part, saved in zip(parts, begin):
+            part.load_state_dict(saved)
     if changed is not None:
         rng = np.random.default_rng(changed)
         for network in (training.gan.G, training.gan.D):
             network.flat.data *= backend.to_device(1 + 6e-8 * rng.standard_normal(network.flat.data.shape, "float32"))
-    one_step = backend.capture(functools.partial(training.step, batches))
-    for step in range(steps):
+    one_step, first = backend.capture(functools.partial(training.step, batches)), int(training.steps[0])
+    for step in range(first, first + steps):
         if step % batches.steps_per_epoch == 0:
             batches.start_epoch(step // batches.steps_per_epoch)
         one_step()
-    return training
+    return tuple({k: backend.to_host(array).copy() for k, array in part.state_dict().items()} for part in parts)
 
 
-def state(training):
-    return {name: backend.to_host(array).copy() for name, array in training.state_dict().items()}
+def differences(a, b, only_differences):
+    """Return |a - b| / |b| of each part of two states of training.
 
-
-def without_the_shift(state, training):
-    """The state without the bias of D's last layer and D's mean outputs, if the loss uses only differences of logits.
-
-    The derivative of that bias is zero. Computed, it is a rounding error, and Adam divides it by its own size: the bias
-    takes steps of the learning rate in a random direction. Neither the loss nor any other weight depends on it.
+    only_differences: the loss uses only differences of logits. Then a bias of D can move all logits by the same amount:
+    that of the last layer does, and that of a unit which lies on one side of its kink for all images. The derivative
+    of such a bias is zero. Computed, it is a rounding error, and Adam divides it by its own size: the bias takes steps
+    of up to the learning rate in a random direction. Neither the loss nor any other weight depends on it. So the last
+    bias and D's mean outputs are left out, and the other biases of D are a part of their own, the shifts.
     """
-    if training.gan.loss.threshold is not None:
-        return state
-    bias = [name for name in state if name.startswith("discriminator.") and name.endswith(".bias")][-1]
+    weights = {name: array.astype("float64") - b[name] for name, array in a.items() if array.dtype.kind == "f"}
+    biases = [n for n in b if n.startswith("discriminator.") and n.endswith(".bias")] if only_differences else []
     outputs = [i for i, name in enumerate(METRICS) if name in ("d_real", "d_fake", "d_fake_after")]
-    others = {name: array for name, array in state.items() if name != bias}
-    return {**others, "history": np.delete(state["history"], outputs, axis=1)}
+    if only_differences:
+        weights["history"] = np.delete(weights["history"], outputs, axis=1)
+        del weights[biases[-1]]
 
+    def norm(arrays, names):
+        return float(np.sqrt(sum((arrays[name].astype("float64") ** 2).sum() for name in names if name in arrays)))
 
-def difference(a, b, prefix):
-    """|a - b| / |b| over all arrays whose names begin so"""
-    names = [name for name in b if name.startswith(prefix)]
-    ends = [np.concatenate([np.ravel(x[name]).astype("float64") for name in names]) for x in (a, b)]
-    return float(np.linalg.norm(ends[0] - ends[1]) / np.linalg.norm(ends[1]))
+    found = {}
+    for part in PARTS:
+        network = [n for n in b if n == part or n.startswith({"shifts": "discriminator"}.get(part, part) + ".")]
+        names = biases if part == "shifts" else [name for name in network if name not in biases]
+        found[part] = norm(weights, names) / norm(b, network)
+    return found
 
 
 def in_double_precision():
@@ -115,24 +128,37 @@ def start(device):
     backend.tune(1)
 
 
-def main(device, dtype, steps, *cases):
+def main(device, dtype, warm, steps, *cases):
     start(device)
     if dtype == "float64":
         in_double_precision()
     for case in cases or CASES:
-        training = train(case, int(steps))
-        ours, compared = state(training), functools.partial(without_the_shift, training=training)
-        digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
-        if distributed.rank == 0:
-            with distributed.alone():
-                one = state(train(case, int(steps)))
-                others = [state(train(case, int(steps), seed)) for seed in range(CHANGES * (dtype == "float32"))]
-            ours, one, *others = map(compared, (ours, one, *others))
-            row = {part: difference(ours, one, part) for part in PARTS}
-            row["rounding"] = {part: max([0, *(difference(other, one, part) for other in others)]) for part in PARTS}
-            same = all(digest == digests[0] for digest in digests)
-            print(json.dumps({"case": case, "processes": len(digests), "same": same, **row}), flush=True)
+        begin, only_differences = None, build(case)[0].gan.loss.threshold is None
+        for before in map(int, warm.split(",")):
+            if before:  # all processes get the same state
+                with distributed.alone():
+                    begin = train(case, before - (int(begin[0]["steps"][0]) if begin else 0), begin)
+            begin = distributed.gathered(begin)[0]
+            changes = 2 * only_differences if before else CHANGES  # later only the shifts are compared with rounding
+            row = compare(case, int(steps), begin, only_differences, changes if dtype == "float32" else 0)
+            if distributed.rank == 0:
+                print(json.dumps({"case": case, "warm": before, **row}), flush=True)
     distributed.finish()
+
+
+def compare(case, steps, begin, only_differences, changes):
+    """Return what is printed of a comparison, on process 0. changes: of the weights in their last bit, how many."""
+    ours = train(case, steps, begin)[0]
+    digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
+    row = {"processes": len(digests), "same": all(digest == digests[0] for digest in digests)}
+    if distributed.rank == 0:
+        with distributed.alone():
+            one = train(case, steps, begin)[0]
+            others = [train(case, steps, begin, seed)[0] for seed in range(changes)]
+        row |= differences(ours, one, only_differences)
+        apart = [differences(other, one, only_differences) for other in others]
+        row["rounding"] = {part: max([0, *(each[part] for each in apart)]) for part in PARTS}
+    return row
 
 
 if __name__ == "__main__":
