@@ -29,15 +29,15 @@ COLUMNS = [*dict.fromkeys(KINDS.values()), "all else"]
 
 
 def count(preset, batch_size, keep=True):
-    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether it may keep patches (backend/cuda/kept.py)."""
-    from tinygan.backend.cuda.kept import Kept
+    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether it may keep patches (backend/cuda/step_cache.py)."""
+    from tinygan.backend.cuda.step_cache import StepCache
 
     recipe, dataset = presets.PRESETS[preset]._replace(batch_size=batch_size), data.load()
     training = presets.build(recipe, (28, 28, 1), seed=0, classes=dataset.classes)
     batches = data.Batches(dataset, batch_size, 0, recipe.n_critic, recipe.conditional)
     batches.start_epoch(0)
-    kept, nodes, size, run = Kept(), Counter(), Counter(), cupy_rules.run
-    kept.space *= keep
+    cache, nodes, size, run = StepCache(), Counter(), Counter(), cupy_rules.run
+    cache.space *= keep
 
     def counted(compute, inputs=(), written=(), name=""):
         result = run(compute, inputs, written, name)
@@ -53,7 +53,7 @@ def count(preset, batch_size, keep=True):
     try:
         for _ in range(2):  # the first step makes constants
             nodes.clear(), size.clear()
-            kept.run(lambda: training.step(batches))
+            cache.run(lambda: training.step(batches))
     finally:
         cupy_rules.run = cupy_standin.run = run
     return nodes, size

@@ -2,7 +2,7 @@
 
     python bench/tune.py --trials 20                             the study is runs/tune.log, a journal file
     python bench/tune.py --study /shared/tune.log                the same command on each machine joins the study
-    python bench/tune.py --study mysql://user@host/tune          the study is in a database
+    python bench/tune.py --study postgresql://user@host/tune     the study is in a database
     python bench/tune.py --trials 0 --results bench/results/tune write tune.json and tune.png
 
 A trial trains a run for --steps steps. The trial pauses --pauses times to measure the Frechet distance of its samples
@@ -51,6 +51,7 @@ def open_study(args):
     """Create the study, or join it. The name of the study has the options that must be the same for all trials."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
+    from sqlalchemy.exc import ArgumentError, DBAPIError
 
     storage = args.study
     if "://" not in storage:
@@ -58,7 +59,15 @@ def open_study(args):
         storage = optuna.storages.JournalStorage(JournalFileBackend(storage))
     name = f"{args.preset}, {args.steps} steps, {args.pauses} pauses, {args.samples} samples"
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
-    return optuna.create_study(storage=storage, study_name=name, pruner=pruner, load_if_exists=True)
+    for pause in (1, 2, 0):
+        try:
+            return optuna.create_study(storage=storage, study_name=name, pruner=pruner, load_if_exists=True)
+        except (ImportError, ArgumentError) as error:
+            sys.exit(f"tune.py: {error} (PostgreSQL needs: pip install 'psycopg[binary]')")
+        except DBAPIError as error:  # two processes that begin together both create the tables, and one fails
+            if not pause:
+                sys.exit(f"tune.py: {error.orig}")
+            time.sleep(pause)
 
 
 def choose(trial, preset):

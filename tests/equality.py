@@ -1,8 +1,10 @@
-"""Train on N processes and on one, and compare: mpiexec -n N python equality.py DEVICE DTYPE STEPS CASE...
+"""Train on N processes and on one, and compare: mpiexec -n N python equality.py DEVICE DTYPE WARM STEPS CASE...
 
-DEVICE is cpu, or standin for the code for CUDA on a stand-in for CuPy. Process 0 prints one line of JSON for each case:
-the relative difference of each network's weights and of the metrics, and whether all processes end with the same bits.
-In float32, "rounding" is the largest difference that a change of the initial weights in their last bit makes.
+WARM is a list of numbers, such as 0 or 100,120,140: so many steps are first done by one process. STEPS steps from each
+of these states are compared. DEVICE is cpu, or standin for the code for CUDA on a stand-in for CuPy. Process 0 prints
+one line of JSON for each state: the relative difference of each network's weights and of the metrics, and whether all
+processes end with the same bits. In float32, "rounding" is the largest difference that a change of the weights in their
+last bit makes.
 """
 
 import functools
@@ -21,8 +23,8 @@ from tinygan.gan.presets import PRESETS
 from tinygan.layers import Module
 
 SHAPE, BATCH, CLASSES = (8, 8, 1), 8, 3
-CHANGES = 12  # runs with initial weights that are changed in their last bit
-PARTS = "generator.", "discriminator.", "ema.", "history"
+CHANGES = 12  # runs with weights that are changed in their last bit
+PARTS = "generator", "discriminator", "shifts", "ema", "history"
 CASES = {  # the seven presets, and options and data that none of them uses
     **{name: (name, {}) for name in PRESETS},
     "dropout": ("vanilla", {"dropout": 0.3}),
@@ -40,55 +42,66 @@ def dataset(points):
     return data.Dataset(images, np.arange(200) % CLASSES, "noise")
 
 
-def train(case, steps, changed=None):
-    """Train for this number of steps. If `changed` is a seed, first change the initial weights in their last bit."""
+def build(case):
     name, changes = CASES[case]
     images = dataset(case == "ring")
     shape = images.images.shape[1:]
-    changes = {"ema": 1000.0, **changes, "batch_size": BATCH, "steps": 100}
+    changes = {"ema": 1000.0, **changes, "batch_size": BATCH, "steps": 1000}
     preset = presets.for_data(PRESETS[name], shape)._replace(**changes)
     training = presets.build(preset, shape, seed=1, classes=images.classes)
-    batches = data.Batches(images, BATCH, 1, preset.n_critic, preset.conditional)
+    return training, data.Batches(images, BATCH, 1, preset.n_critic, preset.conditional)
+
+
+def train(case, steps, begin=None, changed=None):
+    """Return (the state of training, that of the batches) after some steps more than `begin`, or from the start.
+
+    changed: the seed of a change of the weights, before these steps, in their last bit; or None.
+    """
+    parts = training, batches = build(case)
+    if begin:
+        for part, saved in zip(parts, begin):
+            part.load_state_dict(saved)
     if changed is not None:
         rng = np.random.default_rng(changed)
         for network in (training.gan.G, training.gan.D):
             network.flat.data *= backend.to_device(1 + 6e-8 * rng.standard_normal(network.flat.data.shape, "float32"))
-    one_step = backend.capture(functools.partial(training.step, batches))
-    for step in range(steps):
+    one_step, first = backend.capture(functools.partial(training.step, batches)), int(training.steps[0])
+    for step in range(first, first + steps):
         if step % batches.steps_per_epoch == 0:
             batches.start_epoch(step // batches.steps_per_epoch)
         one_step()
-    return training
+    return tuple({k: backend.to_host(array).copy() for k, array in part.state_dict().items()} for part in parts)
 
 
-def state(training):
-    return {name: backend.to_host(array).copy() for name, array in training.state_dict().items()}
+def differences(a, b, only_differences):
+    """Return |a - b| / |b| of each part of two states of training.
 
-
-def without_the_shift(state, training):
-    """Remove the bias of D's last layer and D's mean outputs from the state, if the loss uses differences of logits.
-
-    The exact gradient of this bias is zero, so the computed gradient is a rounding error. Adam normalises this error,
-    so the bias takes random steps as large as the learning rate. The loss and all other weights do not depend on the
-    bias.
+    only_differences: the loss uses only differences of logits. Then some biases of D change all logits by the same
+    amount: the bias of the last layer, and that of a unit with inputs on one side of its kink for all images. The exact
+    gradient of such a bias is zero, so the computed gradient is a rounding error. Adam normalises this error, so the
+    bias takes random steps as large as the learning rate. The loss and all other weights do not depend on it. So the
+    last bias and D's mean outputs are left out, and the other biases of D are a separate part, "shifts".
     """
-    if training.gan.loss.threshold is not None:
-        return state
-    bias = [name for name in state if name.startswith("discriminator.") and name.endswith(".bias")][-1]
+    weights = {name: array.astype("float64") - b[name] for name, array in a.items() if array.dtype.kind == "f"}
+    biases = [n for n in b if n.startswith("discriminator.") and n.endswith(".bias")] if only_differences else []
     outputs = [i for i, name in enumerate(METRICS) if name in ("d_real", "d_fake", "d_fake_after")]
-    others = {name: array for name, array in state.items() if name != bias}
-    return {**others, "history": np.delete(state["history"], outputs, axis=1)}
+    if only_differences:
+        weights["history"] = np.delete(weights["history"], outputs, axis=1)
+        del weights[biases[-1]]
 
+    def norm(arrays, names):
+        return float(np.sqrt(sum((arrays[name].astype("float64") ** 2).sum() for name in names if name in arrays)))
 
-def difference(a, b, prefix):
-    """|a - b| / |b| over all arrays whose names begin with this prefix"""
-    names = [name for name in b if name.startswith(prefix)]
-    ends = [np.concatenate([np.ravel(x[name]).astype("float64") for name in names]) for x in (a, b)]
-    return float(np.linalg.norm(ends[0] - ends[1]) / np.linalg.norm(ends[1]))
+    found = {}
+    for part in PARTS:
+        network = [n for n in b if n == part or n.startswith({"shifts": "discriminator"}.get(part, part) + ".")]
+        names = biases if part == "shifts" else [name for name in network if name not in biases]
+        found[part] = norm(weights, names) / norm(b, network)
+    return found
 
 
 def in_double_precision():
-    """Compute networks, batches and random numbers in float64. The random numbers are those of float32."""
+    """Let networks, batches and random numbers have float64; the numbers that are drawn are the same."""
     Module.flatten.__defaults__ = ("float64",)
     single = backend.RNG
 
@@ -116,24 +129,37 @@ def start(device):
     backend.tune(1)
 
 
-def main(device, dtype, steps, *cases):
+def main(device, dtype, warm, steps, *cases):
     start(device)
     if dtype == "float64":
         in_double_precision()
     for case in cases or CASES:
-        training = train(case, int(steps))
-        ours, compared = state(training), functools.partial(without_the_shift, training=training)
-        digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
-        if distributed.rank == 0:
-            with distributed.alone():
-                one = state(train(case, int(steps)))
-                others = [state(train(case, int(steps), seed)) for seed in range(CHANGES * (dtype == "float32"))]
-            ours, one, *others = map(compared, (ours, one, *others))
-            row = {part: difference(ours, one, part) for part in PARTS}
-            row["rounding"] = {part: max([0, *(difference(other, one, part) for other in others)]) for part in PARTS}
-            same = all(digest == digests[0] for digest in digests)
-            print(json.dumps({"case": case, "processes": len(digests), "same": same, **row}), flush=True)
+        begin, only_differences = None, build(case)[0].gan.loss.threshold is None
+        for before in map(int, warm.split(",")):
+            if before:  # all processes get the same state
+                with distributed.alone():
+                    begin = train(case, before - (int(begin[0]["steps"][0]) if begin else 0), begin)
+            begin = distributed.gathered(begin)[0]
+            changes = 2 * only_differences if before else CHANGES  # later only the shifts are compared with rounding
+            row = compare(case, int(steps), begin, only_differences, changes if dtype == "float32" else 0)
+            if distributed.rank == 0:
+                print(json.dumps({"case": case, "warm": before, **row}), flush=True)
     distributed.finish()
+
+
+def compare(case, steps, begin, only_differences, changes):
+    """Return what is printed of a comparison, on process 0. changes: of the weights in their last bit, how many."""
+    ours = train(case, steps, begin)[0]
+    digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
+    row = {"processes": len(digests), "same": all(digest == digests[0] for digest in digests)}
+    if distributed.rank == 0:
+        with distributed.alone():
+            one = train(case, steps, begin)[0]
+            others = [train(case, steps, begin, seed)[0] for seed in range(changes)]
+        row |= differences(ours, one, only_differences)
+        apart = [differences(other, one, only_differences) for other in others]
+        row["rounding"] = {part: max([0, *(each[part] for each in apart)]) for part in PARTS}
+    return row
 
 
 if __name__ == "__main__":

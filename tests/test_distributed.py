@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import ROOT, checkpoint, lines
-from equality import CASES
+from equality import CASES, PARTS
 
 from tinygan import backend
 from tinygan.app import checkpoint as checkpoints
@@ -22,12 +23,14 @@ from tinygan.backend.distributed import RowsRNG
 
 BESIDE = Path(sys.executable).with_name("mpiexec")
 MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
+OPENMPI = bool(MPIEXEC) and "Open MPI" in subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True).stdout
 needs_mpi = pytest.mark.skipif(
     not (MPIEXEC and importlib.util.find_spec("mpi4py")), reason="needs MPI: pip install -e '.[mpi]'"
 )
 needs_cpu = pytest.mark.skipif(backend.device != "cpu", reason="its processes compute on the CPU")
 pytestmark = [needs_mpi, needs_cpu]
-ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", backend.KERNELS: "numpy"}
+ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", backend.KERNELS: "numpy", "PYTHONPATH": str(ROOT)}
+WARM = 100, 120, 140  # steps of one process, after which N go on
 
 
 def start(n, *words, **options):
@@ -40,25 +43,38 @@ def train(n, *words, **options):
     """Train on n processes. Return (exit status, stdout, stderr)."""
     process = start(n, "train.py", "--device", "cpu", *words, **options)
     out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
+    return process.returncode, out, own(err)
 
 
-def differences(n, dtype, steps, *cases, device="cpu"):
-    process = start(n, "tests/equality.py", device, dtype, steps, *cases)
-    out, err = process.communicate(timeout=600)
+def own(err):
+    """What our programs printed. OpenMPI's launcher adds a paragraph between two lines."""
+    return err.split("-" * 20)[0] if OPENMPI else err
+
+
+def differences(n, dtype, steps, *cases, device="cpu", warm=(0,)):
+    process = start(n, "tests/equality.py", device, dtype, ",".join(map(str, warm)), steps, *cases)
+    out, err = process.communicate(timeout=3000)
     rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    assert [row["case"] for row in rows] == list(cases or CASES), out + err
+    expected = [(case, before) for case in cases or CASES for before in warm]
+    assert [(row["case"], row["warm"]) for row in rows] == expected, out + err
     assert all(row["processes"] == n for row in rows)
     return rows
 
 
-def check(rows, most):
-    """Assert that differences are at most `most`, or ten times the effect of a change in the last bit."""
-    for row in rows:
-        assert row["same"], f"{row['case']}: the processes end with different bits"
-        for part in ("generator.", "discriminator.", "ema.", "history"):
-            limit = max(1e-6 if part == "history" else most, 10 * row["rounding"][part])  # the history is in float32
-            assert row[part] <= limit, f"{row['case']}: {part} differs by {row[part]:.2g}, not {limit:.2g}"
+def check(rows, most, rounding=()):
+    """Assert that weights differ by at most `most`, relative to all weights of their network, in the median of a case.
+
+    rounding: parts that may also differ by ten times the effect of a change in the last bit.
+    """
+    for case in dict.fromkeys(row["case"] for row in rows):
+        ours = [row for row in rows if row["case"] == case]
+        assert all(row["same"] for row in ours), f"{case}: the processes end with different bits"
+        for part in PARTS:
+            found = statistics.median(row[part] for row in ours)
+            limit = max(most, 1e-6) if part == "history" else most  # the history is in float32
+            if part in rounding:
+                limit = max(limit, 10 * statistics.median(row["rounding"][part] for row in ours))
+            assert found <= limit, f"{case}: {part} differs by {found:.2g}, not {limit:.2g}"
 
 
 def test_two_processes_equal_one_in_float64_after_20_steps_of_each_preset():
@@ -70,17 +86,29 @@ def test_four_processes_equal_one_in_float64():
     check(differences(4, "float64", 20), most=1e-12)
 
 
+def test_two_processes_equal_one_in_float32_after_20_steps_of_a_run_that_one_has_begun():
+    """These two are the most sensitive: cgan has BatchNorm in both networks, and the ring's D biases without effect."""
+    check(differences(2, "float32", 20, "cgan", "ring", warm=WARM), most=1e-5, rounding=["shifts"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_up_to_the_effect_of_rounding(n):
-    """In float32, a rounding error can move a number across a ReLU's kink. Then two runs diverge."""
-    check(differences(n, "float32", 20), most=1e-5)
+def test_processes_equal_one_in_float32_after_20_steps_of_a_run_that_one_has_begun(n):
+    """The median of three, because sometimes a rounding error moves a number across a kink."""
+    check(differences(n, "float32", 20, warm=WARM), most=1e-5, rounding=["shifts"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [2, 4])
+def test_processes_equal_one_in_float32_from_the_first_step_up_to_the_effect_of_rounding(n):
+    """Adam's first steps are as large as the learning rate for any gradient, so the effect of rounding is large."""
+    check(differences(n, "float32", 20), most=1e-5, rounding=PARTS)
 
 
 def test_gpus_exchange_sums_through_nccl():
     """Run on stand-ins for CuPy and NCCL. MPI computes the sums, which are captured in the graph of a step."""
     rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # captured at the third step
-    check(rows, most=1e-5)
+    check(rows, most=1e-5, rounding=PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +153,9 @@ def processes(folder):
             environment = (path / "environ").read_text().split("\0")
         except (OSError, UnicodeDecodeError):
             continue
-        rank = [value.removeprefix("PMI_RANK=") for value in environment if value.startswith("PMI_RANK=")]
-        if "train.py" in words and str(folder) in words and rank:
+        variables = dict(value.split("=", 1) for value in environment if "=" in value)
+        rank = [variables[name] for _, name in distributed.LAUNCHERS if name in variables]
+        if "train.py" in words and str(folder) in words and rank and not words[0].endswith(("mpiexec", "mpirun")):
             found[int(rank[0])] = int(path.name)
     return found
 
@@ -160,7 +189,7 @@ def test_ctrl_c_saves_once(tiny, tmp_path):
     process = begun(tiny, folder)
     process.send_signal(signal.SIGINT)  # to mpiexec, which passes it on
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and out.count("and saved") == 1 and "Traceback" not in err
+    assert process.returncode == (1 if OPENMPI else 130) and out.count("and saved") == 1 and "Traceback" not in err
     step = int(checkpoint(folder)["training.steps"][0])
     assert f"stopped at step {step}" in out
 
@@ -186,7 +215,7 @@ def test_an_error_of_one_process_ends_all(tmp_path):
     )
     process = start(2, "-c", code)
     _, err = process.communicate(timeout=60)
-    assert process.returncode != 0 and err.strip() == "process 1: train.py: no memory on this one"
+    assert process.returncode != 0 and own(err).strip() == "process 1: train.py: no memory on this one"
 
 
 def test_processes_that_differ_are_noticed_and_named():

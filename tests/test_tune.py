@@ -1,5 +1,6 @@
-"""bench/tune.py resumes a trial whose process has died, and no other."""
+"""bench/tune.py resumes a trial whose process has died, and no other. Several processes join one study."""
 
+import argparse
 import os
 import socket
 import subprocess
@@ -56,3 +57,54 @@ def test_a_silent_trial_of_another_machine_is_resumed(study):
     trial = running(study, folder="runs/silent", host="elsewhere", pid=1, time=tune.time.time() - 2 * tune.STALE)
     tune.requeue_interrupted(study)
     assert study.trials[trial.number].state.name == "FAIL" and study.ask().user_attrs["folder"] == "runs/silent"
+
+
+def opened(storage):
+    return tune.open_study(argparse.Namespace(study=str(storage), preset="vanilla", steps=40, pauses=2, samples=100))
+
+
+def test_processes_that_begin_together_join_one_study(tmp_path):
+    """Four create the same study at the same time, in a journal file and in a database, and each asks once."""
+    code = (
+        "import argparse, sys, time; sys.path.insert(0, 'bench'); import tune\n"
+        "args = dict(preset='vanilla', steps=40, pauses=2, samples=100)\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "tune.open_study(argparse.Namespace(study=sys.argv[1], **args)).ask()\n"
+    )
+    for storage in (tmp_path / "tune.log", f"sqlite:///{tmp_path}/tune.db"):
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        processes = [subprocess.Popen([sys.executable, "-c", code, str(storage)], **pipes) for _ in range(4)]
+        for process in processes:
+            process.stdout.readline()
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        errors = [process.communicate(timeout=120)[1] for process in processes]
+        assert all(process.returncode == 0 for process in processes), errors
+        assert sorted(trial.number for trial in opened(storage).trials) == [0, 1, 2, 3]
+
+
+def test_a_study_whose_tables_another_process_creates_is_opened_again(monkeypatch):
+    from sqlalchemy.exc import IntegrityError
+
+    calls = []
+
+    def create_study(**settings):
+        calls.append(settings)
+        if len(calls) == 1:
+            raise IntegrityError("CREATE TYPE", None, Exception("already exists"))
+        return "the study"
+
+    monkeypatch.setattr(optuna, "create_study", create_study)
+    monkeypatch.setattr(tune.time, "sleep", lambda seconds: None)
+    assert opened("postgresql://host/tune") == "the study" and len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("postgresql+none://host/tune", "plugin"), ("sqlite:////no/such/folder/tune.db", "unable to open")],
+)
+def test_a_database_that_cannot_be_opened_is_one_sentence(monkeypatch, address, words):
+    monkeypatch.setattr(tune.time, "sleep", lambda seconds: None)
+    with pytest.raises(SystemExit, match=words):
+        opened(address)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,10 @@ class World:
         self.MPI, self.comm = MPI, MPI.COMM_WORLD
         self.rank, self.size = self.comm.rank, self.comm.size
         if self.size != expected:
+            library = " ".join(MPI.Get_library_version().split()[:3])
             raise DistributedError(
-                f"{expected} processes were started, but mpi4py finds {self.size}: mpiexec and mpi4py use different "
-                f"MPIs (mpi4py: {' '.join(MPI.Get_library_version().split()[:3])}). Use the mpiexec beside this python"
+                f"{expected} processes were started, but mpi4py finds {self.size}: the launcher and mpi4py use different "
+                f"MPIs (mpi4py: {library}). Use the mpiexec beside this python, or srun --mpi=pmi2"
             )
         self.sums = self.comm.Dup()  # only for sums of arrays
         neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # the processes on this machine
@@ -39,6 +42,7 @@ class World:
         pids = neighbours.allgather(os.getpid())
         has_watchdog = self.local_rank == 0 and hasattr(os, "pidfd_open")
         self.watchdog = watchdog.Watchdog(pids) if has_watchdog else None
+        self.watchdog_pid = neighbours.bcast(self.watchdog.program.pid if self.watchdog else 0)
 
     def add_up(self, array: np.ndarray) -> None:
         _wait(self.sums.Iallreduce(self.MPI.IN_PLACE, array))
@@ -59,10 +63,11 @@ class World:
         _wait(self.comm.Ibarrier())  # no process exits before all watchdogs have stopped
 
     def abort(self) -> None:
-        """End all processes at once, including this one. Later messages, such as errors of MPI, are hidden."""
+        """End all processes at once, including this one. Later messages, of MPI and of the watchdog, are hidden."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        if self.watchdog:
-            self.watchdog.stop()
+        if self.watchdog_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.watchdog_pid, signal.SIGKILL)
         self.comm.Abort(1)
         os._exit(1)
 
