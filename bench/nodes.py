@@ -29,7 +29,7 @@ COLUMNS = [*dict.fromkeys(KINDS.values()), "all else"]
 
 
 def count(preset, batch_size, keep=True):
-    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether it may keep patches (backend/cuda/step_cache.py)."""
+    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether patches may be cached (cuda/step_cache.py)."""
     from tinygan.backend.cuda.step_cache import StepCache
 
     recipe, dataset = presets.PRESETS[preset]._replace(batch_size=batch_size), data.load()

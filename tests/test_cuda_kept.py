@@ -1,4 +1,4 @@
-"""A captured step keeps patches and constants (backend/cuda/step_cache.py). Small kernels (backend/cuda/arrays.py) are right.
+"""A captured step caches patches and constants (cuda/step_cache.py). Small kernels (cuda/arrays.py) are right.
 
 Run with pytest --device standin, or --device cuda.
 """

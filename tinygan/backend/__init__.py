@@ -229,9 +229,9 @@ def fuse(function: Callable) -> Callable:
     """Compile an elementwise function of arrays, so that it reads and writes memory once. Used as a decorator.
 
     The function may use arithmetic and elementwise functions of backend.xp, such as maximum, sign and sqrt. Its
-    arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,), which are broadcast. Arrays (P, 1, C)
-    are broadcast to arrays (P, n, C). The first call on a device compiles for this device: one kernel on CUDA, one loop
-    with Numba, blocks in the cache with NumPy.
+    arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,), which are broadcast, and
+    arrays (P, 1, C) beside (P, n, C). The first call on a device compiles for this device: one kernel on CUDA, one
+    loop with Numba, blocks in the cache with NumPy.
 
     Without `out` a new array is returned. With `out` the result is written to this array, which may be an argument.
     A function can have several results. Then `out` must be a tuple with an array for each:

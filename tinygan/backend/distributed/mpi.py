@@ -32,8 +32,8 @@ class World:
         if self.size != expected:
             library = " ".join(MPI.Get_library_version().split()[:3])
             raise DistributedError(
-                f"{expected} processes were started, but mpi4py finds {self.size}: the launcher and mpi4py use different "
-                f"MPIs (mpi4py: {library}). Use the mpiexec beside this python, or srun --mpi=pmi2"
+                f"{expected} processes were started, but mpi4py finds {self.size}: the launcher and mpi4py use "
+                f"different MPIs (mpi4py: {library}). Use the mpiexec beside this python, or srun --mpi=pmi2"
             )
         self.sums = self.comm.Dup()  # only for sums of arrays
         neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # the processes on this machine
