@@ -8,8 +8,8 @@
     python train.py --watch                      follow the run in a browser
     mpiexec -n 4 python train.py                 train with four processes
 
-The folder runs/<preset>-<date>-<n> gets samples of up to 40 epochs, curves, a
-log, settings and checkpoints. Ctrl-C saves the run. If the program is killed,
+The folder runs/<preset>-<date>-<n> gets samples of about 40 epochs, curves,
+a log, settings and checkpoints. Ctrl-C saves the run. If the program is killed,
 --resume repeats at most about a minute.
 """
 

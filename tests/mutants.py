@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
     file: str  # below tinygan/
     text: str  # must be found exactly once in the file
     replacement: str
-    tests: str  # tests that must fail, separated by spaces; paths below tests/
+    tests: str  # tests of this mistake, separated by spaces; at least one must fail
 
 
 MUTANTS = [

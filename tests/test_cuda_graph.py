@@ -130,7 +130,8 @@ def test_a_replayed_product_uses_the_current_inputs():
 
 
 def drop(monkeypatch, calls, sizes=()):
-    """Capture a function, call it `calls` times, and delete it. Return the operations on its stream and pool.
+    """Capture a function, call it `calls` times, and delete it. Return a list of the calls of the function, and of the
+    operations on its stream and pool.
 
     sizes: results of the pool's total_bytes, call by call; later results are 0.
     """

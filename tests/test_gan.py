@@ -129,8 +129,8 @@ def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls
 
 @pytest.mark.parametrize("loss, passes", [("bce", 2), ("hinge", 2), ("lsgan", 2), ("relativistic", 3)])
 def test_only_a_relativistic_loss_computes_real_logits_in_the_generators_phase(loss, passes, count_calls):
-    """In vanilla, G and D have three Linears each. A step runs G twice, and D `passes` times. Since D has no BatchNorm,
-    one pass in D's phase takes real and fake images together."""
+    """In vanilla, G and D have three Linears each. A step runs G twice, and D `passes` times. One pass of D's phase
+    takes real and fake images together."""
     training = build("vanilla", loss=loss)
     steps(training)
     # D's phase: 3 weights and 2 inputs; G's phase: 3 inputs in D, 3 weights and 2 inputs in G

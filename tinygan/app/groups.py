@@ -43,7 +43,10 @@ def save(run: Run, dataset: Dataset) -> None:
 
 
 def load(run: Run, dataset: Dataset) -> Dataset:
-    """Return the Dataset for the training of a run: with groups as labels, or without labels if the run uses none."""
+    """Return the Dataset for the training of a run. Its labels are the groups, if the run has groups.
+
+    Otherwise the labels of the data are kept; with --no-labels they are removed.
+    """
     if not run.settings.groups:
         return dataset._replace(labels=None) if run.settings.no_labels else dataset
     try:

@@ -70,7 +70,7 @@ def as_image(array):
 def new_figure(width, height):
     """Return a matplotlib Figure of this size in inches, with Agg as its canvas."""
     removed = {}
-    if "ipykernel" not in sys.modules:  # MPLBACKEND can name a backend for notebooks that is not installed
+    if "ipykernel" not in sys.modules:  # else MPLBACKEND may name a missing backend of notebooks
         removed = {name: os.environ.pop(name) for name in ("MPLBACKEND",) if name in os.environ}
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

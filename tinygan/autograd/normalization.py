@@ -27,7 +27,7 @@ def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
 
 
 def batch_norm_formula(x, gamma, beta, eps, slope, parts):
-    """Compute batch_norm in Tensor operations, mean and variance included: all its derivatives follow from these."""
+    """Compute batch_norm, mean and variance included, in Tensor operations, which give all its derivatives."""
     centred = x.reshape(parts, -1, x.shape[-1])
     centred = centred - batch_mean(centred)
     z = (gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta).reshape(x.shape)

@@ -1,8 +1,9 @@
 """Fast formulas for primitives, layers and Adam. They read and write memory as little as possible.
 
-Large arrays have one shape (..., C). Arrays with a number for each channel are (C,). All other arguments are numbers.
-backend.xp is read at call time, because it depends on the device. The functions named *_gradients are the fused vjps of
-primitives: (g, needs_grad, y, *args) -> dL/d argument for each argument, with g = dL/dy.
+Large arrays have one shape (..., C). Arrays with a number for each channel are (C,), or (parts, C) if a batch is
+divided into parts. All other arguments are numbers, or arrays of one number. backend.xp is read at call time, because
+it depends on the device. The functions named *_gradients are the fused vjps of primitives: (g, needs_grad, y, *args) ->
+dL/d argument for each argument, with g = dL/dy.
 """
 
 from functools import partial
@@ -92,7 +93,7 @@ def add_bias_gradients(g, needs_grad, y, x, bias, slope):
 
 
 def divide_gradients(g, needs_grad, y, a, b):
-    """Return NotImplemented unless b is a single number."""
+    """Return the gradients for a single number b that needs a gradient. Return NotImplemented in other cases."""
     if not needs_grad[1] or b.size != 1 or not g.size or a.shape != g.shape:
         return NotImplemented
     db = backend.column_sums(divisor_gradient, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
@@ -145,8 +146,8 @@ def sqrt_gradient(g, y):
 def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps, parts=1):
     """Return mean, var, scale, shift, (parts, C) each, for arrays x: (N, ..., C), gamma, beta: (C,).
 
-    They are those of equal parts of the batch. The running averages are updated by one part after the other. batch_norm
-    is then x scale + shift.
+    The batch is divided into equal parts, and row i of each result belongs to part i. The parts update the running
+    averages one after the other. batch_norm is then x scale + shift.
     """
     rows = x.size // x.shape[-1] // parts * distributed.size
     mean, var, scale, shift = (backend.xp.empty((parts, gamma.size), gamma.dtype) for _ in range(4))
@@ -177,9 +178,10 @@ def scaled_leaky_relu(x, scale, shift, slope):
 
 
 def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
-    """One pass for the two sums that the gradients share, sum(h) and sum(h (x - mean)), and one for dL/dx.
+    """One pass over memory computes sum(h) and sum(h (x - mean)), which all gradients need. Another computes dL/dx.
 
-    Of several processes, dL/dgamma and dL/dbeta are sums over a share; mean(h) and mean(h x̂) are those of the batch.
+    If several processes train together, dL/dgamma and dL/dbeta are sums over the local batch, but mean(h) and mean(h x̂)
+    are means over the whole batch.
     """
     (mean, var, _, _), shape = statistics, x.shape
     sums = backend.xp.empty((5, *mean.shape), mean.dtype)
@@ -199,10 +201,10 @@ def h_products(g, y, x, mean, slope):
 
 
 @fuse
-def gradient_factors(gamma, var, eps, share, sum_h, product):
-    """dL/dgamma, dL/dbeta, mean(h), and the factors of x - mean and of the whole in dL/dx"""
+def gradient_factors(gamma, var, eps, one_over_rows, sum_h, product):
+    """Return dL/dgamma, dL/dbeta, and the arguments mean_h, projection and scale of batch_norm_gradient."""
     r = 1.0 / backend.xp.sqrt(var + eps)
-    return r * product, sum_h, sum_h * share, r * r * product * share, gamma * r
+    return r * product, sum_h, sum_h * one_over_rows, r * r * product * one_over_rows, gamma * r
 
 
 @fuse
@@ -241,7 +243,7 @@ def divide_by_root(x, square, eps):
 
 
 def scores(real, fake, after, over_real, over_fake):
-    """Return the three logits, then 1 or 0: whether real > over_real, and whether fake < over_fake (D is right)."""
+    """Return the three logits and two numbers: 1 if real > over_real, else 0, and 1 if fake < over_fake, else 0."""
     xp = backend.xp
     right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
     return real, fake, after, *right

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _parts = ContextVar("parts", default=1)
-parts_of_batch = _parts.get  # parts_of_batch(): how many parts of a batch BatchNorm normalises each by itself
+parts_of_batch = (
+    _parts.get
+)  # parts_of_batch(): the number of equal parts of a batch that BatchNorm normalises separately
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Images are stored as bytes (47 MB for MNIST). A batch is gathered by indices. The position in the data set is an array
 that is updated in place, so a captured step can contain the gathering. The order of the images in an epoch depends only
-on the seed and the number of the epoch. The last batch is left out if it is smaller, because shapes must not change.
+on the seed and the number of the epoch. The last images of an epoch are left out if they do not fill the batches of a
+step, because shapes must not change.
 """
 
 import numpy as np

@@ -18,8 +18,8 @@ class EMA:
 
     In training G's weights move around a good point, and their average is closer to this point (Yazici et al. 2019).
     Samples are drawn with the averaged weights; training does not use them. half_life: the number of images after which
-    the influence of old weights is halved. Early in training it is shorter: a twentieth of the images so far. So the
-    random initial weights soon have little influence (Karras et al. 2020).
+    the influence of old weights is halved. Early in training the half-life is shorter: a twentieth of the images so
+    far. So the random initial weights soon have little influence (Karras et al. 2020).
 
     network: the network that is trained; it must be flattened, as Adam does. average: a network of the same
     architecture, for the averaged parameters. BatchNorm statistics are not averaged: call update_bn_statistics before

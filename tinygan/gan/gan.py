@@ -7,7 +7,7 @@ make images that D takes for real:
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
 
 A training step updates D (n_critic times), then G once. All presets play this game. They differ in the networks, in the
-two losses (losses.py), and in how the gradient of D is kept bounded (penalties.py, layers/spectral.py).
+two losses (losses.py), and in whether and how the gradient of D is kept bounded (penalties.py, layers/spectral.py).
 """
 
 from typing import NamedTuple
@@ -76,8 +76,8 @@ class GAN:
         return self.loss.discriminator(real_logits, fake_logits), real_logits, fake_logits
 
     def discriminate(self, *batches: tuple[Tensor, ...]) -> list[Tensor]:
-        """Return D's logits of each batch (images, *labels), from one pass. In BatchNorm each has its own statistics:
-        otherwise the logits of fake images would depend on the real ones, and G's phase has no real images."""
+        """Return D's logits of each batch (images, *labels), from one pass. BatchNorm gives each batch its own
+        statistics. Otherwise the logits of fake images would depend on the real ones here, but not in G's phase."""
         with separate_statistics(len(batches)):
             logits = self.D(*(concatenate(*parts, axis=0) for parts in zip(*batches))).reshape(len(batches), -1, 1)
         return [logits[i] for i in range(len(batches))]

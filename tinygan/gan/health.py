@@ -52,7 +52,8 @@ def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
     """Return five sums over a batch: of D's outputs for real, fake and after, and of correct answers for real and fake.
 
     real, fake, after: logits (N,). after: of fake images after the update of D. An answer is correct if the logit is on
-    the right side of loss.threshold, or without a threshold, on the right side of the mean logit of the other kind.
+    the right side of loss.threshold. Without a threshold, a real image is compared with the mean logit of the fake
+    images, and a fake image with the mean logit of the real images.
     """
     over_real = over_fake = loss.threshold
     if loss.threshold is None:

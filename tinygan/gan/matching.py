@@ -1,8 +1,8 @@
 """A GAN whose D also learns which image belongs to which class (Reed et al. 2016, algorithm 1).
 
-In gan.py D does not learn directly that a good image with a wrong label is wrong; D only sees that such pairs of image
-and label are rare. Here D also gets real images with a wrong label, and learns to classify them as fake. So more of G's
-images have the requested class.
+In gan.py D never gets a good image with a wrong label, so D does not learn directly that this is wrong. Here D also
+gets real images with a wrong label, and learns to classify them as fake. So more of G's images have the requested
+class.
 """
 
 from ..autograd import Tensor, mean_softplus
@@ -25,7 +25,8 @@ class MatchingAware(GAN):
     def wrong(self, labels: Tensor) -> Tensor:
         """Return a wrong class for each of the one-hot labels (N, classes). All wrong classes are equally likely.
 
-        Each class gets a random number, and the right class 0. The class with the largest number is returned.
+        Each wrong class gets a random number, and the right class gets zero. The class with the largest number is
+        returned.
         """
         numbers = self.rng.uniform(labels.shape) * (1.0 - labels.data)
         return Tensor((numbers == numbers.max(1, keepdims=True)).astype("float32"))

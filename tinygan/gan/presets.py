@@ -119,7 +119,9 @@ def build(
     rng = distributed.batch_rng(backend.RNG(seed))
     G, D = build_generator(preset, shape, rng, classes), build_discriminator(preset, shape, rng, classes)
     check(preset, D)
-    rng.rows = distributed.local_batch_size(preset.batch_size)  # the next random numbers are for batches
+    rng.rows = distributed.local_batch_size(
+        preset.batch_size
+    )  # from here on, a process gets the numbers of its local batch
     G_optimizer, D_optimizer = Adam(G, preset.lr, preset.betas), Adam(D, preset.lr, preset.betas)
     ema = None
     if preset.ema:

@@ -127,7 +127,7 @@ class Training:
         return {"generator": self.gan.G, "ema": self.ema} if self.ema else {"generator": self.gan.G}
 
     def report(self) -> Array:
-        """Return METRICS, averaged over the last HISTORY steps; then 1 if they and all weights are finite, else 0.
+        """Return METRICS, averaged over the last HISTORY steps, and one more number: 1 if all of it is finite, else 0.
 
         The result is a single array, so the host needs only one copy to read it.
         """

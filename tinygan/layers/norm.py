@@ -11,10 +11,10 @@ from .module import Module
 class BatchNorm(Module):
     """Bring each channel to mean beta and standard deviation gamma: x (N, ..., channels) -> the same shape.
 
-    gamma and beta are learned by gradient. In training mode, mean and variance are those of the batch, so an output
-    depends on the other images of the batch, and running averages of both are kept (running_var is unbiased). In
-    evaluation mode the running averages are used, so an image does not depend on others. Under averaged weights (EMA)
-    the running averages belong to other weights; update_bn_statistics (gan/ema.py) computes them anew.
+    gamma and beta are learned by gradient. In training mode, mean and variance are computed from the batch, so an
+    output depends on the other images. Running averages of the mean and of the unbiased variance are kept. In
+    evaluation mode they are used instead, so an image does not depend on others. The running averages fit the trained
+    weights, and not the averaged weights (EMA), for which update_bn_statistics (gan/ema.py) computes new ones.
     """
 
     fuses_activation = True

@@ -4,9 +4,10 @@ NumPy reads memory once for each operation of a formula; a compiled loop reads i
 divides the iterations of a loop among its threads. Between loops these threads wait actively, so they start at once. To
 wake up a Python thread takes longer than many operations.
 
-One iteration computes each number of a result, in an order that does not depend on the number of threads. So the number
-of threads does not change any bit of a result. Compiled code is stored beside the package. If the package is read-only,
-it is stored in the user's cache folder. If this is read-only too, each process compiles again.
+Each number of a result, or each partial sum, is computed by one iteration, and the number of iterations does not depend
+on the number of threads. So the number of threads does not change any bit of a result. Compiled code is stored beside
+the package. If the package is read-only, it is stored in the user's cache folder. If this is read-only too, each
+process compiles again.
 """
 
 import logging

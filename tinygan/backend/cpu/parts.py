@@ -1,4 +1,7 @@
-"""Equal parts of a batch, each with numbers of its own, on the CPU: computed one after the other."""
+"""Functions of a batch in equal parts, on the CPU.
+
+Each part has its own statistics, and the parts are computed one after the other.
+"""
 
 import functools
 
@@ -36,14 +39,15 @@ def sums(compute, args, parts, out, then):
 
 
 def _part(a, i, parts, shape):
-    """Return part i of an array of this shape, or its row of an array (parts, C)."""
+    """Return part i of an array of this shape, or row i of an array (parts, C). Other arguments are returned
+    unchanged."""
     if not isinstance(a, np.ndarray) or a.ndim < 2:
         return a
     return a[i] if a.shape != shape else a if parts == 1 else a.reshape(parts, -1, shape[-1])[i]
 
 
 def finish(then, parts, *sums):
-    """Call the function that continues with the sums of each part, if there is one; else return the sums."""
+    """Call `then` with the sums of one part after the other and return its `out`, or return the sums if it is None."""
     if not then:
         return list(sums) if len(sums) > 1 else sums[0]
     for i in range(parts):

@@ -1,4 +1,4 @@
-"""Sums of the columns of elementwise functions, each in one kernel, with a function of the sums at its end."""
+"""Column sums of elementwise functions, in one kernel, which can apply a second function to the sums at its end."""
 
 import functools
 import inspect
@@ -13,12 +13,12 @@ from .fusion import THREADS, arguments, columns_of, inputs, kinds_of, program_of
 from .step_cache import counters
 
 BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
-ROWS = 16  # rows that a thread of a sum reads, at least
+ROWS = 16  # rows are divided into slabs only if each thread still reads so many rows
 
 SUMS = """
 // sums of the columns of an elementwise function: (rows, COLUMNS) -> (PARTS, COLUMNS). The rows are divided into PARTS
-// parts, and each part into SLABS slabs. A block sums ACROSS columns of one slab. DOWN threads sum every DOWN-th row of
-// a column; then their sums are added up
+// parts, and each part into SLABS slabs. A block has ACROSS times DOWN threads, and sums ACROSS columns of one slab.
+// The DOWN threads of a column each sum every DOWN-th row, from different first rows. Then their sums are added up
 extern "C" __global__ void tinygan_sums({parameters}, int rows) {{
     __shared__ Real partial[DOWN][ACROSS];
     const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
@@ -101,7 +101,7 @@ def sums(function, args, parts=1, out=None, then=None):
     values = (*arguments(args, kinds, dtype), *(() if out is None else (writable(out),)))
     values += (*arguments(more, of_more, dtype), *map(writable, results))
     if parts * slabs > 1:
-        values += xp.empty((count, parts * slabs, columns), dtype), counters(BLOCKS)
+        values += xp.empty((count, parts * slabs, columns), dtype), counters(max(BLOCKS, wide))
     program((wide, parts * slabs), (THREADS,), (*values, np.int32(rows)))
     return list(results)
 

@@ -109,7 +109,7 @@ def average(*arrays) -> None:
 
 
 def whole_moments(mean, variance):
-    """Return mean and biased variance for the whole batch: (C,), (C,). mean, variance: of the local batch.
+    """Return mean and biased variance of the whole batch. mean, variance: those of the local batch, of the same shapes.
 
     The computation is in float64, because E[x^2] - mean^2 loses digits.
     """
