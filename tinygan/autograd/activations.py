@@ -62,10 +62,7 @@ leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slo
 
 @primitive
 def add_bias(x, bias, slope):
-    """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx down to the shape of b
-
-    x: (..., C), bias b: (C,). slope a: of the leaky ReLU after the bias; 1 for no leaky ReLU.
-    """
+    """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx        a = 1: y = z"""
     return formulas.add_bias(x, bias, slope)
 add_bias.defvjp(
     lambda g, y, x, bias, slope: times_slope(g, y, slope),
