@@ -33,7 +33,7 @@ def conv_transpose2d(r, w, size, stride=(1, 1), padding=(0, 0)):
     """x = patches^T(r w^T)        r: (N, OH, OW, C_out), w: (kh, kw, C_in, C_out) -> x: (N, *size, C_in)
 
     patches^T, the adjoint of patches, adds each row to the image at the position of its patch. size: (H, W) of the
-    image. With a stride above 1, several sizes have equally many patches. Raises ValueError for a size that does not fit r.
+    image; with a stride above 1, several sizes have equally many patches. Raises ValueError if it does not fit r.
     """
     if patch_grid(size, w.shape[:2], stride, padding) != r.shape[1:3]:
         raise ValueError(f"the convolution of an image of size {size} does not give {r.shape[1:3]} responses")
