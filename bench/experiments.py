@@ -223,7 +223,7 @@ def rows():
 
 def table():
     lines = [
-        "| python bench/experiments.py | times the floor | coverage | recall | precision | of the class asked for |",
+        "| python bench/experiments.py | times the floor | coverage | recall | precision | of the requested class |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     other = re.compile("--(data|groups|images)")  # these rows come last

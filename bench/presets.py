@@ -38,7 +38,7 @@ LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
     "lsgan": "a squared distance replaces the logarithm, so D's gradient does not vanish when D is sure",
     "dcgan": "convolutions see strokes instead of pixels, and BatchNorm keeps the game stable",
-    "sngan": "a bound on D's gradient, one division in each layer, replaces BatchNorm in D",
+    "sngan": "one division in each layer bounds D's gradient, and D needs no BatchNorm",
     "cgan": "both networks get the class, so each row has one digit",
     "cgan without labels": "groups of similar images can take the place of classes",
     "wgan-gp": "a penalty on D's gradient makes its loss a distance; it needs a second derivative",
@@ -50,7 +50,7 @@ QUALITY = {  # heading: (metric of metrics.json, format)
     "coverage": ("coverage", ".3f"),
     "label KL": ("label_divergence", ".2g"),
     "classifier score": ("classifier_score", ".2f"),
-    "of the class asked for": ("agreement", ".2%"),
+    "of the requested class": ("agreement", ".2%"),
     "memorisation": ("memorisation", ".2f"),
 }
 HEADINGS = ["Frechet distance", "times the floor", *QUALITY]

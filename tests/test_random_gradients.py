@@ -1,6 +1,7 @@
 """Derivatives are right at random shapes and parameters, which hypothesis draws. Every operation keeps the dtype.
 
-A failure names the operation, the argument, the index, both values and the seed. Hypothesis prints the smallest shapes
+For a wrong derivative, the error names the operation, the argument, the index, the seed, the computed value and the
+finite difference. Hypothesis prints the smallest shapes
 that fail.
 """
 
@@ -56,7 +57,9 @@ def test_derivatives_of_sums_over_any_axes_are_right(shape, data, keepdims, seed
 @given(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4), seeds)
 def test_derivatives_of_matrix_products_are_right(m, k, n, seed):
     rng = np.random.default_rng(seed)
-    check_grads(lambda a, b: a.T @ b, [rng.standard_normal((k, m)), rng.standard_normal((k, n))], seed=seed)
+    check_grads(
+        lambda a, b: a.T @ b, [rng.standard_normal((k, m)), rng.standard_normal((k, n))], seed=seed, name="a^T b"
+    )
 
 
 @EXAMPLES

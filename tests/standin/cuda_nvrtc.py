@@ -29,7 +29,8 @@ def machine_code(source, architecture, options=()):
 def elementwise_source(kernel, dtypes):
     """Return the source of an ElementwiseKernel for arguments of these dtypes.
 
-    Arrays, which are of type T or raw, become strided matrices.
+    A parameter is an array if it is raw, or if its type is a letter such as T. The source is for arrays that are
+    matrices with gaps. All other parameters are numbers.
     """
     infos, letters = [], {}
     for parameter, dtype in zip(kernel.in_params + kernel.out_params, map(np.dtype, dtypes), strict=True):

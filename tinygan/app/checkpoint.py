@@ -51,7 +51,9 @@ def save(path, parts, about=None):
 
 
 def load(path, parts, about=None):
-    """Load the parts of a checkpoint that `save` wrote. Other names in the file are ignored. Returns {name: array}.
+    """Load `parts` from a checkpoint that `save` wrote. Return all arrays of the file: {name: array}.
+
+    Arrays of other parts are not loaded, only returned.
 
     If the file is damaged, the previous checkpoint is used, with a message to stderr. Raises CheckpointError if both
     are damaged, and for a checkpoint of another kind of run or of other networks.

@@ -53,5 +53,5 @@ def serve(run, training) -> str:
 
 
 def linger() -> None:
-    """Wait until an open page has loaded the end of the run."""
+    """Wait for a few seconds, so that an open page can load the end of the run."""
     time.sleep(LINGER)

@@ -35,8 +35,8 @@ class GAN:
     """Both networks, their losses, and the training step.
 
     rng: a backend.RNG, the source of z. A penalty is multiplied by penalty_weight, an array of one number. classes: the
-    number of classes if G and D are conditional, else 0. labels, in the methods: nothing, or one-hot classes
-    (N, classes), an input of both networks.
+    number of classes if G and D are conditional, else 0. The methods take labels only if it is not 0: one array of
+    one-hot classes (N, classes), which both networks get.
     """
 
     def __init__(

@@ -166,8 +166,8 @@ def by_process_0(function: Callable) -> Callable:
 def end(sentence: str) -> None:
     """Print an error and end all processes. Without other processes, do nothing.
 
-    The same error often occurs in all processes. All other processes wait for a second, so only process 0 prints the
-    error.
+    The same error often occurs in all processes. Then only process 0 prints it: the others wait for a second before
+    they print, and process 0 ends them before that.
     """
     if _world is None:
         return
