@@ -86,7 +86,7 @@ def save_figure(path, figure, dpi=100):
 
 
 def save_strips(path, strips):
-    """Write strips, [(title, images, uint8 (N, H, W, C))], one below the other as PNG."""
+    """Write strips one below the other as PNG. strips: [(title, images), ...], with images of uint8 (N, H, W, C)."""
     width = max(len(images) for _, images in strips)
     figure = new_figure(8, 1.15 * len(strips))
     for axes, (title, images) in zip(figure.subplots(len(strips)), strips):

@@ -47,8 +47,8 @@ def template():
 def networks(settings, training):
     """Return the content of the page for its section "Play with it": G, and on toy data also D and some real points.
 
-    The inputs of G are coordinates along its principal directions (directions.py). If G cannot be exported, the result
-    is empty, and the page does not have this section.
+    This copy of G has other inputs: the first changes the image most, the second less, and so on (directions.py). If G
+    cannot be exported, the result is empty, and the page does not have this section.
     """
     try:
         G = export.generator(training, settings.shape, class_names.of(settings))

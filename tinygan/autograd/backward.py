@@ -35,9 +35,9 @@ def grad(
     terms = defaultdict(list, {id(output): [_grad_output(output, grad_output)]})  # their sum is a tensor's gradient
     with record(create_graph):
         while order:
-            tensor = order.pop()  # results come before their arguments, so all terms of the gradient are known
+            tensor = order.pop()  # pop takes results before their arguments, so all terms are known
             (g,) = _sums([terms.pop(id(tensor))])
-            if id(tensor) in wanted:  # one of the inputs, between the output and other inputs
+            if id(tensor) in wanted:  # keep the gradient of an input that lies on the path to another
                 terms[id(tensor)] = [g]
             tensor.node.check_versions(tensor)
             for x, dx in tensor.node.gradients(g, tensor, on_path):
@@ -55,7 +55,7 @@ def _sums(terms: list[list[Tensor]]) -> list[Tensor]:
 
 
 def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -> list[Tensor]:
-    """Return dL/d argument for each argument of y = function(*args), with g = dL/dy. Calls the function again.
+    """Return dL/d argument for each argument of y = function(*args), with g = dL/dy. Computes y by function.
 
     For a primitive whose forward pass is one fast kernel: `function` is the same formula in Tensor operations.
     """

@@ -19,8 +19,8 @@ from .tensor import primitive
 def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
     """y = max(z, a z), z = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., C); gamma, beta: (C,)
 
-    statistics: `formulas.batch_norm_statistics(x, ...)`, (parts, C) each: every part of the batch has a mean and a
-    variance of its own. slope a: of the leaky ReLU; 1 for none.
+    statistics: (mean, var, scale, shift) of `formulas.batch_norm_statistics`, arrays (parts, C). Each part of the
+    batch, such as real and fake images, has its own mean and variance. slope a: of the leaky ReLU; 1 for none.
     """
     _, _, scale, shift = statistics
     return formulas.batch_norm(x, scale, shift, slope)

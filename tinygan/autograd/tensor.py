@@ -136,7 +136,7 @@ class Tensor:
     # fmt: on
 
     def __getitem__(self, index) -> Tensor:
-        """x[index] for slices, Python integers, None and ...; raises TypeError for kinds that may repeat an element."""
+        """x[index] for a slice, a Python integer, None or Ellipsis, or a tuple of these. Else raises TypeError."""
         parts = index if isinstance(index, tuple) else (index,)
         if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # an index array might repeat
             raise TypeError(f"a Tensor can be indexed with slices, Python integers, None and ...; got {index!r}")

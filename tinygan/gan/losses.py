@@ -1,7 +1,7 @@
 """GAN losses: one (D, G) pair for each objective.
 
-D's output is a logit l: sigmoid(l) is the probability that x is real. In the formulas of bce D(x) is this probability;
-in all other formulas D(x) is the logit. E is the mean over the batch. A loss is a function of (real_logits,
+D's output is a logit l. With bce, sigmoid(l) is the probability that x is real, and the formulas call it D(x). In all
+other formulas D(x) is the logit. E is the mean over the batch. A loss is a function of (real_logits,
 fake_logits), (N, 1) each, and is minimised. Logits are used because log(sigmoid(l)) = -softplus(-l) is accurate.
 """
 
@@ -32,8 +32,8 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
 
     The original loss, binary cross-entropy (Goodfellow et al. 2014, eq. 1). real_label s is D's target for real images.
     s = 0.9 is one-sided label smoothing (Salimans et al. 2016, section 3.4): it keeps D from becoming too confident.
-    The target for fake images stays 0: with a higher target D would learn to accept bad fakes. Smoothing adds
-    (1 - s) E real to the loss, because softplus(x) - softplus(-x) = x.
+    The target for fake images stays 0: with a higher target D would learn to accept bad fakes. With smoothing
+    the first term is s E softplus(-real) + (1 - s) E softplus(real) = E softplus(-real) + (1 - s) E real.
     """
     loss = mean_softplus(real_logits, sign=-1) + mean_softplus(fake_logits, sign=1)
     return loss if real_label == 1.0 else loss + (1.0 - real_label) * real_logits.mean()

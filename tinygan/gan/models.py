@@ -49,7 +49,7 @@ def dcgan_generator(shape: Shape, latent_size: int, rng, width=64, norm=True, in
         kernel, stride = (4, 2) if n_in > n_out else (3, 1)
         up = ConvTranspose2d(n_in, n_out, kernel, rng, stride=stride, padding=1, bias=not norm, init=init)
         layers += [*G_activation(n_in, norm), up]
-    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # N(0, 0.02): tanh is nearly linear
+    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights: tanh is nearly linear
     return Sequential(*layers, *G_activation(width, norm), last, Tanh())
 
 
@@ -95,7 +95,7 @@ def G_activation(channels: int, norm: bool) -> list[Module]:
 
 
 def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
-    """Return (h, w, channels): the smallest size of an image in D, and the channels after each halving.
+    """Return (h, w, channels): the smallest size of an image in D, and the channels of each halving.
 
     The size is halved twice, and once more for each doubling beyond 32 pixels. The channels double each time.
     """

@@ -29,5 +29,5 @@ class FlatParameters:
             parameters[name].version += 1
 
     def views(self, array: Array) -> dict[str, Array]:
-        """Return {name: a view of the parameter's elements, in its shape} of an array with the layout of `data`."""
+        """Return {name: the parameter's part of an array, as a view in its shape}. array: laid out like `data`."""
         return {name: array[part].reshape(self.parameters[name].shape) for name, part in self.slices.items()}

@@ -1,7 +1,7 @@
 """The base class of all layers and networks. The attributes of a Module are its parameters, buffers and submodules.
 
 A Tensor that requires a gradient is a parameter. An array is a buffer: state that is not learned by gradient, such as
-the running statistics of BatchNorm. Names are paths with dots: "3.weight". Attributes in lists are not found.
+the running statistics of BatchNorm. Names are paths with dots: "3.weight". Tensors in lists are not found.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ class SpectralNorm(Module):
     """weight -> weight / (u^T W v)        W: the weight as a matrix (inputs, outputs); u, v: its first singular vectors
 
     Power iteration finds the vectors: v <- W^T u / |W^T u|, u <- W v / |W v|. One round before each update of D is
-    enough, because W changes slowly. The derivative treats u and v as constants (paper, appendix A). The graphs of
-    D(real) and D(fake) use the same u and v, which must not change between them. So forward does not iterate.
+    enough, because W changes slowly. The derivative treats u and v as constants (paper, appendix A). All calls of
+    D in one update must use the same u and v, so forward does not iterate.
     """
 
     def __init__(self, weight: Tensor, rng, rounds: int = 10) -> None:
