@@ -119,7 +119,7 @@ def draw_images(args, run, training):
     """Write generated images."""
     draw = paths if args.interpolate else pairs if args.nearest else grid
     in_turn = training.gan.classes if args.label is None else 0  # the images have classes 0, ..., in_turn - 1 in turn
-    if run.settings.groups and in_turn:  # with --n or --nearest, a large group has more images
+    if run.settings.groups and in_turn:  # 0 with --n or --nearest: groups are drawn in proportion to their sizes
         in_turn = 0 if args.n or args.nearest else min(in_turn, pictures.GROUPS)
     drawn, columns, arrays = draw(args, run, training, in_turn)
     if args.kind == ".png":
