@@ -1,8 +1,8 @@
 """The outputs of a run: pictures, curves and report.html.
 
-The outputs are written at each pause of the training (schedule.py), and at the end. An error here becomes a warning,
-because the training can continue. If several processes train together, process 0 writes the outputs, and the others
-wait.
+A picture is written at each pause of the training (schedule.py). Curves and report.html are written at a pause if the
+last ones are older than ten seconds, and at the end. An error here becomes a warning, because the training can
+continue. If several processes train together, process 0 writes the outputs, and the others wait.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""CUDA kernels for patches of images (see backend/patches.py) and for batches.
+"""CUDA kernels that copy patches of images, add them up (see backend/patches.py), and collect the rows of a batch.
 
 One thread computes each output. There are no atomic additions, whose order is random, so the results of a step are
 reproducible to the bit. Sizes are constants in the source, because division by a constant is fast.
