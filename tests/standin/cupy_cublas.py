@@ -27,7 +27,7 @@ class Cublas:
         return 0
 
     def cublasSetStream_v2(self, handle, stream):
-        self.workspace = None  # as documented: from now on cuBLAS's own workspace, which a capture may not use
+        self.workspace = None  # cublasSetStream resets the workspace to cuBLAS's own; products are then refused here
         self.order.append("stream")
         return 0
 

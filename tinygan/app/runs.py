@@ -197,7 +197,7 @@ def computed_by() -> dict[str, Any]:
 
 
 def known_about(values: dict) -> dict[str, Any]:
-    """Return the values of config.json that `computed_by` wrote. Values of another form are ignored."""
+    """Return the values of `computed_by` that are in config.json. Values of another form are ignored."""
     short = lambda x: isinstance(x, str) and WORD.fullmatch(x)
     versions = values.get("versions")
     versions = versions.items() if isinstance(versions, dict) else ()

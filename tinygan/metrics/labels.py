@@ -7,8 +7,8 @@ def classifier_score(logits):
     """exp E_x KL(p(y|x) || p(y)), from 1 to the number of classes        logits of p(y|x): (N, classes)
 
     The score is large if each image is clearly of one class, and all classes occur. This is the Inception score
-    (Salimans et al. 2016, section 4) with another classifier. p(y) is the mean over all samples, because the score of
-    small splits is biased.
+    (Salimans et al. 2016, section 4) with another classifier. p(y) is the mean of p(y|x) over all samples: a score of
+    few samples would be biased.
     """
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
