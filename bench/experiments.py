@@ -21,12 +21,12 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tinygan import backend, data  # noqa: E402
-from tinygan.autograd import Tensor, broadcast_to, concatenate, primitive  # noqa: E402
+from tinygan.autograd import Tensor, broadcast_to, concatenate, no_grad, primitive  # noqa: E402
 from tinygan.data import groups  # noqa: E402
 from tinygan.gan import conditional, models, presets  # noqa: E402
 from tinygan.gan.augment import Augmented  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
-from tinygan.layers import BatchNorm, Conv2d, Linear, Module, ReLU, Sequential  # noqa: E402
+from tinygan.layers import BatchNorm, Conv2d, Linear, Module, ReLU, Sequential, apply  # noqa: E402
 from tinygan.metrics import Evaluator  # noqa: E402
 
 RESULTS, PAGE = ROOT / "bench/results/experiments.json", ROOT / "docs/experiments.md"
@@ -116,6 +116,7 @@ def options(words):
     add("--data", help="a folder; default: MNIST")
     add("--images", type=int, metavar="N", help="train on the first N images only (default: all)")
     add("--groups", type=int, default=0, help="number of groups in place of labels")
+    add("--group-features", choices=["pixels", "D"], default="pixels", help="D: from the D of dcgan after one epoch")
     add("--steps", type=int, default=6000)
     add("--seed", type=int, default=0)
     add("--batch-size", type=int, default=own.batch_size)
@@ -196,13 +197,28 @@ def build(args, dataset, sizes):
     return training
 
 
+def features_of_D(images, seed):
+    """Return the features that the last layer of dcgan's D gets, after one epoch of training: (N, features)."""
+    preset = PRESETS["dcgan"]
+    training = presets.build(preset, images.shape[1:], seed)
+    batches = data.Batches(data.Dataset(images, None, "images"), preset.batch_size, seed)
+    batches.start_epoch(0)
+    for _ in range(batches.steps_per_epoch):
+        training.step(batches)
+    layers = training.gan.D.eval().layers[:-1]
+    with no_grad():
+        parts = [apply(layers, Tensor(data.to_float(images[i : i + 500]))).numpy() for i in range(0, len(images), 500)]
+    return np.concatenate(parts)
+
+
 def measured(words):
     """Train with these options, and return a row of the table."""
     args = options(words)
     loaded, sizes = data.load(args.data), ()
     dataset = loaded._replace(images=loaded.images[: args.images], labels=loaded.labels[: args.images])
     if args.groups:
-        dataset = dataset._replace(labels=groups.find(dataset.images, args.groups))
+        features = features_of_D(dataset.images, args.seed) if args.group_features == "D" else dataset.images
+        dataset = dataset._replace(labels=groups.find(features, args.groups))
         sizes = tuple(np.bincount(dataset.labels).tolist())
     training = build(args, dataset, sizes)
     batches = data.Batches(dataset, args.batch_size, args.seed, 1, True)

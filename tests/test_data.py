@@ -200,5 +200,5 @@ def test_batches_have_the_one_hot_labels_of_their_images():
 
 @pytest.mark.parametrize("size", [0, -1, 11])
 def test_a_batch_that_cannot_be_made_is_refused(size):
-    with pytest.raises(DataError, match="has 10 images; but a step needs"):
+    with pytest.raises(DataError, match="has 10 images, but a step needs"):
         Batches(small(), size, 0)

@@ -94,7 +94,7 @@ def test_without_test_images_a_sixth_is_set_aside_with_a_note(tmp_path):
     assert len(train.images) == 30 and len(test.images) == 6
     parts = np.concatenate([train.images, test.images])[:, 0, 0, 0], np.concatenate([train.labels, test.labels])
     assert sorted(parts[0]) == list(range(36)) and (parts[0] % 2 == parts[1]).all()
-    assert "no test images in it" in note and "A sixth of the training images replaces them" in note
+    assert "has no test images" in note and "A sixth of the training images replaces them" in note
     write(tmp_path, test_images=idx(np.zeros((3, 8, 8))))
     assert "no labels, or another size" in evaluators.splits(tmp_path)[2]
     assert evaluators.splits(None)[2] is None

@@ -130,7 +130,7 @@ def test_the_nearest_image_is_found_in_every_block_and_a_copy_has_distance_zero(
 def test_interpolated_vectors_keep_the_length_and_turn_evenly(rng):
     a, b = rng.normal((2, 5, 40))
     a, b = (x / np.sqrt((x * x).sum(-1, keepdims=True)) for x in (a, b))
-    arc = interpolation.way(np.stack([a, b]), 9)
+    arc = interpolation.path_through(np.stack([a, b]), 9)
     assert arc[0] == pytest.approx(a, abs=1e-6) and arc[-1] == pytest.approx(b, abs=1e-6)
     assert np.sqrt((arc * arc).sum(-1)) == pytest.approx(np.ones((9, 5)), abs=1e-5)
     cosines = (arc[1:] * arc[:-1]).sum(-1)
@@ -140,7 +140,7 @@ def test_interpolated_vectors_keep_the_length_and_turn_evenly(rng):
 
 @pytest.mark.parametrize("b", [2.0, -1.0])
 def test_parallel_vectors_are_interpolated_on_a_line(b):
-    way = interpolation.way(np.array([[1.0], [b]], np.float32), 3)
+    way = interpolation.path_through(np.array([[1.0], [b]], np.float32), 3)
     assert way.ravel() == pytest.approx([1, (1 + b) / 2, b])
 
 
@@ -195,9 +195,9 @@ REFUSED = [  # run, file, further arguments, part of the message
     ("grey", "a.gif", ["--nearest"], "a .gif needs --interpolate"),
     ("grey", "a.onnx", ["--n", 3], "will contain G itself"),
     ("grey", "no/a.png", [], "there is no folder"),
-    ("grey", "a.png", ["--n", 0], "--n must be positive"),
-    ("grey", "a.png", ["--n", 10_001], "at most 10000; got 10001"),
-    ("grey", "a.gif", ["--n", 101, "--interpolate"], "at most 100"),
+    ("grey", "a.png", ["--n", 0], "--n must be from 1 to 10000 here; got 0"),
+    ("grey", "a.png", ["--n", 10_001], "--n must be from 1 to 10000 here; got 10001"),
+    ("grey", "a.gif", ["--n", 101, "--interpolate"], "--n must be from 1 to 100 here; got 101"),
     ("grey", "a.png", ["--nearest", "--interpolate"], "not allowed with"),
     ("grey", "a.png", ["--seed", -1], "--seed must be from 0"),
     ("grey", "a.png", ["--digit", 1], "it has no classes"),
