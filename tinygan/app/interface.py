@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import io
 import signal
@@ -118,6 +119,7 @@ def train(**options) -> Model:
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
+        gc.collect()  # a cycle of references could keep the run, and with it the lock
         with suppress(OSError):  # remove the folder if it is empty, because no run was made
             Path(folder).rmdir()
     return load(folder)
