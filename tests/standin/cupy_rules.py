@@ -56,8 +56,8 @@ def refuse_in_fusion(what):
 
 
 def run(compute, inputs=(), written=(), name=""):
-    """Do one operation, or the kernel `name`: `compute` returns a result, which may be a view of `inputs`, or writes the
-    arrays `written`. During a capture it is also recorded. Each launch then repeats it on the same memory."""
+    """Do one operation, or the kernel `name`: `compute` returns a result, which may be a view of `inputs`, or writes
+    the arrays `written`. During a capture it is also recorded. Each launch then repeats it on the same memory."""
     if tape is not None:
         tape.overwritten.extend((array, array.copy()) for array in written if array.flags.writeable)
     result = compute()
