@@ -17,7 +17,7 @@ import numpy as np
 from .expression import PREAMBLE, trace
 
 THREADS = 256  # threads of a block
-ARRAYS = 500  # arrays that one kernel adds up, at most: CUDA allows 4096 bytes of parameters
+ARRAYS = 200  # arrays that one kernel adds up, at most: CUDA allows 4096 bytes of parameters, which are 512 arrays
 
 ELEMENTWISE = """
 // an elementwise function: one thread computes one element
