@@ -84,14 +84,13 @@ def torch_step(preset, batch_size, tf32, how):
 
 
 def compile_parts(gan, preset):
-    """Compile all parts of a step: batch, noise, both losses with their gradients, both updates.
+    """Compile all parts of a step: batch, noise, fake images, both losses with their gradients, both updates.
 
-    torch.compile refuses second derivatives. The penalty of wgan-gp contains a second derivative, so D's loss of
-    wgan-gp stays eager, and the networks are not compiled either.
+    torch.compile refuses second derivatives. The penalty of wgan-gp contains one, so D's loss of wgan-gp stays eager.
     """
     import torch
 
-    names = ["batch", "noise", "generator_loss", *(["discriminator_loss"] if preset != "wgan-gp" else [])]
+    names = ["batch", "noise", "generate", "generator_loss", *(["discriminator_loss"] if preset != "wgan-gp" else [])]
     for name in names:
         setattr(gan, name, torch.compile(getattr(gan, name), mode="reduce-overhead"))
     for optimizer in (gan.G_optimizer, gan.D_optimizer):

@@ -121,14 +121,14 @@ def parallel_step(gan):
     wrapped_G, wrapped_D = (DistributedDataParallel(net, forward_sync_buffers=False) for net in (G, D))
 
     def step():
-        gan.G, gan.D = G.requires_grad_(False), wrapped_D
+        gan.G, gan.D = wrapped_G, wrapped_D
+        real, fake = gan.batch(), gan.generate(gan.noise())
         gan.D_optimizer.zero_grad()
-        gan.discriminator_loss(gan.batch(), gan.noise()).backward()
+        gan.discriminator_loss(real, fake.detach()).backward()
         gan.D_optimizer.step()
-        G.requires_grad_(True)
-        gan.G, gan.D = wrapped_G, D.requires_grad_(False)
+        gan.D = D.requires_grad_(False)
         gan.G_optimizer.zero_grad()
-        gan.generator_loss(gan.noise()).backward()
+        gan.generator_loss(fake).backward()
         gan.G_optimizer.step()
         D.requires_grad_(True)
 

@@ -48,7 +48,7 @@ def networks(preset, channels_last=False):
 
 
 class TorchGAN:
-    """A training step like tinygan's: D learns from a batch of real and fake images, then G learns, each with Adam.
+    """A training step like tinygan's: D learns from real and fake images, then G learns from the same fake images.
 
     labels: the class of each image, for a conditional preset. capturable: keep the state of Adam on the device, so that
     a CUDA graph can contain the step. On CUDA, Adam is one fused kernel.
@@ -95,8 +95,7 @@ class TorchGAN:
     def noise(self):
         return torch.randn(self.batch_size, self.latent, device=self.device)
 
-    def bce_loss(self, real, noise):
-        fake = self.generate(noise).detach()
+    def bce_loss(self, real, fake):
         loss = softplus(-self.discriminate(real)).mean() + softplus(self.discriminate(fake)).mean()
         return loss + self.wrong_labels * self.wrong_label_loss(real) if self.wrong_labels else loss
 
@@ -110,27 +109,28 @@ class TorchGAN:
         self.labels = labels
         return loss
 
-    def non_saturating_loss(self, noise):
-        return softplus(-self.discriminate(self.generate(noise))).mean()
+    def non_saturating_loss(self, fake):
+        return softplus(-self.discriminate(fake)).mean()
 
-    def critic_loss(self, real, noise):
+    def critic_loss(self, real, fake):
         """Return the Wasserstein loss plus 10 times the gradient penalty."""
-        fake = self.G(noise).detach()
         t = torch.rand(len(real), 1, 1, 1, device=self.device)
         between = (fake + t * (real - fake)).requires_grad_()
         (gradient,) = torch.autograd.grad(self.D(between).sum(), between, create_graph=True)
         penalty = (((gradient * gradient).sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
         return self.D(fake).mean() - self.D(real).mean() + 10 * penalty
 
-    def hinge_loss(self, noise):
-        return -self.D(self.G(noise)).mean()
+    def hinge_loss(self, fake):
+        return -self.D(fake).mean()
 
     def step(self):
         for _ in range(self.n_critic):
             self.D_optimizer.zero_grad()
-            self.discriminator_loss(self.batch(), self.noise()).backward()
+            real = self.batch()
+            fake = self.generate(self.noise())
+            self.discriminator_loss(real, fake.detach()).backward()
             self.D_optimizer.step()
 
         self.G_optimizer.zero_grad()
-        self.generator_loss(self.noise()).backward()
+        self.generator_loss(fake).backward()
         self.G_optimizer.step()

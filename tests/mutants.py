@@ -32,8 +32,8 @@ class Mutant(NamedTuple):
 MUTANTS = [
     Mutant(*row) for row in [
         # the game
-        ("D's phase keeps the graph of G: no detach", "gan/gan.py", ", *labels).detach()", ", *labels)",
-         "test_gan.py::test_the_discriminators_phase_of_a_step_has_no_graph_of_the_generator"),
+        ("D's phase gets the graph of G: no detach", "gan/gan.py", "fake.detach()", "fake",
+         "test_gan.py::test_both_phases_of_a_step_get_the_same_fake_images_and_only_one_gets_their_graph"),
         ("real and fake are swapped in D's loss", "gan/gan.py",
          "self.loss.discriminator(real_logits, fake_logits)", "self.loss.discriminator(fake_logits, real_logits)",
          "test_gan.py::test_the_losses_get_the_logits_of_real_and_fake_images"),

@@ -65,14 +65,19 @@ def test_the_losses_get_the_logits_of_real_and_fake_images():
     assert phase.loss.item() == pytest.approx(gan.loss.discriminator(phase.real_logits, phase.fake_logits).item())
 
 
-def test_the_discriminators_phase_of_a_step_has_no_graph_of_the_generator(monkeypatch):
-    training, fakes = build(), []
-    loss = GAN.discriminator_loss
-    monkeypatch.setattr(
-        GAN, "discriminator_loss", lambda self, real, fake: fakes.append(fake) or loss(self, real, fake)
-    )
+def test_both_phases_of_a_step_get_the_same_fake_images_and_only_one_gets_their_graph(monkeypatch):
+    training, fakes = build("wgan-gp", n_critic=2), {"discriminator_loss": [], "generator_loss": []}
+
+    def recorded(phase, loss):
+        return lambda self, real, fake: fakes[phase].append((fake.data, fake.node)) or loss(self, real, fake)
+
+    for phase in fakes:
+        monkeypatch.setattr(GAN, phase, recorded(phase, getattr(GAN, phase)))
     steps(training)
-    assert [fake.node for fake in fakes] == [None]
+    (first, _), (last, _) = fakes["discriminator_loss"]
+    ((of_G, node),) = fakes["generator_loss"]
+    assert of_G is last and first is not last
+    assert node is not None and [node for _, node in fakes["discriminator_loss"]] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cgan"])
@@ -113,29 +118,31 @@ def test_the_discriminators_loss_includes_the_weighted_penalty(name):
 def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls):
     """The counts are those of dcgan. G has two transposed convolutions, and D has two convolutions.
 
-    Forward: a step runs G twice (4 transposed convolutions) and D twice (4 convolutions), because D gets real and fake
-    images in one batch. D's phase: both convolutions of D have filter gradients (2). Only the second convolution has
-    image gradients, which are transposed convolutions (1): no gradient of the images themselves is needed. G's phase:
-    both convolutions of D have image gradients (2), and no filter gradients. Both transposed convolutions of G have
-    filter gradients (2) and image gradients, which are convolutions (2).
+    Forward: a step runs G once (2 transposed convolutions) and D twice (4 convolutions). D gets real and fake images in
+    one batch in its own phase, and fake images in G's phase.
+
+    Backward, D's phase: both convolutions of D have filter gradients (2). Only the second convolution has image
+    gradients, which are transposed convolutions (1): no gradient of the images themselves is needed. G's phase: both
+    convolutions of D have image gradients (2), and no filter gradients. Both transposed convolutions of G have filter
+    gradients (2) and image gradients, which are convolutions (2).
     """
     steps(build())
-    assert count_calls["conv_transpose2d"] == 4 + 1 + 2
+    assert count_calls["conv_transpose2d"] == 2 + 1 + 2
     assert count_calls["conv2d"] == 4 + 2
     assert count_calls["conv2d_weight_grad"] == 2 + 2
-    # Linear: forward 2 in G, 2 in D; D's phase: weight and input; G's phase: input in D, weight in G
-    assert count_calls["matmul"] == 4 + 2 + 1 + 1
+    # Linear: forward 1 in G, 2 in D; D's phase: weight and input; G's phase: input in D, weight in G
+    assert count_calls["matmul"] == 3 + 2 + 1 + 1
 
 
 @pytest.mark.parametrize("loss, passes", [("bce", 2), ("hinge", 2), ("lsgan", 2), ("relativistic", 3)])
 def test_only_a_relativistic_loss_computes_real_logits_in_the_generators_phase(loss, passes, count_calls):
-    """In vanilla, G and D have three Linears each. A step runs G twice, and D `passes` times. One pass of D's phase
+    """In vanilla, G and D have three Linears each. A step runs G once, and D `passes` times. One pass of D's phase
     takes real and fake images together."""
     training = build("vanilla", loss=loss)
     steps(training)
     # D's phase: 3 weights and 2 inputs; G's phase: 3 inputs in D, 3 weights and 2 inputs in G
     backward = (3 + 2) + 3 + (3 + 2)
-    assert count_calls["matmul"] == 2 * 3 + passes * 3 + backward
+    assert count_calls["matmul"] == 3 + passes * 3 + backward
 
 
 @pytest.mark.parametrize("n", [1, 5])
@@ -266,7 +273,8 @@ def test_a_discriminator_that_learns_from_a_fixed_generator_wins():
 @pytest.mark.skipif(backend.device != "cpu", reason="tracemalloc measures the memory of the host only")
 @pytest.mark.parametrize("name", ["dcgan", "r3gan"])
 def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypatch):
-    """The graph of D's phase needs the most memory. In the backward pass, gradients replace freed activations."""
+    """The step needs the most memory in D's phase, when G's graph and the graph of D's loss exist. In the backward
+    pass, gradients replace freed activations."""
     training = build(name, (28, 28, 1), ema=0.0)
     batches, results = SameBatch(training, (28, 28, 1), n=64), []
 
@@ -290,4 +298,4 @@ def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypat
     training.step(batches)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.2 * sum(results) + 2 * flat + 4 * 2**20  # 4 MB for the blocks of threads
+    assert peak < 1.6 * sum(results) + 2 * flat + 4 * 2**20  # 4 MB for the blocks of threads

@@ -51,12 +51,11 @@ class GAN:
         for batch in batches.take(self.n_critic):
             real, *labels = map(Tensor, batch)
             power_iteration(self.D)
-            fake = self.G(self.latent(len(real)), *labels).detach()  # only D learns here: drop G's graph to save memory
-            D_phase = self.discriminator_loss(real, fake, *labels)
+            fake = self.G(self.latent(len(real)), *labels)
+            D_phase = self.discriminator_loss(real, fake.detach(), *labels)  # only D learns here
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
-        fake = self.G(self.latent(len(real)), *labels)  # labels of the last real batch
-        G_phase = self.generator_loss(real, fake, *labels)
+        G_phase = self.generator_loss(real, fake, *labels)  # the last fake images, judged by the updated D
         G_optimizer.step(grad(G_phase.loss, G_optimizer.parameters))  # the gradient flows through D; only G is updated
         return D_phase, G_phase
 
