@@ -37,7 +37,8 @@ def batch_norm(x, gamma, beta, slope=1.0, eps=1e-3, parts=1):
 
 
 def leaky_relu_grad(x):
-    return ag.leaky_relu_grad(x, backend.to_device(np.array([[1.0, -2.0, 0.0], [-0.5, 3.0, 0.1]])), slope=0.2)
+    y = np.array([[1.0, -2.0, 0.0], [-0.5, 3.0, 0.1]], x.dtype)
+    return ag.leaky_relu_grad(x, backend.to_device(y), slope=0.2)
 
 
 def rolled(x):

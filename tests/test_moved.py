@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from commands import ROOT, sample, train
+from commands import ROOT, device, sample, train
 from idx_files import idx
 from PIL import Image
 from runs import new_run
@@ -28,7 +28,7 @@ def moved(tiny, tmp_path):
     shutil.copytree(tiny, tmp_path / "here")
     words = ["--data", "here", "--preset", "vanilla", "--batch-size", "4", "--max-steps", "3", "--out", "r"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "--device", "cpu", *words],
+        [sys.executable, str(ROOT / "train.py"), "--device", device(), *words],
         cwd=tmp_path,
         capture_output=True,
         text=True,

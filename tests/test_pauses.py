@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from commands import ROOT, checkpoint, run, train
+from commands import ROOT, checkpoint, device, run, train
 from PIL import Image
 from runs import new_run, settings
 
@@ -73,7 +73,7 @@ def test_the_checkpoint_is_saved_before_pictures_and_a_resumed_run_draws_them(ti
         "Outputs.update = lambda self, step: os._exit(9)\n"
         "sys.exit(train.main())"
     )
-    words = ["--device", "cpu", "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", tmp_path / "r"]
+    words = ["--device", device(), "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", tmp_path / "r"]
     done = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True)
     assert done.returncode == 9 and not list((tmp_path / "r" / "samples").iterdir())
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 22

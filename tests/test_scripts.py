@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from commands import ROOT, checkpoint, device, lines, run, sample, train
 
+from tinygan import backend
 from tinygan.gan.health import METRICS
 
 
@@ -38,9 +39,10 @@ def test_config_json_has_all_that_is_needed_to_repeat_the_run(trained, tiny):
     folder, _ = trained
     config = json.loads((folder / "config.json").read_text())
     assert config["arguments"][-2:] == ["--out", str(folder)] and config["data"] == str(tiny)
-    assert config["versions"] == {
-        "python": platform.python_version(), "tinygan": metadata.version("tinygan"), "numpy": np.__version__,
-    }  # fmt: skip
+    versions = {"python": platform.python_version(), "tinygan": metadata.version("tinygan"), "numpy": np.__version__}
+    if device() == "cuda":
+        versions["cupy"] = backend.xp.__version__
+    assert config["versions"] == versions
     assert config["device"] == device()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", config["commit"]) if (ROOT / ".git").exists() else True
 
@@ -215,7 +217,9 @@ def test_another_loss_does_not_inherit_the_label_smoothing_of_the_preset(labelle
 
 def test_a_repeated_command_gives_the_same_bits_and_quiet_prints_the_folder(tiny, tmp_path):
     words = [ROOT / "train.py", "--data", tiny, "--batch-size", 4, "--max-steps", 12, "--preset", "vanilla", "--quiet"]
-    options = dict(capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    options = dict(capture_output=True, text=True, cwd=tmp_path, env=environment)
     one, two = (subprocess.run([sys.executable, *map(str, words)], **options) for _ in range(2))
     for n, done in ((1, one), (2, two)):
         assert done.returncode == 0 and done.stderr == ""
