@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 from .. import backend
 from ..autograd import PRIMITIVES
@@ -23,7 +25,7 @@ METRICS = (
     "g_loss",
     "d_real",  # the mean of D(x): a probability for bce, else the mean logit
     "d_fake",  # the mean of D(G(z)) in D's phase, before the update of D
-    "d_fake_after",  # the mean of D(G(z)) in G's phase, after the update of D, for other z
+    "d_fake_after",  # the same in G's phase, after the update of D
     "accuracy_real",  # the fraction of real images that D classifies correctly
     "accuracy_fake",
     "d_gradient",  # the norm of the gradient with respect to all parameters of D
@@ -43,9 +45,10 @@ def measure(
     scores = score(loss, real, fake, after)
     penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.data
     losses, norms = (D_phase.loss.data, G_phase.loss.data), (D_optimizer.gradient_norm, G_optimizer.gradient_norm)
-    variance, n = total_variance(D_phase.fake.data), len(fake) * distributed.size
+    n = len(fake) * distributed.size
     factors = 1.0 / len(real), 1.0 / len(fake), 2.0 * n / max(n - 1, 1)
-    metrics(*losses, *scores, *norms, penalty, variance, *factors, out=tuple(out))
+    of_variance = partial(metrics, *losses, *scores, *norms, penalty, *factors, out=tuple(out))
+    total_variance(D_phase.fake.data, then=of_variance)
 
 
 def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
@@ -63,16 +66,19 @@ def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
     return backend.column_sums(scores, real, fake, after, over_real, over_fake)
 
 
-def total_variance(images: Array) -> Array:
-    """Return E |x - mean|^2: (N, ...) -> (1,). The mean squared distance of two images is 2 N / (N - 1) times this."""
+def total_variance(images: Array, then: partial | None = None) -> Any:
+    """Return E |x - mean|^2: (N, ...) -> (1,). The mean squared distance of two images is 2 N / (N - 1) times this.
+
+    then: see backend.column_sums.
+    """
     _, variance = backend.mean_and_variance(images.reshape(len(images), -1))
-    return backend.column_sums(formulas.identity, variance)
+    return backend.column_sums(formulas.identity, variance, then=then)
 
 
 @backend.fuse
 def metrics(
-    d_loss, g_loss, real, fake, after, real_right, fake_right, d_norm, g_norm, penalty, variance,
-    per_real, per_fake, pairs,
+    d_loss, g_loss, real, fake, after, real_right, fake_right, d_norm, g_norm, penalty,
+    per_real, per_fake, pairs, variance,
 ):  # fmt: skip
     """Compute METRICS from sums. per_real, per_fake: 1 / number of images. pairs: 2 N / (N - 1), see total_variance."""
     outputs = real * per_real, fake * per_fake, after * per_fake
