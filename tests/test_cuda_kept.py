@@ -57,6 +57,25 @@ def test_a_captured_step_makes_the_patches_of_an_image_once(monkeypatch):
     assert step.cache.space == space
 
 
+def test_only_patches_of_constants_are_used_again_in_the_next_call(monkeypatch):
+    made, make = [], backend._device.im2col
+    monkeypatch.setattr(backend._device, "im2col", lambda *args: made.append(1) or make(*args))
+    x, results = images(), []
+
+    def step():
+        for array in (x, backend.ones(x.shape, x.dtype), x):
+            results.append(backend.to_host(backend.conv2d(array, filters(), *GEOMETRY[1:])))
+
+    cache = step_cache.StepCache()
+    cache.run(step)
+    assert len(made) == 2
+    x[...] = images(1)
+    cache.run(step)
+    assert len(made) == 3
+    np.testing.assert_array_equal(results[1], results[4])
+    np.testing.assert_array_equal(results[3], backend.to_host(backend.conv2d(images(1), filters(), *GEOMETRY[1:])))
+
+
 def test_patches_that_are_too_large_are_not_kept():
     def step():
         x = images()

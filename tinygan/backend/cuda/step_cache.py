@@ -26,6 +26,9 @@ class StepCache:
         """Call the captured function with this cache."""
         global _step
         _step = self
+        for key, (_, images) in list(self.patches.items()):
+            if not any(images() is constant for constant in self.constants.values()):
+                self.drop(key)  # the images may have changed since the last call
         try:
             function()
             for finish in self.at_end.values():
