@@ -95,7 +95,9 @@ CASES = {
     "sigmoid": [*unary(ag.sigmoid), (ag.sigmoid, [np.array([-30.0, 0.0, 30.0])])],
     "softplus": [*unary(ag.softplus), (ag.softplus, [np.array([-30.0, 0.5, 30.0])])],
     "mean_softplus": [
-        (lambda x, s=s: ag.mean_softplus(x, sign=s), [r(*shape)]) for s in (-1, 1) for shape in [(2, 3), (4, 1), (1,)]
+        (lambda x, s=s, w=w: ag.mean_softplus(x, sign=s, weight=w), [r(*shape)])
+        for s, w in ((-1, 1.0), (1, 1.0), (1, 0.3))
+        for shape in [(2, 3), (4, 1), (1,)]
     ],
     "mean_square": [
         (lambda x, t=t: ag.mean_square(x, target=t), [r(*shape)]) for t in (0, 0.9) for shape in [(2, 3), (4, 1), (1,)]

@@ -96,16 +96,15 @@ def test_sums_of_several_results_equal_numpys(rows, slabs, parts, then):
     mean, slope = rng.standard_normal((parts, columns)), np.float64(0.2)
     sizes = dict(ACROSS=4, DOWN=16, COLUMNS=columns, SLABS=slabs, PARTS=parts)
     more = [rng.random(columns), rng.random((parts, columns)), np.float64(2.0)] if then else []
-    last, of_more, of_results = (combined, "rps", "pr") if then else (None, "", "p")
+    last, of_more, of_results = (combined, "rps", "pra") if then else (None, "", "p")
     source, count = fusion_sums.sums_source(
         FORMULAS["h_products"], "mmmps", "float64", True, last, of_more, of_results, **sizes
     )
     stored, total = np.full((rows, columns), np.nan), np.zeros(columns)
-    results = (
-        [np.full((parts, columns), np.nan), total] if then else [np.full((parts, columns), np.nan) for _ in range(2)]
-    )
+    results = [np.full((parts, columns), np.nan) for _ in range(2)]
     if then:
-        more[0] = total  # read and written: a part adds to what the parts before it have left
+        more[0] = results[1] = total  # read and written: a part adds to what the parts before it have left
+        results.append(np.full(columns, np.nan))  # only written: the kernel adds up the parts
     arrived = np.zeros(2, "uint32")
     scratch = [np.full((count, parts * slabs, columns), np.nan), arrived] if parts * slabs > 1 else []
     run = cuda_on_cpu.raw_kernel(source, "tinygan_sums")
@@ -117,14 +116,14 @@ def test_sums_of_several_results_equal_numpys(rows, slabs, parts, then):
     np.testing.assert_allclose(stored, h.reshape(rows, columns))
     sums = [h.sum(1), product.sum(1)]
     if then:
-        sums = [sums[0] * more[1] + sums[1] / 2.0, sums[0].sum(0)]
+        sums = [sums[0] * more[1] + sums[1] / 2.0, sums[0].sum(0), 3.0 * sums[1].sum(0)]
     for result, expected_sum in zip(results, sums, strict=True):
         np.testing.assert_allclose(result, expected_sum, rtol=1e-12, atol=1e-12)
     assert not arrived.any()  # the counters are back at 0 for the next kernel
 
 
 def combined(total, factors, divisor, first, second):
-    return first * factors + second / divisor, total + first
+    return first * factors + second / divisor, total + first, 3.0 * second
 
 
 @on_the_cpu
@@ -159,7 +158,7 @@ def test_each_formula_compiles(name, dtype, architecture):
 def test_sums_with_a_function_at_their_end_and_sums_of_several_arrays_compile(dtype, architecture):
     from cuda_nvrtc import machine_code
 
-    h_products = FORMULAS["h_products"], "mmmps", dtype, True, combined, "rps", "pr"
+    h_products = FORMULAS["h_products"], "mmmps", dtype, True, combined, "rps", "pra"
     for slabs in (1, 3):
         source, _ = fusion_sums.sums_source(*h_products, ACROSS=4, DOWN=64, COLUMNS=3, SLABS=slabs, PARTS=slabs)
         assert machine_code(source, architecture)

@@ -22,7 +22,7 @@ CASES = [*PRESETS, "cgan with augmentation"]
 
 
 NODES = {  # the most nodes that a captured step may have, for batches of 64 images of 28 x 28 pixels
-    "vanilla": 79, "lsgan": 85, "dcgan": 103, "cgan": 187, "sngan": 215, "wgan-gp": 449, "r3gan": 149,
+    "vanilla": 70, "lsgan": 76, "dcgan": 89, "cgan": 160, "sngan": 202, "wgan-gp": 436, "r3gan": 137,
 }  # fmt: skip
 
 

@@ -107,11 +107,12 @@ def sums(code, grid, block, *values, COLUMNS, SLABS, PARTS, **sizes):
         a[target][...] = np.reshape(result, a[target].shape)
     finish = f"{code.split(';')[0]};__global__ {finish}"
     for part in range(PARTS):  # in this order, because the function of the sums may update an array with each part
+        a["part"] = part
         for name, result in added:
             a[name] = sum_of_slabs(result.reshape(PARTS, -1, COLUMNS)[part], SLABS)
         for target, index, result in interpret(finish, a, (COLUMNS,), lambda a, p=part: a.reshape(-1, COLUMNS)[p])[0]:
             out = a[target].reshape(-1, COLUMNS)[part] if "part" in index else a[target]
-            out[...] = np.broadcast_to(result, out.shape)
+            out.reshape(-1)[...] = np.ravel(result)
 
 
 def sum_of_slabs(rows, slabs):
@@ -150,6 +151,7 @@ def interpret(code, arguments, shape, of_part):
         expression = re.sub(r"([ab]\d+)\[0\]", lambda m: f"one({m[1]})", expression)
         expression = re.sub(r"([ab]\d+)\[(?:part|i /)[^\]]*\]", lambda m: f"of_part({m[1]})", expression)
         expression = re.sub(r"\[(?:column|i % \d+)\]", "", expression)
+        expression = re.sub(r"\((\w+) \? (.*?) : (.*?)\)", r"(\2 if \1 else \3)", expression)
         functions = {"whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0]), "of_part": of_part}
         value = np.asarray(eval(expression, {**names, **arguments, **functions}), real)  # a comparison gives 0 or 1
         if name:

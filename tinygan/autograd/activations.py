@@ -32,10 +32,10 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 
 @primitive
-def mean_softplus(x, sign):
-    """y = mean of ln(1 + e^(s x)) over the n elements of x        dL/dx = g s sigmoid(s x) / n        s: 1 or -1"""
-    return formulas.mean_softplus(x, sign)
-mean_softplus.defvjp(lambda g, y, x, sign: g * (sign / x.size) * sigmoid(sign * x))
+def mean_softplus(x, sign, weight=1.0):
+    """y = w times the mean of ln(1 + e^(s x)) over the n elements of x        dL/dx = g w s sigmoid(s x) / n"""
+    return formulas.mean_softplus(x, sign, weight)
+mean_softplus.defvjp(lambda g, y, x, sign, weight=1.0: g * (weight * sign / x.size) * sigmoid(sign * x))
 mean_softplus.def_fused_vjp(formulas.mean_softplus_gradients)
 
 

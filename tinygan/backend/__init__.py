@@ -152,7 +152,8 @@ def column_sums(
     its last arguments, and then(*sums) is returned. On CUDA everything is one kernel.
 
     parts: a number P. The rows are divided into P equal parts, and each part has its own sums: (P, C). Arguments (P, C)
-    have a row for each part. `then` is called for one part after the other.
+    have a row for each part. `then` is called for one part after the other. An array (C,) of its `out` is updated with
+    each part if it is also an argument of `then`; else it gets the sum of the results for all parts.
     """
     return _device.column_sums(function, *args, parts=parts, out=out, then=then)
 

@@ -41,16 +41,16 @@ sigmoid = fuse(stable_sigmoid)
 softplus = fuse(stable_softplus)
 
 
-def mean_softplus(x, sign):
-    return backend.column_sums(scaled_softplus, x.reshape(-1), sign, 1.0 / x.size).reshape(())
+def mean_softplus(x, sign, weight):
+    return backend.column_sums(scaled_softplus, x.reshape(-1), sign, weight / x.size).reshape(())
 
 
 def scaled_softplus(x, sign, factor):
     return factor * stable_softplus(sign * x)
 
 
-def mean_softplus_gradients(g, needs_grad, y, x, sign):
-    return (scaled_sigmoid(x, g, sign, sign / x.size),)
+def mean_softplus_gradients(g, needs_grad, y, x, sign, weight=1.0):
+    return (scaled_sigmoid(x, g, sign, weight * sign / x.size),)
 
 
 @fuse
@@ -184,15 +184,14 @@ def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slop
     are means over the whole batch.
     """
     (mean, var, _, _), shape = statistics, x.shape
-    sums = backend.xp.empty((5, *mean.shape), mean.dtype)
-    dgamma, dbeta, *factors = out = tuple(sums)
-    args = gamma, var, eps, mean.size / g.size
-    then = partial(gradient_factors, *args, out=out)
+    dgamma, dbeta = backend.xp.empty((2, *gamma.shape), mean.dtype)
+    factors = backend.xp.empty((3, *mean.shape), mean.dtype)
+    then = partial(gradient_factors, gamma, var, eps, mean.size / g.size, out=(dgamma, dbeta, *factors))
     backend.column_sums(h_products, g, y, x, mean, slope, parts=len(mean), then=then)
-    distributed.average(sums[2:4])
+    distributed.average(factors[:2])
     g, y, x = (array.reshape(len(mean), -1, mean.shape[1]) for array in (g, y, x))
     dx = batch_norm_gradient(g, y, x, *(row[:, None] for row in (mean, *factors)), slope)
-    return dx.reshape(shape), *backend.sums([dgamma, dbeta])
+    return dx.reshape(shape), dgamma, dbeta
 
 
 def h_products(g, y, x, mean, slope):

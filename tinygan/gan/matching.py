@@ -5,6 +5,7 @@ gets real images with a wrong label, and learns to classify them as fake. So mor
 class.
 """
 
+from .. import backend
 from ..autograd import Tensor, mean_softplus
 from .gan import GAN
 
@@ -20,13 +21,15 @@ class MatchingAware(GAN):
         wrong = self.wrong(*labels)
         real_logits, fake_logits, wrong_logits = self.discriminate((real, *labels), (fake, *labels), (real, wrong))
         loss = self.loss.discriminator(real_logits, fake_logits)
-        return loss + mean_softplus(wrong_logits, sign=1) * self.wrong_labels, real_logits, fake_logits
+        loss = loss + mean_softplus(wrong_logits, sign=1, weight=self.wrong_labels)
+        return loss, real_logits, fake_logits
 
     def wrong(self, labels: Tensor) -> Tensor:
         """Return a wrong class for each of the one-hot labels (N, classes). All wrong classes are equally likely.
 
-        Each wrong class gets a random number, and the right class gets zero. The class with the largest number is
-        returned.
+        Each wrong class gets a random number from 0 to 1, and the right class gets a negative number. The result is the
+        class with the largest number.
         """
-        numbers = self.rng.uniform(labels.shape) * (1.0 - labels.data)
-        return Tensor((numbers == numbers.max(1, keepdims=True)).astype("float32"))
+        numbers = self.rng.uniform(labels.shape) - labels.data
+        largest = numbers.max(1, keepdims=True)
+        return Tensor(backend.xp.equal(numbers, largest, out=backend.xp.empty_like(numbers)))

@@ -50,7 +50,13 @@ def finish(then, parts, *sums):
     """Call `then` with the sums of one part after the other and return its `out`, or return the sums if it is None."""
     if not then:
         return list(sums) if len(sums) > 1 else sums[0]
+    out = then.keywords["out"]
+    added = [parts > 1 and a.ndim == 1 and not any(a is x for x in then.args) for a in out]
+    targets = [np.empty((parts, *a.shape), a.dtype) if add else a for a, add in zip(out, added)]
     for i in range(parts):
         args = (a[i] if getattr(a, "ndim", 0) == 2 else a for a in (*then.args, *sums))
-        then.func(*args, out=tuple(a[i] if a.ndim == 2 else a for a in then.keywords["out"]))
-    return then.keywords["out"]
+        then.func(*args, out=tuple(a[i] if a.ndim == 2 else a for a in targets))
+    for a, target, add in zip(out, targets, added):
+        if add:
+            target.sum(0, out=a)
+    return out

@@ -94,7 +94,7 @@ def sums(function, args, parts=1, out=None, then=None):
     slabs = max(1, min(BLOCKS // wide, rows // parts // (ROWS * down), 64))
     sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns, SLABS=slabs, PARTS=parts)
     last, more, outs = (then.func, then.args, then.keywords["out"]) if then else (None, (), ())
-    of_results = "".join(_kind(a, columns) for a in outs) or ("p" if parts > 1 else "r")
+    of_results = "".join(_kind_of_result(a, more, parts, columns) for a in outs) or ("p" if parts > 1 else "r")
     of_more = "".join(_kind(a, columns) for a in more)
     program, count = _summing(function, kinds, dtype, out is not None, last, of_more, of_results, **sizes)
     results = outs or [xp.empty((parts, columns) if parts > 1 else columns, dtype) for _ in range(count)]
@@ -111,6 +111,12 @@ def _kind(a, columns):
     if not isinstance(a, xp.ndarray):
         return "s"
     return "n" if a.size == 1 else "r" if a.size == columns else "p"
+
+
+def _kind_of_result(a, more, parts, columns):
+    """Return the kind of a result of `then`. a: the result is added up over the parts, because it is not in `more`."""
+    added = parts > 1 and a.size == columns and not any(a is x for x in more)
+    return "a" if added else _kind(a, columns)
 
 
 def mean_and_variance(x, parts=1, then=None):
@@ -168,10 +174,10 @@ def sums_source(function, kinds, dtype, stores, then, of_more, of_results, **siz
     last_lines, last = trace(inspect.unwrap(then), [*more_names, *totals], "w") if then else ([], totals)
     parameters += ["Real* y0"] * stores + more + [f"Real* sums{k}" for k in range(len(last))]
     kinds_of_results = of_results if then else of_results * len(last)
-    writes = [
-        f"sums{k}[{of_part if kind == 'p' else 'column'}] = {r};"
-        for k, (kind, r) in enumerate(zip(kinds_of_results, last))
-    ]
+    writes = []
+    for k, (kind, r) in enumerate(zip(kinds_of_results, last)):
+        before = f"(part ? sums{k}[column] : 0) + " if kind == "a" else ""  # the sum of the parts before this one
+        writes.append(f"sums{k}[{of_part if kind == 'p' else 'column'}] = {before}{r};")
     zeros = " ".join(f"sum{k} = 0;" for k in each)
     reductions = "".join(REDUCTION.format(k=k) for k in each)
     finish = FINISH.format(lines="\n        ".join([more_loads, *last_lines, *writes]))
