@@ -124,6 +124,19 @@ def test_scatter_equals_numpys(index):
     np.testing.assert_array_equal(backend.to_host(y), expected)
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("sizes", [(2, 3), (1, 0, 4), (2,), (1,) * 30])
+def test_concatenate_equals_numpys(sizes, axis):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(np.insert([3, 2], axis % 3, n)) for n in sizes]
+    on_device = [backend.to_device(a) for a in arrays]
+    for strided in (False, True):
+        if strided:
+            arrays, on_device = ([x[..., ::-1] for x in some] for some in (arrays, on_device))
+        joined = backend.concatenate(on_device, axis)
+        np.testing.assert_array_equal(backend.to_host(joined), np.concatenate(arrays, axis))
+
+
 def test_squared_norms_and_interpolate_equal_numpys():
     rng = np.random.default_rng(0)
     a, b, t = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 4, 2)), rng.random((3, 1, 1))

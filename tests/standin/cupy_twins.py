@@ -79,6 +79,12 @@ def scatter(x, inner, n, start, count, y):
     y.reshape(-1, n, inner)[:, start : start + count] = x.reshape(-1, count, inner)
 
 
+def concatenate(width, *values):
+    *parts, y = values
+    rows = [a.reshape(y.size // width, n) for a, n in zip(parts[::2], parts[1::2])]
+    y.reshape(-1, width)[...] = np.concatenate(rows, 1)
+
+
 def interpolate(a, b, t, y):
     y[...] = a + t * (b - a)
 
@@ -175,6 +181,7 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_squared_norms": squared_norms,
     "tinygan_scatter": scatter,
     "tinygan_interpolate": interpolate,
+    "tinygan_concatenate": concatenate,
 }
 INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these twins interpret the kernel's source
 MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

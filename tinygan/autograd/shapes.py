@@ -81,7 +81,7 @@ scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 @primitive
 def concatenate(*xs, axis):
     """y = x1, x2, ... joined along `axis`        dL/dxi = the slice of g at the position of xi"""
-    return backend.xp.concatenate(xs, axis)
+    return backend.concatenate(xs, axis)
 
 
 def _concatenate_vjp(g, needs_grad, y, *xs, axis):

@@ -168,6 +168,11 @@ def scatter(x: Array, index: Any, shape: tuple) -> Array:
     return _device.scatter(x, index, shape)
 
 
+def concatenate(arrays: Sequence[Array], axis: int) -> Array:
+    """Return the arrays joined along an axis. On CUDA this is one kernel, not one for each array."""
+    return _device.concatenate(arrays, axis)
+
+
 def squared_norms(x: Array) -> Array:
     """Return the sum of x[n]^2 for each n: (N, ...) -> (N,)"""
     return _device.squared_norms(x)

@@ -14,7 +14,7 @@ import logging
 
 import numba
 
-from ..cpu import RNG, AsyncCopy, capture, ones, start, tf32, to_device, to_host, xp
+from ..cpu import RNG, AsyncCopy, capture, concatenate, ones, start, tf32, to_device, to_host, xp
 from ..cpu.fusion import add_into, gather, interpolate, scatter, squared_norms
 from . import cache  # must be first: it sets the folder for the compiled code of the modules below
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d

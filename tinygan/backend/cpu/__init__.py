@@ -26,6 +26,11 @@ def ones(shape, dtype):
     return xp.ones(shape, dtype)
 
 
+def concatenate(arrays, axis):
+    """See backend.concatenate."""
+    return xp.concatenate(arrays, axis)
+
+
 class AsyncCopy:
     """A copy of an array; see backend.AsyncCopy. On the CPU it is finished at once."""
 

@@ -21,7 +21,7 @@ except ImportError as error:
     ) from None
 
 from ..patches import patch_grid
-from .arrays import interpolate, scatter, squared_norms
+from .arrays import concatenate, interpolate, scatter, squared_norms
 from .blas import matmul, tf32
 from .fusion import add_into, fuse
 from .graph import capture

@@ -1,4 +1,4 @@
-"""Small operations on arrays as one kernel each. CuPy would need two or three kernels for each of them."""
+"""Small operations on arrays as one kernel each. CuPy would need several kernels for each of them."""
 
 import functools
 import math
@@ -29,6 +29,7 @@ extern "C" __global__ void tinygan_squared_norms(const Real* x, Real* y) {
 }
 """
 THREADS = 256  # of a block
+ARRAYS = 20  # arrays that one kernel joins, at most: CUDA allows 4096 bytes of parameters
 
 
 @functools.cache
@@ -50,6 +51,17 @@ def norms_kernel(dtype, columns):
 
 
 @functools.cache
+def concatenation_kernel(n):
+    """Return a kernel that joins n arrays. Each row of y has width0 elements of x0, then width1 elements of x1, ..."""
+    inputs = "".join(f", raw T x{k}, int64 width{k}" for k in range(n))
+    choice = ""
+    for k in reversed(range(n)):
+        choice = f"if (j < width{k}) y = x{k}[row * width{k} + j]; else {{ j -= width{k}; {choice} }}"
+    program = f"const long long row = i / width; long long j = i % width; {choice}"
+    return xp.ElementwiseKernel(f"int64 width{inputs}", "T y", program, "tinygan_concatenate")
+
+
+@functools.cache
 def interpolation_kernel():
     return xp.ElementwiseKernel("T a, T b, T t", "T y", "y = a + t * (b - a)", "tinygan_interpolate")
 
@@ -68,6 +80,22 @@ def scatter(x, index, shape):
             return scatter_kernel()(part, math.prod(shape[axis + 1 :]), shape[axis], start, part.shape[axis], y)
     y.fill(0)
     y[index] = x
+    return y
+
+
+def concatenate(arrays, axis):
+    """See backend.concatenate. This is one kernel, unless there are very many arrays."""
+    first, count = arrays[0], len(arrays)
+    if count > ARRAYS or len({a.dtype for a in arrays}) > 1:
+        return xp.concatenate(arrays, axis)
+    axis %= first.ndim
+    shape = list(first.shape)
+    shape[axis] = sum(a.shape[axis] for a in arrays)
+    y = xp.empty(shape, first.dtype)
+    if y.size:
+        width = math.prod(shape[axis:])
+        parts = (part for a in arrays for part in (a, math.prod(a.shape[axis:])))
+        concatenation_kernel(count)(width, *parts, y)
     return y
 
 
