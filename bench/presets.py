@@ -136,7 +136,7 @@ def gallery(rows):
     for r in [r for r in rows if r["epoch"]]:
         timed.setdefault(f"{r['machine']}, NumPy {r['versions']['numpy']}", []).append(r["preset"])
     times = f"The time of an epoch is computed from the fastest of {STEPS} steps."
-    places = " ".join(f"Measured on {machine}: {', '.join(names)}." for machine, names in timed.items())
+    places = " ".join(f"{', '.join(names)}: {machine}." for machine, names in timed.items())
     return "\n".join([*lines, "", f"{times} {places} Written by `bench/presets.py`.", ""])
 
 
