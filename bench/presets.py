@@ -35,14 +35,14 @@ RESULTS = ROOT / "bench/results/presets.json"
 STRIP = 10  # images in the picture of a preset
 STEPS = 30  # steps that are timed
 LESSONS = {
-    "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
-    "lsgan": "a squared distance replaces the logarithm, so D's gradient does not vanish when D is sure",
-    "dcgan": "convolutions see strokes instead of pixels, and BatchNorm keeps the game stable",
-    "sngan": "one division in each layer bounds D's gradient, and D needs no BatchNorm",
-    "cgan": "both networks get the class, so each row has one digit",
-    "cgan without labels": "groups of similar images can take the place of classes",
-    "wgan-gp": "a penalty on D's gradient makes its loss a distance; it needs a second derivative",
-    "r3gan": "D compares real and fake images in pairs, and a penalty bounds its gradient: no normalisation is needed",
+    "vanilla": "two small networks and two losses are enough for digits, but the images are noisy",
+    "lsgan": "a squared distance replaces the logarithm, so the gradient grows with the distance to the target",
+    "dcgan": "convolutions find strokes instead of single pixels, and BatchNorm makes the training stable",
+    "sngan": "dividing each weight matrix of D by its largest singular value bounds D's gradient",
+    "cgan": "both networks get the class, so the user can choose the digit",
+    "cgan without labels": "groups of similar images can be used as classes",
+    "wgan-gp": "a penalty on D's gradient makes D's loss a distance; the penalty needs a second derivative",
+    "r3gan": "D compares real and fake images in pairs, and a penalty bounds D's gradient; no BatchNorm is needed",
 }
 QUALITY = {  # heading: (metric of metrics.json, format)
     "precision": ("precision", ".2f"),
@@ -125,7 +125,7 @@ def by_default(row):
 def gallery(rows):
     rows = [row for row in rows if by_default(row) and is_mnist(row)]
     lines = [
-        "| preset | ten samples, unchosen | steps x images | parameters G, D | an epoch here | what it teaches |",
+        "| preset | ten samples, not selected | steps x batch | weights of G, D | an epoch takes | what it teaches |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in rows:
@@ -135,9 +135,9 @@ def gallery(rows):
     timed = {}
     for r in [r for r in rows if r["epoch"]]:
         timed.setdefault(f"{r['machine']}, NumPy {r['versions']['numpy']}", []).append(r["preset"])
-    places = "; ".join(f"{machine}: {', '.join(names)}" for machine, names in timed.items())
-    times = f"times: the fastest of {STEPS} steps on {places if len(timed) > 1 else ''.join(timed)}"
-    return "\n".join([*lines, "", f"Written by `bench/presets.py`; {times}.", ""])
+    times = f"The time of an epoch is computed from the fastest of {STEPS} steps."
+    places = " ".join(f"{', '.join(names)}: {machine}." for machine, names in timed.items())
+    return "\n".join([*lines, "", f"{times} {places} Written by `bench/presets.py`.", ""])
 
 
 def this_machine():
@@ -173,8 +173,8 @@ def quality(rows):
     lines.append(["*training images*", "-", "-", *cells(first["real"], 1)])
     accuracy = first["classifier"]["test_accuracy"]
     note = (
-        f"{first['n']} samples each against {first['test_images']} test images, by `evaluate.py`; its classifier is "
-        f"right on {accuracy:.2%} of these. Written by `bench/presets.py`."
+        f"Each row compares {first['n']} samples with {first['test_images']} test images (`evaluate.py`). The "
+        f"classifier is right on {accuracy:.2%} of the test images. Written by `bench/presets.py`."
     )
     return f"{table(['preset', 'epochs', 'seed', *HEADINGS], lines)}\n{note}\n"
 
@@ -197,7 +197,7 @@ def others(rows):
             ])  # fmt: skip
         lines.append(["*training images*", "-", "-", "-", *cells(first["real"], 1)])
         accuracy = first["classifier"]["test_accuracy"]
-        text += table([name, "samples, unchosen", "epochs", "seed", *HEADINGS], lines)
+        text += table([name, "samples, not selected", "epochs", "seed", *HEADINGS], lines)
         text += f"\nThe classifier of {name} is right on {accuracy:.2%} of its {first['test_images']} test images.\n\n"
     return text + "Written by `bench/presets.py`.\n"
 

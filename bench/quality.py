@@ -123,7 +123,7 @@ def draw(contests, floor, path):
 
 def table(contests, floor):
     lines = [
-        "| seed | | steps | distance | times the floor | times tinygan's |",
+        "| seed | | steps | Frechet distance | times the floor | times tinygan's distance |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for seed, curves in contests.items():
@@ -131,7 +131,7 @@ def table(contests, floor):
             seconds, steps, distance = curves[name][-1]
             ratio = distance / curves[OURS][-1][2]
             lines.append(f"| {seed} | {name} | {steps} | {distance:.2f} | {distance / floor:.1f} | **{ratio:.1f}** |")
-    where = f"After {seconds / 60:.0f} minutes of training each, {threads.THREADS} threads. {machine()}."
+    where = f"Each GAN was trained for {seconds / 60:.0f} minutes on {threads.THREADS} threads. {machine()}."
     return "\n".join(lines) + f"\n\n{where} Written by `bench/quality.py`.\n"
 
 

@@ -59,7 +59,8 @@ def main():
         size = " x ".join(map(str, shape))
         lines.append(f"| {size} | {sizes} | {1000 * r['step']:.1f} | {1 / r['step']:.0f} | {r['megabytes']:.0f} |")
     where = (
-        f"The preset {DEFAULT}, batches of {r['batch']}, {r['threads']} thread{'s' * (r['threads'] > 1)}. {machine()}."
+        f"Measured with the preset {DEFAULT}, batches of {r['batch']} and {r['threads']} "
+        f"thread{'s' * (r['threads'] > 1)}. {machine()}."
     )
     text = "\n".join([*lines, "", f"{where} Written by `bench/sizes.py`.", ""])
     print(text)

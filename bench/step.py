@@ -248,7 +248,7 @@ def main():
         return print(text)
     places = itertools.product(args.threads, args.presets, args.batches)
     rows = [measure(preset, batch, count, args.rounds) for count, preset, batch in tqdm(list(places))]
-    text = f"{table(rows)}\n\n{machine()}; medians, quartiles in brackets\n"
+    text = f"{table(rows)}\n\n{machine()}. The times are medians, with quartiles in brackets.\n"
     print(text)
     if args.write:
         (ROOT / "bench/results/step.md").write_text(f"# A training step on the CPU (bench/step.py)\n\n{text}")

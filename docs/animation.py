@@ -16,14 +16,14 @@ sys.path.append(str(HERE.parent / "tests"))
 
 from browser import Browser  # noqa: E402
 
-WIDTH, HEIGHT = 840, 736  # of the window, in pixels
-SCALE = 0.75
-START = [0.3, -0.2, 0.6, -0.4, 0.2, 0.5, -0.3, 0.1]  # latent numbers; the others are 0
-DONE = "while (play.waiting.length) await new Promise(requestAnimationFrame);"
+WIDTH, HEIGHT = 840, 736  # size of the window, in pixels
+SCALE = 0.75  # size of a frame of the animation, relative to a screenshot
+START = [0.3, -0.2, 0.6, -0.4, 0.2, 0.5, -0.3, 0.1]  # the first numbers of the latent vector; all others are 0
+DONE = "while (play.waiting.length) await new Promise(requestAnimationFrame);"  # waits until the page is drawn
 
 
 class Film:
-    """Frames of an animation. Each is a screenshot of the page after a script."""
+    """The frames of an animation. Each frame is a screenshot of the page after a script has run."""
 
     def __init__(self, page):
         self.page, self.frames, self.seconds = page, [], []
@@ -36,7 +36,7 @@ class Film:
         self.seconds.append(seconds)
 
     def save(self, path):
-        """Write all frames with one palette, so that parts that do not move take no space."""
+        """Write all frames with one palette. Then the parts of the page that do not change need little space."""
         palette = self.frames[0].quantize(48)
         frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames]
         durations = [int(1000 * each) for each in self.seconds]
@@ -44,7 +44,7 @@ class Film:
 
 
 def act(film):
-    """Change the first two latent numbers, choose classes, and walk to another point."""
+    """Change the first two numbers of the latent vector, choose classes, and walk to another latent vector."""
     film.take(
         f"goTo(play.point.map((_, i) => {json.dumps(START)}[i] ?? 0)); play.label = 3; showPoint(); newGrid();", 1
     )

@@ -2,7 +2,7 @@
 
 python docs/figures.py                  draws all figures that need no finished run (a minute or two on one core)
 python docs/figures.py graph ring       draws only these. The names are graph, transposed and ring
-python docs/figures.py --run runs/...   draws samples of a finished run on images: through the epochs, and interpolated
+python docs/figures.py --run runs/...   draws epochs.png and interpolation.png, of a finished run on images
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tinygan.layers import LeakyReLU, Linear, Sequential
 
 HERE = Path(__file__).parent / "figures"
 
-# Runs on the ring: (preset, changed options, steps that are drawn). train.py has these options too.
+# Runs on the ring: {title: (preset, changed options of train.py, steps after which the points are drawn)}
 RUNS = {
     "r3gan": ("r3gan", {"steps": 2500}, (250, 750, 1250, 1750, 2500)),
     "vanilla": ("vanilla", {"steps": 2000}, (250, 500, 1000, 1500, 2000)),
@@ -44,7 +44,7 @@ def save(figure, name, dpi=110):
 
 
 def tiny_graph():
-    """Draw the graph of softplus(-(x w + b)), with the value of each tensor and the derivative by this tensor."""
+    """Draw the graph of softplus(-(x w + b)), with the value of each tensor and dL/d tensor, where L is the result."""
     x, w, b = (Tensor(value, requires_grad=True) for value in (2.0, 0.5, -1.5))
     product = x * w
     logit = product + b
@@ -72,7 +72,7 @@ def step_graph():
     G = Sequential(Linear(2, 2, rng))
     D = Sequential(Linear(2, 4, rng), LeakyReLU(0.2), Linear(4, 1, rng))
     real, latent = Tensor(rng.normal((8, 2))), Tensor(rng.normal((8, 2)))
-    fake = G(latent)  # this graph is drawn pale
+    fake = G(latent)  # the graph of `fake` is drawn pale
     detached = fake.detach()
     loss = LOSSES["bce"].discriminator(D(real), D(detached))
     places = layout(loss)
@@ -93,7 +93,7 @@ def step_graph():
 
 
 def transposed():
-    """Draw a transposed convolution: for each response, it adds the filter times the response to a patch."""
+    """Draw a transposed convolution. It multiplies the filter by each response, and adds each product to a patch."""
     g = np.array([[1, 2], [3, 1]], np.float32)
     w = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
     size, stride = (5, 5), 2
@@ -139,7 +139,7 @@ def cells(axes, values, title, cmap, most=None):
 
 
 def train_on_ring(name):
-    """Train on the ring. Return {step: (points, D's surface, arrows, gradient directions)} and {metric: array}."""
+    """Train on the ring. Return {step: (points, D's output, starts of arrows, directions)} and {metric: values}."""
     base, changes, moments = RUNS[name]
     preset = presets.for_data(presets.PRESETS[base], (2,))._replace(batch_size=BATCH_SIZE, **changes)
     ring = data.load("ring")
@@ -158,7 +158,8 @@ def train_on_ring(name):
             arrows = points[::8]
             pull = worlds.pull(training.gan, ring.images, arrows)
             snapshots[step] = points, worlds.surface(training.gan), arrows, pull
-            print(f"{name}, step {step}: {data.toy.judge('ring', points)} (modes covered, of, share of good samples)")
+            covered, modes, good = data.toy.judge("ring", points)
+            print(f"{name}, step {step}: {covered} of {modes} modes, {good:.0%} good samples")
     return snapshots, dict(zip(("step", *METRICS), np.array(log).T))
 
 
@@ -253,7 +254,7 @@ def through_epochs(run, columns=10, rows=8):
 
 
 def interpolation(run, columns=10, rows=6):
-    """Draw G's images of cos(t) a + sin(t) b. This vector is N(0, 1) for every t if the latent vectors a and b are."""
+    """Draw G's images of cos(t) a + sin(t) b. If the latent vectors a and b are N(0, 1), this vector is N(0, 1) too."""
     training = run.settings.training()
     run.load(training=training)
     ends = backend.RNG((run.settings.seed, 3)).normal((2, rows, 1, run.settings.preset.latent_size))
@@ -272,7 +273,7 @@ def main():
     parser.add_argument("--run", metavar="RUN", help="the folder of a finished run on images")
     args = parser.parse_args()
     if unknown := set(args.names) - set(figures):
-        parser.error(f"there is no figure {', '.join(sorted(unknown))}: {', '.join(figures)}")
+        parser.error(f"there is no figure {', '.join(sorted(unknown))}: choose from {', '.join(figures)}")
     backend.use("cpu")
     backend.tune()
     if args.run:

@@ -7,8 +7,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from tinygan import Tensor
 
-COLUMN, ROW = 1.15, 0.9  # distances of boxes, in inches
-WIDTH, HEIGHT = 0.9, 0.45  # of a box
+COLUMN, ROW = 1.15, 0.9  # distances between the centres of neighbouring boxes, in inches
+WIDTH, HEIGHT = 0.9, 0.45  # size of a box, in inches
 COLOURS = {"parameter": "#cfe8cf", "constant": "#eeeeee", "operation": "#cfdff3"}
 
 
@@ -33,10 +33,11 @@ def arguments(tensor):
 
 
 def layout(output, column=0, row=0.0):
-    """Return {id of a tensor: (column, row)}. The output is at the given place, and all else to its left.
+    """Return {id of a tensor: (column, row)}. The output is at (column, row), and all other tensors are to its left.
 
-    An operation is to the right of its arguments. A leaf is to the left of the first operation that uses it. The
-    function `shift` gives the row of an argument. A tensor that several operations use is at the mean of its rows.
+    The result of an operation is to the right of its arguments. A leaf is directly to the left of the first operation
+    that uses it. `shift` gives the row of an argument relative to the operation. If several operations use a tensor,
+    its row is the mean of the rows that they give.
     """
     order, users = ancestors(output), {}
     for tensor in order:
@@ -57,7 +58,11 @@ def layout(output, column=0, row=0.0):
 
 
 def shift(argument, user, shared_by):
-    """Return how many rows an argument is above the operation that uses it."""
+    """Return how many rows an argument is above the operation that uses it.
+
+    If both of two arguments have nodes, they are one row above and one row below. Otherwise the first argument is in
+    the row of the operation, and so is a tensor that several operations use. Another argument is one row above.
+    """
     others = arguments(user)
     if len(others) == 2 and all(a.node for a in others):
         return 1.0 if argument is others[0] else -1.0
@@ -65,7 +70,7 @@ def shift(argument, user, shared_by):
 
 
 def draw(axes, output, places, labels=None, faded=False):
-    """Draw a graph into axes. labels: {id of a tensor: text}. Other tensors have the names of their operations."""
+    """Draw a graph into axes. labels: {id of a tensor: text}. The default text is the name of the operation."""
     for tensor in ancestors(output):
         x, y = places[id(tensor)]
         kind = "operation" if tensor.node else "parameter" if tensor.requires_grad else "constant"
@@ -97,7 +102,7 @@ def arrow(axes, start, end, faded=False):
 
 
 def fit(axes, places, left=0.0, right=0.0, above=0.0, below=0.0):
-    """Set the limits of axes to the boxes and a margin in inches. Return the width and height in inches."""
+    """Set the limits of axes so that all boxes fit, with margins in inches. Return the width and height in inches."""
     xs, ys = [x * COLUMN for x, _ in places], [y * ROW for _, y in places]
     x0, x1 = min(xs) - WIDTH / 2 - 0.1 - left, max(xs) + WIDTH / 2 + 0.1 + right
     y0, y1 = min(ys) - HEIGHT / 2 - 0.1 - below, max(ys) + HEIGHT / 2 + 0.1 + above

@@ -1,7 +1,7 @@
 """Count the lines of each part of the code, of the longest file, and of the longest function.
 
-python docs/measure.py              print the table
-python docs/measure.py --write      also write it into docs/tour.md
+python docs/measure.py              prints the table of docs/tour.md
+python docs/measure.py --write      also writes the table into docs/tour.md
 """
 
 import ast
@@ -36,14 +36,14 @@ REST = "the rest of tinygan/"
 
 
 def sources(*places):
-    """Yield the Python files at these paths below the root. A folder stands for the files directly in it."""
+    """Yield the Python files at these paths in the repository. For a folder, yield the files directly in it."""
     for place in places:
         path = ROOT / place
         yield from sorted(path.glob("*.py")) if path.is_dir() else [path]
 
 
 def everything():
-    """Return all files of the library."""
+    """Return all Python files of the package tinygan."""
     return sorted((ROOT / "tinygan").rglob("*.py"))
 
 
@@ -52,14 +52,14 @@ def lines(path):
 
 
 def functions(path):
-    """Yield (lines, name) of every function and method in a file."""
+    """Yield (number of lines, "file: name") of every function and method in a file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)}: {node.name}"
 
 
 def parts():
-    """Return {part: (files, lines)}. The last parts are the whole library and the scripts."""
+    """Return {part: (number of files, number of lines)}. The last parts are the whole library and the scripts."""
     found = {part: list(sources(*places)) for part, places in PARTS.items()}
     library = everything()
     found[REST] = [path for path in library if not any(path in files for files in found.values())]
@@ -69,7 +69,7 @@ def parts():
 
 
 def table():
-    """Return the line counts as Markdown."""
+    """Return the table of line counts, and the sentences below it, as Markdown."""
     sizes = parts()
     rows = [f"| {part} | {files} | {count:,} |" for part, (files, count) in sizes.items()]
     read = [*everything(), *sorted(ROOT.glob("*.py"))]
@@ -79,8 +79,8 @@ def table():
     core = sum(sizes[part][1] for part in CORE)
     return "\n".join([
         "| | files | lines |", "| --- | --- | --- |", *rows, "",
-        f"The core (autograd, layers, optim and the four files of the game) has {core:,} lines.",
-        f"{short:.0%} of the files have at most 300 lines. The longest file has {longest} ({where}).",
+        f"The core (autograd/, layers/, optim.py and four files of gan/) has {core:,} lines.",
+        f"{short:.0%} of the files have at most 300 lines. The longest file has {longest} lines ({where}).",
         f"The longest function has {most} lines ({function}).",
     ]) + "\n"  # fmt: skip
 

@@ -21,7 +21,7 @@ RUNS = {  # name of the picture: options of train.py
 
 
 def train(options, folder):
-    """Train a run. Return (its last picture, its metrics, seconds)."""
+    """Train a run. Return (path of its last picture, content of metrics.json, seconds)."""
     start = time.perf_counter()
     words = ["train.py", "--device", "cpu", *options.split(), "--out", str(folder), "--quiet"]
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
