@@ -1,7 +1,8 @@
-"""Each operation gives PyTorch's values, first and second derivatives on PyTorch's own sample inputs.
+"""Each operation gives PyTorch's values, and its first and second derivatives, on PyTorch's own sample inputs.
 
-PyTorch tests itself with these samples (OpInfo in torch.testing._internal): scalars, empty axes, broadcasting, strides.
-A sample is left out if it uses an option that tinygan lacks. All is computed in float64. The tests need PyTorch.
+PyTorch tests itself with these samples (OpInfo in torch.testing._internal). They include scalars, empty axes,
+broadcasting and strides. A sample is left out if it uses an option that tinygan lacks. Both sides compute in float64.
+The tests need PyTorch.
 """
 
 import numpy as np
@@ -138,7 +139,10 @@ def infos():
 
 
 def both(value, leaves):
-    """Return a value of a sample for tinygan and for PyTorch. Append tensors that require a gradient to `leaves`."""
+    """Convert a value of a sample. Return (the value for tinygan, the value for PyTorch).
+
+    A pair of tensors that require a gradient is also appended to `leaves`.
+    """
     if torch.is_tensor(value):
         need(value.dtype == torch.float64)
         theirs = value.detach().clone().requires_grad_(value.requires_grad)
