@@ -54,7 +54,7 @@ def test_samples_are_drawn_in_proportion_to_the_sizes_of_the_groups():
     training.class_sizes = SIZES
     classes = backend.to_host(training.mixed_classes(1200))
     assert np.bincount(classes) == pytest.approx(np.array(SIZES) * 10, abs=3)
-    assert set(classes[:10].tolist()) == {0, 1, 2}  # in mixed order
+    assert set(classes[:10].tolist()) == {0, 1, 2}  # the classes are mixed, not sorted
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ WON = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
 
 def test_a_healthy_run_gets_no_warning():
     assert warnings_of("bce", dict(d_loss=0.6)) == []
-    monitor = FailureMonitor(LOSSES["bce"])  # too few rows for a warning
+    monitor = FailureMonitor(LOSSES["bce"])  # it gets too few rows for a warning
     assert not any(monitor.update([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
 
 
@@ -81,7 +81,7 @@ def test_the_logged_distance_is_between_different_fake_images():
 def test_the_first_primitive_with_a_result_that_is_not_finite_is_named():
     training = build("vanilla")
     with detect_anomaly():
-        steps(training)  # all is finite
+        steps(training)  # no error, because all results are finite
     training.gan.G.layers[0].bias.data[0] = float("nan")
     with pytest.raises(NotFinite, match="add_bias of"), detect_anomaly():
         steps(training)

@@ -53,7 +53,7 @@ def test_derivatives_with_respect_to_input_and_parameters_match_finite_differenc
     make, shape, _ = LAYERS[name]
     layer = make(rng).flatten("float64").train(mode == "train")
     host = np.random.default_rng(3)
-    if any("running" in key for key in layer.state_dict()):  # so that means are not 0, and variances not 1
+    if any("running" in key for key in layer.state_dict()):  # so that the means are not 0, and the variances not 1
         layer.load_state_dict({k: 0.5 + host.random(v.shape) for k, v in layer.state_dict().items()})
     slots = list(parameter_slots(layer))
 

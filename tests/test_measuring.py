@@ -26,7 +26,7 @@ def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_match_finite_dif
     assert cross_entropy(-far, on_device).item() == pytest.approx(1000 + math.log(2))
 
 
-def test_moved_images_repeat_their_edges():
+def test_shifted_images_repeat_their_edges():
     images = np.zeros((200, 6, 8, 3), np.uint8)
     images[:, 2, 3] = 255
     images[:, :, 0] = 7

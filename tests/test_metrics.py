@@ -105,7 +105,7 @@ def test_the_nearest_image_is_the_one_that_an_exact_search_finds():
 # The classes of samples
 
 
-def test_the_classifier_score_is_the_number_of_clear_and_equally_frequent_classes():
+def test_the_classifier_score_equals_its_definition_and_for_clear_samples_the_number_of_classes():
     sure = 1000 * np.eye(10)[np.arange(50) % 10]  # e^1000 must not overflow
     assert labels.classifier_score(sure) == pytest.approx(10)
     assert labels.classifier_score(sure[sure.argmax(1) < 4]) == pytest.approx(4)

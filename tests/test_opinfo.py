@@ -12,7 +12,7 @@ from torch_reference import assert_equal_to_second_order, torch
 from tinygan import Tensor, backend, layers
 from tinygan import autograd as ag
 
-MOST = 30  # samples of one operation at most
+MOST = 30  # the number of samples of an operation that are compared, at most
 
 
 class LeftOut(Exception):
@@ -133,7 +133,7 @@ OPERATIONS = {  # name in PyTorch: tinygan's version
 def infos():
     try:
         from torch.testing._internal.common_methods_invocations import op_db
-    except ImportError as error:  # a private module, which needs further packages
+    except ImportError as error:  # the module is private, and needs further packages
         pytest.skip(f"needs the sample inputs of PyTorch: {error}")
     return {info.name: info for info in op_db if info.variant_test_name in ("", "no_rounding_mode")}
 

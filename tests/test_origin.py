@@ -27,7 +27,7 @@ def test_a_run_begins_with_the_weights_and_the_preset_of_another(trained, labell
     assert len(kept) > 8 and all(np.allclose(new[name], old[name]) for name in kept)
 
 
-def test_averaged_weights_are_loaded_if_the_other_run_has_them_else_they_equal_its_weights(tmp_path):
+def test_averaged_weights_are_loaded_from_the_other_run_or_begin_with_its_weights(tmp_path):
     for name in ("dcgan", "vanilla"):
         origin = new_run(tmp_path / name, name)
         old = lively(origin.settings.training())

@@ -1,4 +1,4 @@
-"""During training the best checkpoint is kept, and every measurement of the quality is recorded."""
+"""During training the checkpoint with the best quality is saved, and every measurement is recorded."""
 
 import dataclasses
 import shutil

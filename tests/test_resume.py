@@ -15,7 +15,7 @@ from tinygan.app.runs import Run
 
 HURRIED = """
 # Run train.py with three changes: it saves every ten steps, it gets a signal before the n-th call of a function, and
-# asynchronous copies are never ready without waiting.
+# AsyncCopy.ready always returns False.
 import functools, os, signal, sys
 import numpy as np
 import train

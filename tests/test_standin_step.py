@@ -28,7 +28,7 @@ NODES = {  # the most nodes that a captured step may have, for batches of 64 ima
 
 
 def make(name, size=8, **changes):
-    """Return a training on random pictures, and its batches."""
+    """Return the Training of a preset on random pictures, and its Batches."""
     preset = PRESETS[name.split()[0]]._replace(augment=0.5 if "augmentation" in name else 0.0, **changes)
     pictures = np.random.default_rng(0).integers(0, 256, (1300, size, size, 1)).astype("uint8")
     dataset = Dataset(pictures, (np.arange(1300) % CLASSES).astype("uint8"), "random")

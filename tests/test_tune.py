@@ -43,7 +43,7 @@ def test_a_trial_whose_process_has_died_continues_with_its_settings_in_its_folde
 @pytest.mark.parametrize(
     "owner",
     [
-        dict(host=socket.gethostname(), pid=os.getppid()),  # this process, the parent of the test, is running
+        dict(host=socket.gethostname(), pid=os.getppid()),  # the parent of this process is running
         dict(host="elsewhere", pid=1, time=tune.time.time()),  # its last report is recent
     ],
 )
