@@ -16,10 +16,10 @@ NOTICED = "test_an_update_makes_earlier_graphs_invalid"
 HANDFUL = {  # primitive: the arguments that have a derivative
     "tanh": ["x"],
     "divide": ["a", "b"],
-    "leaky_relu_grad": ["u"],  # the argument y is a constant
+    "leaky_relu_grad": ["u"],  # the argument y has no derivative
     "concatenate": ["xs[0]", "xs[1]", "xs[2]"],
     "conv_transpose2d": ["r", "w"],
-    "batch_norm": ["x", "gamma", "beta"],  # the argument statistics is a constant
+    "batch_norm": ["x", "gamma", "beta"],  # the argument statistics has no derivative
 }
 
 

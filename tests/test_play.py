@@ -97,7 +97,7 @@ def test_a_walk_leads_from_one_end_to_the_other_and_stops_at_a_touch(page, brows
     assert opened.run('return [play.walking, $("walk").textContent]') == [None, "walk"]
     point = shown(opened)[0]
     assert point not in ends
-    opened.touch("#ends button:last-child")  # sets the end of the walk to the present point
+    opened.touch("#ends button:last-child")  # sets the end of the walk to the point that is shown
     assert opened.run("return play.to") == point and opened.errors() == []
 
 

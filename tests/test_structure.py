@@ -85,7 +85,7 @@ BACKEND = ROOT / "tinygan" / "backend"
 
 
 def offered(device):
-    """Return {name: names of the arguments} of all that a device defines or imports. Classes have None."""
+    """Return {name: names of the arguments} of all that a device defines or imports. For a class: None."""
     path = BACKEND / device / "__init__.py"
     names = functions(path)
     for node in ast.walk(ast.parse(path.read_text())):
