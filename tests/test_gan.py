@@ -1,4 +1,4 @@
-"""A training step computes its losses, updates the right network and no other, and frees its memory."""
+"""Each phase of a training step computes its loss and updates one network. A step frees its memory."""
 
 import gc
 import tracemalloc
@@ -16,7 +16,7 @@ from tinygan.gan.presets import PRESETS
 
 @pytest.fixture
 def count_calls(monkeypatch):
-    """Return {primitive: number of calls}, which counts from here on."""
+    """Return {name of a primitive: number of its calls during the test}."""
     calls = dict.fromkeys(PRIMITIVES, 0)
 
     def counted(name, forward):
@@ -38,7 +38,8 @@ def test_a_step_moves_both_networks_and_records_finite_metrics(name):
     before = [{k: p.numpy().copy() for k, p in network.named_parameters().items()} for network in (G, D)]
     steps(training, 3)
     for network, old in zip((G, D), before):
-        last_bias = list(old)[-1] if network is D else None  # its gradient is 0 if the loss uses differences of logits
+        # D's last bias is not compared: its gradient is 0 if the loss uses only differences of logits
+        last_bias = list(old)[-1] if network is D else None
         now = network.named_parameters()
         assert all((now[k].numpy() != old[k]).any() for k in old if k != last_bias)
     history = backend.to_host(training.history)
@@ -81,8 +82,8 @@ def test_both_phases_of_a_step_get_the_same_fake_images_and_only_one_gets_their_
 
 
 @pytest.mark.parametrize("name", ["vanilla", "cgan"])
-def test_a_joint_pass_of_d_equals_a_pass_for_each_batch(name, kernels):
-    """Logits, the gradients of D's parameters, and BatchNorm's running averages agree."""
+def test_one_pass_of_d_for_several_batches_equals_a_pass_for_each_batch(name, kernels):
+    """The test compares logits, the gradients of D's parameters, and BatchNorm's running averages."""
     joint, apart = (build(name, conditional=True).gan for _ in range(2))
     real, fake = images(), 0.5 * images()[::-1]
     labels = backend.xp.eye(3, dtype="float32").take(backend.xp.asarray([0, 1, 2, 2]), axis=0)
@@ -98,7 +99,7 @@ def test_a_joint_pass_of_d_equals_a_pass_for_each_batch(name, kernels):
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-5)
 
 
-def test_a_relativistic_generator_compares_with_real_images():
+def test_the_loss_of_a_relativistic_generator_gets_real_and_fake_logits():
     gan = build("r3gan").gan
     real, fake = Tensor(images()), gan.G(gan.latent(4))
     phase = gan.generator_loss(real, fake)
@@ -115,32 +116,32 @@ def test_the_discriminators_loss_includes_the_weighted_penalty(name):
     assert phase.loss.item() == pytest.approx(plain + 7 * phase.penalty.item(), rel=1e-5)
 
 
-def test_a_step_computes_no_gradient_that_its_optimiser_does_not_use(count_calls):
-    """The counts are those of dcgan. G has two transposed convolutions, and D has two convolutions.
+def test_a_step_computes_only_the_gradients_that_it_needs(count_calls):
+    """The preset is dcgan. G has two transposed convolutions, and D has two convolutions.
 
-    Forward: a step runs G once (2 transposed convolutions) and D twice (4 convolutions). D gets real and fake images in
-    one batch in its own phase, and fake images in G's phase.
-
-    Backward, D's phase: both convolutions of D have filter gradients (2). Only the second convolution has image
-    gradients, which are transposed convolutions (1): no gradient of the images themselves is needed. G's phase: both
-    convolutions of D have image gradients (2), and no filter gradients. Both transposed convolutions of G have filter
-    gradients (2) and image gradients, which are convolutions (2).
+    Forward: a step runs G once, and D once in each phase. D's phase runs D on real and fake images together. So there
+    are 2 transposed convolutions and 4 convolutions.
+    Backward in D's phase: D has 2 filter gradients, and 1 image gradient, which is a transposed convolution. The first
+    convolution needs no image gradient.
+    Backward in G's phase: D has 2 image gradients, and no filter gradients. G has 2 filter gradients, and 2 image
+    gradients, which are convolutions.
     """
     steps(build())
     assert count_calls["conv_transpose2d"] == 2 + 1 + 2
     assert count_calls["conv2d"] == 4 + 2
     assert count_calls["conv2d_weight_grad"] == 2 + 2
-    # Linear: forward 1 in G, 2 in D; D's phase: weight and input; G's phase: input in D, weight in G
+    # G and D have one Linear each. Forward: 1 + 2 products. Backward in D's phase: gradients of the weight and the
+    # input of D's Linear. Backward in G's phase: of the input of D's Linear, and of the weight of G's Linear.
     assert count_calls["matmul"] == 3 + 2 + 1 + 1
 
 
 @pytest.mark.parametrize("loss, passes", [("bce", 2), ("hinge", 2), ("lsgan", 2), ("relativistic", 3)])
 def test_only_a_relativistic_loss_computes_real_logits_in_the_generators_phase(loss, passes, count_calls):
-    """In vanilla, G and D have three Linears each. A step runs G once, and D `passes` times. One pass of D's phase
-    takes real and fake images together."""
+    """The preset is vanilla, where G and D have three Linears each. A step runs G once, and D `passes` times: once in
+    D's phase, on real and fake images together, and once or twice in G's phase."""
     training = build("vanilla", loss=loss)
     steps(training)
-    # D's phase: 3 weights and 2 inputs; G's phase: 3 inputs in D, 3 weights and 2 inputs in G
+    # Gradients in D's phase: 3 of weights, 2 of inputs. In G's phase: 3 of inputs in D; 3 of weights, 2 of inputs in G.
     backward = (3 + 2) + 3 + (3 + 2)
     assert count_calls["matmul"] == 3 + passes * 3 + backward
 
@@ -172,7 +173,7 @@ def test_no_primitive_of_a_step_takes_or_makes_float64(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_step_leaves_no_tensor_alive_without_the_garbage_collector(name):
+def test_a_step_frees_all_its_tensors_without_the_garbage_collector(name):
     training = build(name)
     batches = SameBatch(training)
     training.step(batches)
@@ -188,7 +189,7 @@ def test_a_step_leaves_no_tensor_alive_without_the_garbage_collector(name):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("where", ["history", "G_optimizer", "D_optimizer"])
-def test_training_knows_whether_everything_is_finite(where, value):
+def test_is_finite_finds_a_nan_or_an_infinity_in_metrics_and_weights(where, value):
     training = steps(build("vanilla"))
     assert training.is_finite()
     array = training.history if where == "history" else getattr(training, where).flat.data
@@ -226,14 +227,14 @@ def test_a_state_of_another_preset_is_refused():
         build("vanilla").load_state_dict(snapshot(build("dcgan")))
 
 
-def test_with_dropout_each_activation_of_the_discriminator_is_followed_by_it():
+def test_with_dropout_a_dropout_layer_follows_each_activation_of_the_discriminator():
     kinds = [type(module).__name__ for module in build(dropout=0.3).gan.D.layers]
     assert kinds.count("Dropout") == 2 == kinds.count("LeakyReLU")
     assert all(kinds[i + 1] == "Dropout" for i, kind in enumerate(kinds) if kind == "LeakyReLU")
     assert "Dropout" not in [type(module).__name__ for module in build().gan.D.layers]
 
 
-def test_networks_of_dcgan_have_the_papers_layers_and_initial_weights_at_the_size_of_mnist():
+def test_networks_of_dcgan_for_mnist_have_the_expected_shapes_and_initial_weights():
     gan = build("dcgan", (28, 28, 1)).gan
     assert {k: v.shape for k, v in gan.G.named_parameters().items()} == {
         "0.weight": (32, 3136), "2.gamma": (64,), "2.beta": (64,), "4.weight": (4, 4, 32, 64),
@@ -259,7 +260,7 @@ def test_other_sizes_and_colours_work(name, shape):
     assert training.sample(backend.RNG(0).normal((2, training.gan.latent_size))).shape == (2, *shape)
 
 
-def test_a_discriminator_that_learns_from_a_fixed_generator_wins():
+def test_against_a_fixed_generator_the_loss_of_the_discriminator_falls():
     """D must learn to tell white images from the images of an untrained G."""
     training = build("vanilla")
     gan, losses = training.gan, []

@@ -33,7 +33,7 @@ def calls_of(function, inputs):
 
 @pytest.fixture
 def planted():
-    """Return Primitive, with which a test registers wrong primitives. Remove them after the test."""
+    """Return the class Primitive, with which a test registers wrong primitives. They are removed after the test."""
     before = dict(PRIMITIVES)
     yield Primitive
     PRIMITIVES.clear()
@@ -60,7 +60,7 @@ def test_every_case_calls_its_primitive():
         assert all(name in calls_of(function, inputs) for function, inputs in cases), name
 
 
-def test_an_unchecked_primitive_is_noticed(planted):
+def test_a_primitive_without_cases_is_found(planted):
     def brand_new(x):
         return x
 
@@ -74,7 +74,7 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
         return gamma * centred * ((centred * centred).mean(0) + 1e-3) ** -0.5 + beta
 
     def derivatives(function, xs, order):
-        """Replace y by the sum of squares of its gradients, `order` times. Any wrong derivative changes the result."""
+        """Compute y, replace it `order` times by the sum of squares of its gradients, and return it as a number."""
         y = (function(*xs) ** 3).sum()
         for _ in range(order):
             gradients = grad(y, xs, create_graph=True, allow_unused=True)
@@ -88,7 +88,7 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
 
 
 @pytest.mark.parametrize("name", [name for name, primitive in PRIMITIVES.items() if primitive.fused_vjp])
-def test_a_fused_derivative_equals_the_one_in_tensor_operations(name):
+def test_a_fused_vjp_gives_the_derivatives_of_the_vjp_in_tensor_operations(name):
     for function, inputs in CASES[name]:
         xs = [leaf(x) for x in inputs]
         y = function(*xs)
@@ -178,7 +178,7 @@ def saved_statistics_as_constants(planted):
         saved_statistics_as_constants,
     ],
 )
-def test_a_planted_error_is_caught_at_its_order(error, planted):
+def test_a_planted_error_is_found_at_its_order_of_derivative(error, planted):
     op, inputs, order = error(planted)
     if order > 1:
         check_grads(op, inputs, order=order - 1)
@@ -195,7 +195,7 @@ def test_a_failure_names_op_argument_index_both_values_and_seed(planted):
         assert part in message
 
 
-def test_a_derivative_that_is_not_a_number_is_caught(planted):
+def test_a_derivative_of_nan_is_found(planted):
     def op(x):
         return x * 1.0
 

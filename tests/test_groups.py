@@ -1,4 +1,7 @@
-"""Groups of similar images are found, are learned in place of labels, are kept, and are sampled by their shares."""
+"""Groups of similar images are found, used as classes, and kept when a run is resumed.
+
+Samples are drawn from the groups in proportion to their sizes.
+"""
 
 import json
 import shutil
@@ -16,7 +19,10 @@ SIZES = (60, 40, 20)
 
 
 def kinds(noise=10):
-    """Return 60, 40 and 20 images of three kinds, in random order, and their kinds. A kind is a pattern with noise."""
+    """Return 120 images in random order, and the kind of each: 0 (60 images), 1 (40 images) or 2 (20 images).
+
+    The images of a kind are the same pattern with different noise.
+    """
     rng = np.random.default_rng(0)
     patterns = rng.integers(0, 256, (3, 8, 8, 1))
     kind = rng.permutation(np.repeat(np.arange(3), SIZES))
@@ -31,7 +37,7 @@ def test_groups_are_the_kinds_of_images_and_the_largest_comes_first():
     assert (groups.find(images, 3) == found).all()
 
 
-def test_the_components_are_the_directions_of_the_largest_variance():
+def test_the_principal_components_have_the_largest_variances():
     images, _ = kinds(noise=60)
     x = images.reshape(len(images), -1).astype(np.float64)
     variances = np.linalg.eigvalsh(np.cov(x, rowvar=False))[::-1]
@@ -43,17 +49,17 @@ def test_images_that_are_all_alike_are_one_group():
     assert groups.find(np.full((30, 4, 4, 1), 7, np.uint8), 5).tolist() == [0] * 30
 
 
-def test_samples_have_the_shares_of_the_groups():
+def test_samples_are_drawn_in_proportion_to_the_sizes_of_the_groups():
     training = build("cgan")
     training.class_sizes = SIZES
     classes = backend.to_host(training.mixed_classes(1200))
     assert np.bincount(classes) == pytest.approx(np.array(SIZES) * 10, abs=3)
-    assert set(classes[:10].tolist()) == {0, 1, 2}  # in mixed order
+    assert set(classes[:10].tolist()) == {0, 1, 2}  # the classes are mixed, not sorted
 
 
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory):
-    """Train for one epoch on images of three kinds. Return the folder of images and run, and the finished process."""
+    """Train for one epoch on images of three kinds. Return the folder with images and run, and the finished process."""
     folder = tmp_path_factory.mktemp("groups")
     (folder / "train-images").write_bytes(idx(kinds()[0][..., 0]))
     done = train("--data", folder, "--groups", 3, "--batch-size", 12, "--epochs", 1, "--out", folder / "r")
@@ -68,7 +74,7 @@ def drawn(folder, *words):
         return file["labels"].tolist()
 
 
-def test_data_without_labels_is_learned_by_groups(unlabelled):
+def test_a_run_on_data_without_labels_uses_groups_as_classes(unlabelled):
     folder, done = unlabelled
     config = json.loads((folder / "r" / "config.json").read_text())
     assert (config["preset"], config["classes"], config["groups"]) == ("cgan", 3, list(SIZES))
@@ -96,7 +102,7 @@ def test_a_resumed_run_keeps_its_groups(unlabelled, tmp_path):
     assert "groups.npz: the groups of the images cannot be read" in train("--resume", tmp_path / "r").stderr
 
 
-def test_no_labels_trains_on_groups_or_without_classes(labelled, tmp_path):
+def test_option_no_labels_trains_on_groups_or_without_classes(labelled, tmp_path):
     words = ["--data", labelled, "--batch-size", 4, "--max-steps", 1]
     for name, options, preset, classes in (("a", ["--groups", 2], "cgan", 2), ("b", ["--groups", 0], "dcgan", 0)):
         assert train(*words, "--no-labels", *options, "--out", tmp_path / name).returncode == 0

@@ -1,4 +1,4 @@
-"""Each metric is what its name says, failures are named, and toy worlds are measured correctly."""
+"""The metrics of a step have the right values. Failures cause warnings. Points of toy worlds are rated correctly."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient
 
 
 def warnings_of(loss, *changes):
-    """Return the warnings after five healthy rows and then RECENT with each of the changes."""
+    """Return the warnings for a log: five healthy rows, then RECENT rows with each of the changes."""
     monitor, sentences = FailureMonitor(LOSSES[loss]), []
     for change in ({}, *changes):
         for _ in range(RECENT if change else 5):
@@ -35,22 +35,22 @@ WON = dict(accuracy_real=1.0, accuracy_fake=0.999, g_gradient=0.001)
 
 def test_a_healthy_run_gets_no_warning():
     assert warnings_of("bce", dict(d_loss=0.6)) == []
-    monitor = FailureMonitor(LOSSES["bce"])  # too few rows for a warning
+    monitor = FailureMonitor(LOSSES["bce"])  # it gets too few rows for a warning
     assert not any(monitor.update([{**HEALTHY, **WON}[metric] for metric in METRICS]) for _ in range(RECENT - 1))
 
 
-def test_a_discriminator_that_has_won_is_named_once_but_not_a_wasserstein_critic():
+def test_a_discriminator_that_has_won_causes_one_warning_and_none_with_the_wasserstein_loss():
     (message,) = warnings_of("bce", WON, WON)
     assert message.startswith("D has won")
     assert warnings_of("wasserstein", WON) == warnings_of("bce", {**WON, "g_gradient": 1.0}) == []
 
 
-def test_collapse_is_named():
+def test_a_collapse_causes_a_warning():
     (message,) = warnings_of("bce", dict(pairwise_distance=1.0))
     assert message.startswith("G is collapsing")
 
 
-def test_accuracy_uses_a_threshold_or_a_comparison():
+def test_accuracy_uses_the_threshold_of_the_loss_or_else_mean_logits():
     real, fake = (backend.to_device(np.array(x)) for x in ([2.0, 0.4, -1.0, 3.0], [0.6, -1.0, -2.0, 0.2]))
 
     def shares(name):
@@ -58,10 +58,10 @@ def test_accuracy_uses_a_threshold_or_a_comparison():
 
     assert shares("bce") == [0.75, 0.5]
     assert shares("lsgan") == [0.5, 0.75]
-    assert shares("wasserstein") == [0.75, 1.0]  # thresholds are the means, 1.1 and -0.55
+    assert shares("wasserstein") == [0.75, 1.0]  # real > -0.55, the mean of fake; fake < 1.1, the mean of real
 
 
-def test_pairwise_distance_is_the_root_mean_square_over_pairs():
+def test_the_total_variance_gives_the_mean_squared_distance_of_pairs():
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 1))
     squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
     assert float(total_variance(backend.to_device(x))[0]) * 2 * 6 / 5 == pytest.approx(np.mean(squares))
@@ -78,10 +78,10 @@ def test_the_logged_distance_is_between_different_fake_images():
     assert logged == pytest.approx(np.mean(squares) ** 0.5, rel=1e-4)
 
 
-def test_the_first_tensor_that_is_not_finite_is_named():
+def test_the_first_primitive_with_a_result_that_is_not_finite_is_named():
     training = build("vanilla")
     with detect_anomaly():
-        steps(training)  # all is finite
+        steps(training)  # no error, because all results are finite
     training.gan.G.layers[0].bias.data[0] = float("nan")
     with pytest.raises(NotFinite, match="add_bias of"), detect_anomaly():
         steps(training)
@@ -100,7 +100,7 @@ def test_real_points_cover_all_modes_and_one_mode_counts_as_one(world, modes):
 
 
 @pytest.mark.parametrize("world", toy.WORLDS)
-def test_points_of_toy_worlds_are_not_scaled(world):
+def test_a_batch_of_a_toy_world_has_float32_points(world):
     batches = data.Batches(data.load(world), 16, 0)
     batches.start_epoch(0)
     (points,) = batches.next()

@@ -19,7 +19,7 @@ if backend.device != "cpu":
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Make runs with random weights: grey images with classes, coloured images, and points. Return their folder."""
+    """Make runs with random weights on grey images with classes, coloured images, and points. Return their folder."""
     folder = tmp_path_factory.mktemp("interface")
     kinds = {"grey": ("cgan", (8, 8, 1), None), "colour": ("r3gan", (8, 8, 3), None), "ring": ("r3gan", (2,), "ring")}
     for name, (preset, shape, source) in kinds.items():
@@ -42,7 +42,7 @@ def test_digit_chooses_a_class_and_by_default_all_classes_take_turns(runs):
     assert (model.sample(4, seed=3) == model.generate(latent, [0, 1, 2, 0])).all()
 
 
-def test_generate_gives_the_samples_of_the_training(runs):
+def test_generate_returns_the_images_of_training_sample(runs):
     model = tinygan.load(runs / "colour")
     latent = np.random.default_rng(3).standard_normal((4, model.latent_size), np.float32)
     expected = tinygan.data.to_pixels(model.training.sample(latent))
@@ -88,7 +88,7 @@ def test_train_returns_the_model_of_its_run_and_restores_signal_handlers(tiny, t
 
 @pytest.mark.parametrize("interrupt", ["first", "second"])
 def test_after_an_interrupt_the_same_process_can_resume_the_run(tiny, tmp_path, monkeypatch, interrupt):
-    """The first interrupt saves the run, the second raises. The exception is kept, as a notebook keeps it."""
+    """The first interrupt saves the run. The second raises an exception, which the test keeps, as a notebook does."""
     step, kept = Training.step, []
 
     def interrupted(self, batches):

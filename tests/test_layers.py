@@ -19,7 +19,7 @@ from tinygan.layers import (
     Tanh,
 )
 
-LAYERS = {  # name: (function of an rng that makes the layer, input shape, output shape)
+LAYERS = {  # name: (function rng -> layer, input shape, output shape)
     "Linear": (lambda g: Linear(3, 2, g), (4, 3), (4, 2)),
     "Linear without bias": (lambda g: Linear(3, 2, g, bias=False), (4, 3), (4, 2)),
     "Conv2d": (lambda g: Conv2d(2, 3, (3, 2), g, stride=(2, 1), padding=(1, 0)), (2, 4, 4, 2), (2, 2, 3, 3)),
@@ -49,13 +49,13 @@ def frozen(module):
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_derivatives_by_input_and_parameters_match_finite_differences(name, mode, rng):
+def test_derivatives_with_respect_to_input_and_parameters_match_finite_differences(name, mode, rng):
     make, shape, _ = LAYERS[name]
     layer = make(rng).flatten("float64").train(mode == "train")
     host = np.random.default_rng(3)
-    if any("running" in key for key in layer.state_dict()):  # statistics other than 0 and 1
+    if any("running" in key for key in layer.state_dict()):  # so that the means are not 0, and the variances not 1
         layer.load_state_dict({k: 0.5 + host.random(v.shape) for k, v in layer.state_dict().items()})
-    slots = [(m, a) for _, m, a in parameter_slots(layer)]
+    slots = list(parameter_slots(layer))
 
     def function(x, *weights):
         frozen(layer)
@@ -81,12 +81,12 @@ def test_derivatives_of_batch_norm_are_right_to_third_order(mode, rng):
 
 
 def parameter_slots(module):
-    """Yield (name, module, attribute) of each parameter."""
+    """Yield (module, name of the attribute) of each parameter."""
     for attribute, value in list(vars(module).items()):
         if isinstance(value, layers.Module):
             yield from parameter_slots(value)
         elif isinstance(value, Tensor):
-            yield attribute, module, attribute
+            yield module, attribute
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -103,7 +103,7 @@ def test_every_layer_is_in_the_table():
     assert known == modules - {"Module", "SpectralNorm"}  # SpectralNorm is tested in test_spectral.py
 
 
-def test_state_dict_names_are_dotted_and_in_order(rng):
+def test_state_dict_has_dotted_names_in_the_order_of_the_layers(rng):
     network = Sequential(Linear(2, 3, rng), Sequential(BatchNorm(3), Tanh()), Linear(3, 1, rng, bias=False))
     assert list(network.state_dict()) == [
         "0.weight", "0.bias", "1.0.gamma", "1.0.beta", "1.0.running_mean", "1.0.running_var", "2.weight",
@@ -153,7 +153,7 @@ def test_flatten_makes_every_parameter_an_aligned_view_of_one_array(rng):
         assert (parameter.numpy() == 7.0).all()
 
 
-def test_batch_norm_in_training_gives_mean_beta_and_deviation_gamma(rng):
+def test_batch_norm_in_training_gives_mean_beta_and_standard_deviation_gamma(rng):
     layer = BatchNorm(3)
     layer.gamma.data[...] = 2.0
     layer.beta.data[...] = 5.0
@@ -179,8 +179,8 @@ def test_batch_norm_in_eval_mode_treats_each_image_alone_and_keeps_its_statistic
     assert all((backend.to_host(a) == b).all() for a, b in zip((layer.running_mean, layer.running_var), before))
 
 
-def test_batch_norm_does_not_cancel_in_float32(rng):
-    """With the mean 1000 and the variance 1, E[x^2] - mean^2 would lose nearly all digits."""
+def test_batch_norm_is_accurate_in_float32_for_a_large_mean(rng):
+    """The mean of x is 1000, and the variance is 1. The formula E[x^2] - mean^2 is too inaccurate for this."""
     x = rng.normal((1000, 1)) + 1000
     y = BatchNorm(1)(Tensor(x)).numpy()
     assert y.std() == pytest.approx(1, abs=0.01)

@@ -23,7 +23,8 @@ EXPECTED = {  # name: (D's loss, G's loss), as in the papers
     "wasserstein": (FAKE.mean() - REAL.mean(), -FAKE.mean()),
     "relativistic": (-np.log(sigmoid(REAL - FAKE)).mean(), -np.log(sigmoid(FAKE - REAL)).mean()),
 }
-GRADIENTS = {  # name: N times (d D_loss / d real, d D_loss / d fake, d G_loss / d fake)
+# name: N times the derivatives of (D's loss by real logits, D's loss by fake logits, G's loss by fake logits)
+GRADIENTS = {
     "bce": (-sigmoid(-REAL), sigmoid(FAKE), -sigmoid(-FAKE)),
     "lsgan": (REAL - 1, FAKE, FAKE - 1),
     "hinge": (-(REAL < 1.0).astype(float), (FAKE > -1.0).astype(float), -np.ones_like(FAKE)),
@@ -59,7 +60,8 @@ def test_the_derivatives_match_finite_differences(name, side):
 
 
 def test_label_smoothing_is_one_sided():
-    """Only real images are smoothed: 0.9 of the cross-entropy with "real", and 0.1 of the cross-entropy with "fake"."""
+    """D's target for real images is 0.9: their loss is 0.9 times the cross-entropy with "real", plus 0.1 times the
+    cross-entropy with "fake". D's target for fake images stays 0."""
     smooth = LOSSES["bce"].discriminator(*logits(), real_label=0.9).item()
     by_hand = -(0.9 * np.log(sigmoid(REAL)) + 0.1 * np.log(1 - sigmoid(REAL))).mean() - np.log(1 - sigmoid(FAKE)).mean()
     assert smooth == pytest.approx(by_hand, rel=1e-12)
@@ -77,7 +79,7 @@ def test_the_saturating_loss_is_right_and_its_gradient_vanishes_where_d_is_sure(
     assert abs(flat.item()) < 1e-4 and abs(steep.item()) > 0.99
 
 
-def test_large_logits_give_finite_losses_and_gradients():
+def test_large_logits_give_finite_losses():
     real, fake = Tensor([[-200.0]]), Tensor([[200.0]])
     assert LOSSES["bce"].discriminator(real, fake).item() == pytest.approx(400)
     assert LOSSES["bce"].generator(real, Tensor([[-200.0]])).item() == pytest.approx(200)
@@ -111,7 +113,7 @@ def test_penalties_of_a_linear_critic_have_a_closed_form(norm):
 
 
 def test_penalties_of_a_quadratic_critic_equal_the_formula():
-    """D(x) = |x|^2 / 2 has the gradient x. The norm is over all axes of one image, and the mean is over images."""
+    """D(x) = |x|^2 / 2 has the gradient x. The norm is over all axes of an image, and the mean is over the images."""
 
     def D(x):
         return (x * x).sum((1, 2, 3)).reshape(len(x), 1) * 0.5

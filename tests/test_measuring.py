@@ -1,4 +1,7 @@
-"""The classifier of the metrics is trained once for each data set, is kept, and is used only if its hash fits."""
+"""The classifier of the metrics is trained once for each data set, and stored on disk.
+
+Stored weights are used only if they have the SHA-256 that was recorded with them.
+"""
 
 import math
 
@@ -23,7 +26,7 @@ def test_cross_entropy_is_minus_log_softmax_and_its_derivatives_match_finite_dif
     assert cross_entropy(-far, on_device).item() == pytest.approx(1000 + math.log(2))
 
 
-def test_moved_images_repeat_their_edges():
+def test_shifted_images_repeat_their_edges():
     images = np.zeros((200, 6, 8, 3), np.uint8)
     images[:, 2, 3] = 255
     images[:, :, 0] = 7
@@ -34,7 +37,7 @@ def test_moved_images_repeat_their_edges():
     assert set(np.unique(moved)) == {0, 7, 255}
 
 
-def test_weights_of_another_hash_are_refused(tmp_path):
+def test_weights_with_another_hash_are_refused(tmp_path):
     content = bytearray(store.SHIPPED.read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "mnist.npz").write_bytes(content)
@@ -46,7 +49,10 @@ def test_weights_of_another_hash_are_refused(tmp_path):
 
 
 def stripes(n, seed):
-    """Return IDX files of noisy colour images and their classes: horizontal stripes, vertical stripes, one colour."""
+    """Return noisy colour images and their classes, as the contents of two IDX files.
+
+    The classes are horizontal stripes, vertical stripes, and one colour.
+    """
     rng = np.random.default_rng(seed)
     kinds = np.arange(n) % 3
     images = rng.integers(0, 100, (n, 12, 9, 3))
@@ -55,7 +61,7 @@ def stripes(n, seed):
     return idx(images), idx(kinds)
 
 
-def test_the_network_for_other_data_is_trained_once_and_kept(tmp_path, monkeypatch):
+def test_the_classifier_for_other_data_is_trained_once_and_stored(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(classifier, "LEAST_STEPS", 30)
     (images, kinds), (test_images, test_kinds) = stripes(90, 0), stripes(60, 1)
@@ -87,7 +93,7 @@ def test_training_images_are_not_read_twice(tmp_path, monkeypatch):
     assert len(evaluators.splits(folder, train)[0].images) == 30
 
 
-def test_without_test_images_a_sixth_is_set_aside_with_a_note(tmp_path):
+def test_a_sixth_of_the_training_images_replaces_missing_test_images_with_a_note(tmp_path):
     images = np.arange(36)[:, None, None] * np.ones((8, 8))
     write(tmp_path, train_images=idx(images), train_labels=idx(np.arange(36) % 2))
     train, test, note = evaluators.splits(tmp_path)
@@ -110,7 +116,7 @@ def test_data_that_cannot_be_measured_is_refused_with_the_reason(tmp_path):
 
 @pytest.fixture
 def separable(tmp_path, monkeypatch):
-    """Write 36 images of two classes. A network for them is trained for 12 steps and kept in tmp_path/cache."""
+    """Write 36 images of two classes. A classifier for them is trained for 12 steps, and stored in tmp_path/cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(classifier, "LEAST_STEPS", 12)
     monkeypatch.setattr(classifier, "EPOCHS", 1)
@@ -119,14 +125,14 @@ def separable(tmp_path, monkeypatch):
 
 
 def trained_steps(folder):
-    """Make an Evaluator. Return (the steps that it trained, the Evaluator)."""
+    """Make an Evaluator. Return (the steps in which it trained a classifier, the Evaluator)."""
     steps = []
     measured = Evaluator(folder, progress=lambda all_steps: (steps.append(step) or step for step in all_steps))
     return steps, measured
 
 
 @pytest.mark.parametrize("damage", ["weights", "no weights", "record", "list"])
-def test_a_damaged_network_is_trained_again(separable, tmp_path, damage):
+def test_a_damaged_classifier_is_trained_again(separable, tmp_path, damage):
     assert len(trained_steps(separable)[0]) == 12
     (weights,) = (tmp_path / "cache/tinygan").glob("*.npz")
     if damage == "weights":
@@ -138,19 +144,19 @@ def test_a_damaged_network_is_trained_again(separable, tmp_path, damage):
     assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []
 
 
-def test_a_network_that_cannot_be_kept_is_used_from_memory_with_a_warning(separable, tmp_path, capsys):
+def test_a_classifier_that_cannot_be_stored_is_used_with_a_warning(separable, tmp_path, capsys):
     (tmp_path / "cache").write_text("a file in place of the folder")
     steps, measured = trained_steps(separable)
     assert len(steps) == 12 and measured.record["test_accuracy"] <= 1
     assert "cannot be kept" in capsys.readouterr().err
 
 
-def test_a_network_that_learned_nothing_is_noted(separable, monkeypatch):
+def test_a_classifier_with_a_low_accuracy_is_noted(separable, monkeypatch):
     monkeypatch.setattr(evaluators, "USELESS", 1.1)
     assert "features say little about these images" in trained_steps(separable)[1].note
 
 
-def test_ctrl_c_keeps_what_a_network_has_learned(separable, tmp_path):
+def test_ctrl_c_stores_the_state_of_the_training(separable, tmp_path):
     """The next Evaluator continues the training, and ends with the same weights as without the interruption."""
     whole = trained_steps(separable)[1].record["sha256"]
     for path in (tmp_path / "cache/tinygan").iterdir():

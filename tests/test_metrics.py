@@ -33,7 +33,9 @@ def test_equal_sets_have_distance_zero_even_with_a_singular_covariance():
 
 
 def test_the_distance_of_gaussians_is_the_cost_of_optimal_transport():
-    """If T is symmetric and positive, x -> T x + c is the optimal transport, so the distance is E |x - T x - c|^2."""
+    """Let x ~ N(m1, S1) and y = m1 + c + T (x - m1). If T is symmetric and positive definite, this map is the optimal
+    transport from x to y. So the distance is E |x - y|^2 = |c|^2 + trace((I - T) S1 (I - T)).
+    """
     s1, t, c = symmetric(12, 1), symmetric(12, 2), gaussian(1, 12)[0]
     m1, rest = gaussian(1, 12, 3)[0], np.eye(12) - symmetric(12, 2)
     m2 = m1 + c
@@ -43,7 +45,10 @@ def test_the_distance_of_gaussians_is_the_cost_of_optimal_transport():
 
 
 def test_two_samples_of_one_gaussian_have_the_expected_distance():
-    """E d = (1/n) (2 sum l_i + sum_i l_i / 2 + sum_ij l_i l_j / (l_i + l_j)) to first order in 1/n; eigenvalues: l"""
+    """E[distance] = (5/2 sum_i v_i + sum_ij v_i v_j / (v_i + v_j)) / n to first order in 1/n
+
+    v_i: the variances of the coordinates. n: the number of points in each sample.
+    """
     n, variances = 2000, np.linspace(0.2, 3, 10)
     pairs = variances[:, None] * variances / (variances[:, None] + variances)
     samples = [moments(gaussian(n, 10, seed) * np.sqrt(variances)) for seed in range(80)]
@@ -82,13 +87,13 @@ def test_precision_recall_density_and_coverage_equal_their_definitions(monkeypat
     assert found == pytest.approx(expected)
 
 
-def test_two_samples_of_one_distribution_have_the_density_and_coverage_of_theory():
+def test_two_samples_of_one_distribution_have_the_expected_density_and_coverage():
     found = compare(gaussian(3000, 8), gaussian(3000, 8, 1))
     assert found["density"] == pytest.approx(1, abs=0.03)
     assert found["coverage"] == pytest.approx(1 - 0.5**neighbours.K, abs=0.01)
 
 
-def test_the_nearest_image_equals_an_exact_search_in_integers():
+def test_the_nearest_image_is_the_one_that_an_exact_search_finds():
     images, among = np.random.default_rng(0).integers(0, 256, (2, 300, 4, 5, 3), dtype=np.uint8)
     images[7] = among[11]
     squares = ((images[:, None].astype(int) - among) ** 2).sum((2, 3, 4))
@@ -100,7 +105,7 @@ def test_the_nearest_image_equals_an_exact_search_in_integers():
 # The classes of samples
 
 
-def test_the_classifier_score_is_the_number_of_clear_and_equally_frequent_classes():
+def test_the_classifier_score_equals_its_definition_and_for_clear_samples_the_number_of_classes():
     sure = 1000 * np.eye(10)[np.arange(50) % 10]  # e^1000 must not overflow
     assert labels.classifier_score(sure) == pytest.approx(10)
     assert labels.classifier_score(sure[sure.argmax(1) < 4]) == pytest.approx(4)
@@ -127,14 +132,14 @@ def test_classes_of_samples_are_compared_with_the_training_set():
 
 @pytest.fixture(scope="module")
 def mnist():
-    """Return the evaluator of MNIST, with 1,000 images of each kind."""
+    """Return an Evaluator for MNIST with 1,000 test images, and with 1,000 training images as real images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluators, "REFERENCE", N)
         patch.setattr(evaluators, "PIXELWISE", 100)
         return Evaluator(n=N)
 
 
-def test_the_shipped_classifier_fits_its_record_and_reads_digits(mnist):
+def test_the_classifier_of_the_package_has_the_hash_of_its_record_and_reads_digits(mnist):
     record = json.loads(store.SHIPPED.with_suffix(".json").read_text())
     assert record == mnist.record and record["test_images"] == 10_000
     assert hashlib.sha256(store.SHIPPED.read_bytes()).hexdigest() == record["sha256"]
@@ -150,7 +155,7 @@ def test_the_shipped_classifier_fits_its_record_and_reads_digits(mnist):
 
 @pytest.fixture(scope="module")
 def judged(mnist):
-    """Measure real images as if they were samples. For 300 of them, another class was asked for."""
+    """Return the metrics of 1,000 real images, as if they were samples. For 300 the requested class is wrong."""
     asked = np.where(np.arange(N) < 300, (mnist.real.labels + 1) % 10, mnist.real.labels)
     return mnist.judge(mnist.real.images, asked)
 
@@ -164,8 +169,8 @@ def test_real_images_get_nearly_the_best_values(mnist, judged):
     assert judged["distance"] == mnist.distance(mnist.real.images)
 
 
-def test_halves_of_the_test_images_have_the_density_and_coverage_of_theory(mnist):
-    """The classifier was not trained on test images, so test images fit the theory better than training images."""
+def test_halves_of_the_test_images_have_the_expected_density_and_coverage(mnist):
+    """Test images fit the theory better than training images, because the classifier was not trained on them."""
     orders = [np.random.default_rng(seed).permutation(N) for seed in range(6)]
     found = [compare(mnist.features[order[: N // 2]], mnist.features[order[N // 2 :]]) for order in orders]
     assert np.mean([numbers["density"] for numbers in found]) == pytest.approx(1, abs=0.1)
@@ -200,7 +205,7 @@ def test_noise_lowers_precision_density_and_score(mnist, judged):
         assert worse[metric] < judged[metric] - 0.1
 
 
-def test_without_a_class_coverage_recall_score_and_modes_fall_and_precision_does_not(mnist, judged):
+def test_a_missing_class_lowers_coverage_recall_score_and_modes_but_not_precision(mnist, judged):
     lacking = mnist.judge(mnist.real.images[mnist.real.labels != 3])
     for metric in ("coverage", "recall"):
         assert lacking[metric] < judged[metric] - 0.05

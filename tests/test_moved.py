@@ -24,7 +24,7 @@ def config(folder):
 
 @pytest.fixture
 def moved(tiny, tmp_path):
-    """Train on data with a relative path, then rename the folder of the data. Return the folder above."""
+    """Train the run "r" on data in the folder "here", and rename "here" to "there". Return the folder above them."""
     shutil.copytree(tiny, tmp_path / "here")
     words = ["--data", "here", "--preset", "vanilla", "--batch-size", "4", "--max-steps", "3", "--out", "r"]
     done = subprocess.run(
@@ -39,7 +39,7 @@ def moved(tiny, tmp_path):
     return tmp_path
 
 
-def test_option_data_says_where_the_data_of_a_resumed_run_is_now(moved):
+def test_a_resumed_run_finds_moved_data_with_option_data(moved):
     lost = train("--resume", moved / "r", "--max-steps", 4)
     assert lost.returncode == 1 and "If the data was moved, give its new path with --data" in lost.stderr
     found = train("--resume", moved / "r", "--max-steps", 4, "--data", moved / "there")
@@ -51,7 +51,7 @@ def test_option_data_says_where_the_data_of_a_resumed_run_is_now(moved):
     assert other.returncode == 0 and "has changed since this run began" in other.stderr
 
 
-def test_option_data_says_where_the_data_for_sample_is_now(moved):
+def test_sample_finds_moved_data_with_option_data(moved):
     words = moved / "r", "--nearest", "--n", 2, "--out", moved / "a.png"
     lost = sample(*words)
     assert lost.returncode == 1 and "If the data was moved, give its new path with --data" in lost.stderr
@@ -70,7 +70,7 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
-def test_an_image_that_was_damaged_later_can_be_left_out_everywhere(pictures, tmp_path):
+def test_an_image_that_was_damaged_after_the_start_of_a_run_can_be_left_out(pictures, tmp_path):
     run = new_run(tmp_path / "r", "vanilla", str(pictures), (28, 28, 1), 2, batch_size=4)
     assert len(run.dataset().images) == 12
     damaged = pictures / "train" / "a" / "0.png"
@@ -111,7 +111,7 @@ def test_the_hash_of_data_depends_on_images_and_labels(labelled):
 STRANGE = {"commit": "\x1b]0;owned\x07", "kernels": ["numpy"], "versions": {"numpy": 7, "$(reboot)": "1"}, "PS1": "x"}
 
 
-def test_unknown_keys_of_config_json_are_dropped(trained, tmp_path):
+def test_unknown_keys_and_malformed_versions_in_config_json_are_ignored(trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "r")
     (folder / "config.json").write_text(json.dumps({**config(folder), **STRANGE}))
     run = Run.open(folder)
@@ -128,7 +128,7 @@ def test_a_wrong_config_json_is_refused_in_one_sentence(trained, tmp_path, text)
         Run.open(folder)
 
 
-def test_a_folder_with_files_of_something_else_is_left_alone(tiny, tmp_path):
+def test_a_folder_with_other_files_is_refused_and_not_changed(tiny, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     done = train("--data", tiny, "--batch-size", 4, "--out", tmp_path)
     assert done.returncode == 1 and "contains other files (thesis.tex): choose another --out" in done.stderr

@@ -1,4 +1,7 @@
-"""The mutation scripts find every differentiable argument and every text, and count survivors."""
+"""mutate.py makes mutants for each argument that has a derivative, and mutants.py finds each text that it replaces.
+
+Both scripts report mutants that survive.
+"""
 
 import ast
 
@@ -13,15 +16,15 @@ NOTICED = "test_an_update_makes_earlier_graphs_invalid"
 HANDFUL = {  # primitive: the arguments that have a derivative
     "tanh": ["x"],
     "divide": ["a", "b"],
-    "leaky_relu_grad": ["u"],  # the argument y is a constant
+    "leaky_relu_grad": ["u"],  # the argument y has no derivative
     "concatenate": ["xs[0]", "xs[1]", "xs[2]"],
     "conv_transpose2d": ["r", "w"],
-    "batch_norm": ["x", "gamma", "beta"],  # the argument statistics is a constant
+    "batch_norm": ["x", "gamma", "beta"],  # the argument statistics has no derivative
 }
 
 
 @pytest.mark.parametrize("name", HANDFUL)
-def test_no_mutant_survives(name):
+def test_no_mutant_of_a_handful_of_primitives_survives(name):
     results = mutate.run([PRIMITIVES[name]])
     kinds = [False, True] if PRIMITIVES[name].fused_vjp else [False]
     expected = [(a, m, fused) for m in mutate.MUTATIONS for fused in kinds for a in HANDFUL[name]]
@@ -35,7 +38,7 @@ def test_without_cases_every_mutant_of_a_primitive_survives(name, monkeypatch):
     assert set(mutate.run([PRIMITIVES[name]]).values()) == {None}
 
 
-def test_the_script_ends_with_the_count_and_fails_when_one_survives(monkeypatch, capsys):
+def test_mutate_ends_with_the_number_of_survivors_and_fails_if_there_are_any(monkeypatch, capsys):
     monkeypatch.setattr(mutate, "PRIMITIVES", {name: PRIMITIVES[name] for name in ("tanh", "negative")})
     monkeypatch.setattr(mutate, "CASES", {name: CASES[name] for name in ("tanh", "negative")})
     assert mutate.main() == 0
@@ -45,13 +48,13 @@ def test_the_script_ends_with_the_count_and_fails_when_one_survives(monkeypatch,
     assert capsys.readouterr().out.endswith("6 mutants, 4 survivors\n")
 
 
-def test_the_script_fails_if_a_case_fails_without_a_mutant():
+def test_mutate_fails_if_a_case_fails_without_a_mutant():
     wrong = mutate.Mutant(PRIMITIVES["tanh"], 0, "times 1.01")
     with mutate.planted(wrong), pytest.raises(GradientError):
         mutate.main()
 
 
-def test_the_script_restores_the_derivatives():
+def test_mutate_restores_the_derivatives():
     before = {name: (p.vjps, p.joint_vjp, p.fused_vjp) for name, p in PRIMITIVES.items()}
     mutate.run([PRIMITIVES["tanh"], PRIMITIVES["concatenate"]])
     assert {name: (p.vjps, p.joint_vjp, p.fused_vjp) for name, p in PRIMITIVES.items()} == before
@@ -67,7 +70,7 @@ def test_the_text_of_each_mutant_is_found_once_and_its_tests_exist(mutant):
         assert f"\ndef {name}(" in (mutants.ROOT / "tests" / file).read_text(), f"there is no {test}"
 
 
-def test_a_text_that_is_not_found_once_is_named_with_its_mutant():
+def test_a_text_that_is_not_found_exactly_once_is_named_with_its_mutant():
     for text, times in (("no such text", 0), ("self", "")):
         with pytest.raises(ValueError, match=rf"mutant 'lost': its text '{text}' is found {times}.*tests/mutants\.py"):
             mutants.mutated(mutants.Mutant("lost", "gan/gan.py", text, "", ""))

@@ -1,7 +1,7 @@
 """Tests that need a real GPU: pytest --device cuda tests/test_on_gpu.py. The rest of the suite runs on a GPU too.
 
-A replayed graph writes to the memory of its capture, even if other arrays use this memory now. So the tests replay
-graphs between other work.
+A replayed graph writes to the memory that it used when it was captured. If this memory was freed, other arrays may use
+it now, and the replay would overwrite them. So a test makes arrays between replays, and checks them afterwards.
 """
 
 import json
@@ -54,7 +54,7 @@ SHAPES = [(6272, 1024, 128), (128, 6272, 1), (1024, 6272, 128), (128, 100, 6272)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("m, k, n", SHAPES)
-def test_a_captured_product_equals_the_eager_one_and_numpys(m, k, n, dtype, tf32):
+def test_a_captured_matrix_product_equals_the_eager_product_and_numpys(m, k, n, dtype, tf32):
     rng = backend.RNG(0)
     a, b = rng.normal((k, m), dtype).T, rng.normal((n, k), dtype).T
     eager, y = backend.matmul(a, b), backend.xp.zeros((m, n), dtype)
@@ -73,7 +73,7 @@ def test_a_captured_product_equals_the_eager_one_and_numpys(m, k, n, dtype, tf32
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_fifty_steps_eager_and_captured_agree_to_the_bit(name, tf32):
+def test_fifty_captured_steps_equal_eager_steps_to_the_bit(name, tf32):
     (eager, eager_batches), (captured, captured_batches) = make(name), make(name)
     step = backend.capture(lambda: captured.step(captured_batches))
     for i in range(50):
@@ -107,7 +107,7 @@ def test_random_numbers_differ_between_replays_and_continue_from_a_saved_state()
 
 
 @pytest.mark.parametrize("name", ["vanilla", "dcgan", "wgan-gp"])
-def test_a_thousand_replays_among_other_work_change_nothing(name):
+def test_other_work_between_a_thousand_replays_changes_nothing(name):
     (alone, alone_batches), (disturbed, disturbed_batches) = make(name, size=8), make(name, size=8)
     one = backend.capture(lambda: alone.step(alone_batches))
     other = backend.capture(lambda: disturbed.step(disturbed_batches))
@@ -129,7 +129,7 @@ def test_a_thousand_replays_among_other_work_change_nothing(name):
     assert all(bool(backend.xp.isnan(a).all()) for a in kept)  # no replay has written into other arrays
 
 
-def test_a_dropped_step_gives_its_memory_back():
+def test_a_captured_step_frees_its_memory_when_it_is_deleted():
     x = backend.xp.ones(1 << 18, "float32")
     y = backend.xp.zeros_like(x)
     step = backend.capture(lambda: y.__setitem__(..., backend.xp.exp(x) * x))
@@ -143,14 +143,15 @@ def test_a_dropped_step_gives_its_memory_back():
 
 @pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])
 @pytest.mark.parametrize("channels", [1, 3, 8])
-def test_patches_equal_numpys(channels, kernel, stride, padding):
+def test_patches_and_their_sums_equal_numpys(channels, kernel, stride, padding):
     from tinygan.backend import cpu, cuda, patches
 
     x = np.random.default_rng(0).standard_normal((5, 14, 13, channels)).astype("float32")
     columns = backend.to_host(cuda.im2col(backend.to_device(x), kernel, stride, padding))
     image = backend.to_host(cuda.kernels.col2im(backend.to_device(columns), x.shape, kernel, stride, padding))
     np.testing.assert_array_equal(columns, cpu.im2col(x, kernel, stride, padding))
-    each = np.eye(columns.shape[1], dtype="float32").reshape(*kernel, channels, -1)  # filters of one pixel each
+    # filter i has a 1 at number i of a patch, and 0 elsewhere
+    each = np.eye(columns.shape[1], dtype="float32").reshape(*kernel, channels, -1)
     responses = columns.reshape(5, *patches.patch_grid(x.shape[1:3], kernel, stride, padding), -1)
     added = cpu.conv_transpose2d(responses, each, x.shape[1:3], stride, padding)
     np.testing.assert_allclose(image, added, rtol=1e-5, atol=1e-5)

@@ -61,7 +61,7 @@ def conv_transpose(x, w, bias=None, output_padding=(0, 0), output_shape=None, **
 
 
 def batch_norm(x, gamma, beta, mean, var, epsilon=1e-5, momentum=0.9, training_mode=0):
-    """Return y only: in training, ONNX's running variance is biased and tinygan's is not."""
+    """Return only y. The running variance is not compared: ONNX's is biased, and tinygan's is not."""
     need(x.ndim > 1)
     layer = layers.BatchNorm(x.shape[1], 1 - momentum, epsilon).train(bool(training_mode))
     layer.gamma, layer.beta, layer.running_mean, layer.running_var = gamma, beta, mean.data.copy(), var.data.copy()
@@ -124,8 +124,8 @@ OPERATORS = {
 
 @pytest.fixture(scope="module")
 def collected():
-    """Return {operator: its cases}, for cases whose model has one node. Importing a module of ONNX makes its cases."""
-    for name in MODULES:
+    """Return {operator: its cases}. Cases whose model has several nodes are left out."""
+    for name in MODULES:  # importing a module adds its cases to cases._NodeTestCases
         importlib.import_module(f"onnx.backend.test.case.node.{name}")
     found = {name: [] for name in OPERATORS}
     for case in cases._NodeTestCases:

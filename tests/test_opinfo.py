@@ -1,7 +1,8 @@
-"""Each operation gives PyTorch's values, first and second derivatives on PyTorch's own sample inputs.
+"""Each operation gives PyTorch's values, and its first and second derivatives, on PyTorch's own sample inputs.
 
-PyTorch tests itself with these samples (OpInfo in torch.testing._internal): scalars, empty axes, broadcasting, strides.
-A sample is left out if it uses an option that tinygan lacks. All is computed in float64. The tests need PyTorch.
+PyTorch tests itself with these samples (OpInfo in torch.testing._internal). They include scalars, empty axes,
+broadcasting and strides. A sample is left out if it uses an option that tinygan lacks. Both sides compute in float64.
+The tests need PyTorch.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch_reference import assert_equal_to_second_order, torch
 from tinygan import Tensor, backend, layers
 from tinygan import autograd as ag
 
-MOST = 30  # samples of one operation at most
+MOST = 30  # the number of samples of an operation that are compared, at most
 
 
 class LeftOut(Exception):
@@ -132,13 +133,16 @@ OPERATIONS = {  # name in PyTorch: tinygan's version
 def infos():
     try:
         from torch.testing._internal.common_methods_invocations import op_db
-    except ImportError as error:  # a private module, which needs further packages
+    except ImportError as error:  # the module is private, and needs further packages
         pytest.skip(f"needs the sample inputs of PyTorch: {error}")
     return {info.name: info for info in op_db if info.variant_test_name in ("", "no_rounding_mode")}
 
 
 def both(value, leaves):
-    """Return a value of a sample for tinygan and for PyTorch. Append tensors that require a gradient to `leaves`."""
+    """Convert a value of a sample. Return (the value for tinygan, the value for PyTorch).
+
+    A pair of tensors that require a gradient is also appended to `leaves`.
+    """
     if torch.is_tensor(value):
         need(value.dtype == torch.float64)
         theirs = value.detach().clone().requires_grad_(value.requires_grad)

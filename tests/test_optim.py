@@ -1,4 +1,4 @@
-"""Adam is its paper's algorithm, and its state can be saved."""
+"""Adam computes what its paper says, and its state can be saved and restored."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tinygan.optim import Adam
 
 
 def textbook_adam(p, gradients, lr, betas, eps=1e-8):
-    """Return an array after the steps of algorithm 1 of Kingma & Ba 2015."""
+    """Return p after a step of Adam for each of the gradients        (Kingma & Ba 2015, algorithm 1)"""
     m, v = np.zeros_like(p), np.zeros_like(p)
     for t, g in enumerate(gradients, 1):
         m = betas[0] * m + (1 - betas[0]) * g

@@ -27,7 +27,7 @@ def test_a_run_begins_with_the_weights_and_the_preset_of_another(trained, labell
     assert len(kept) > 8 and all(np.allclose(new[name], old[name]) for name in kept)
 
 
-def test_the_average_of_weights_comes_from_the_other_run_or_begins_with_its_weights(tmp_path):
+def test_averaged_weights_are_loaded_from_the_other_run_or_begin_with_its_weights(tmp_path):
     for name in ("dcgan", "vanilla"):
         origin = new_run(tmp_path / name, name)
         old = lively(origin.settings.training())
@@ -40,7 +40,7 @@ def test_the_average_of_weights_comes_from_the_other_run_or_begins_with_its_weig
         assert (new.gan.G.flat.data == old.gan.G.flat.data).all()
 
 
-def test_an_augmented_network_begins_with_the_weights_of_a_plain_one(tmp_path):
+def test_a_network_with_augmentation_begins_with_the_weights_of_one_without(tmp_path):
     origin = new_run(tmp_path / "r", "cgan", classes=10)
     old = lively(origin.settings.training())
     origin.save(training=old)
@@ -49,7 +49,7 @@ def test_an_augmented_network_begins_with_the_weights_of_a_plain_one(tmp_path):
     assert (new.gan.D.flat.data == old.gan.D.flat.data).all()
 
 
-def test_arrays_of_other_shapes_begin_anew_and_are_named(trained, labelled, tmp_path):
+def test_arrays_of_other_shapes_are_not_loaded_and_are_named(trained, labelled, tmp_path):
     words = ["--from", trained[0], "--preset", "cgan", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     done = train(*words, "--out", tmp_path / "r")
     assert done.returncode == 0, done.stderr

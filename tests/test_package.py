@@ -1,4 +1,4 @@
-"""The commands of the package work in a clone and from an installed wheel, and hints can be pasted."""
+"""The commands of the package work in a clone and from an installed wheel. Printed hints can be pasted into a shell."""
 
 import os
 import subprocess

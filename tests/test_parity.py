@@ -1,7 +1,8 @@
 """Layers, losses, penalties, Adam and a whole GAN give PyTorch's numbers and PyTorch's derivatives.
 
 Finite differences show that a derivative fits its function. These tests show that the function itself is right. All
-configurations are random, and in float64 except for Adam. The tests need PyTorch.
+inputs are random, and so are the configurations of layers. Adam is compared in float32, all else in float64. The tests
+need PyTorch.
 """
 
 import inspect
@@ -29,7 +30,8 @@ from tinygan.optim import Adam
 
 SEEDS = range(20)  # one configuration for each seed
 IMAGE = (28, 28, 1)
-NOT_COMPARED = {"Module", "Sequential", "Dropout"}  # two only call other layers, and Dropout is random
+# Module is the base class, Sequential only calls other layers, and Dropout is random
+NOT_COMPARED = {"Module", "Sequential", "Dropout"}
 
 
 def learned(module, state):
@@ -101,7 +103,7 @@ CONFIGURATIONS = {  # name: function of (NumPy's rng, tinygan's rng) that return
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_layer_equals_pytorchs_to_the_second_derivative_with_its_buffers(name, seed, rng):
+def test_a_layer_has_pytorchs_outputs_buffers_and_first_and_second_derivatives(name, seed, rng):
     host = np.random.default_rng(seed)
     layer, shape = CONFIGURATIONS[name](host, rng)
     layer.flatten("float64")
@@ -146,7 +148,7 @@ def objectives():
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", objectives())
-def test_a_loss_equals_pytorchs_to_the_second_derivative(name, seed):
+def test_a_loss_has_pytorchs_values_and_first_and_second_derivatives(name, seed):
     reference, function, host = reference_of("OBJECTIVES", name), objectives()[name], np.random.default_rng(seed)
     smoothed = "real_label" in inspect.signature(function).parameters
     options = {"real_label": host.uniform(0.5, 1.0)} if smoothed and seed else {}
@@ -190,7 +192,7 @@ def test_100_steps_of_adam_in_float32_equal_pytorchs(betas, rng):
     theirs = torch.optim.Adam(learned(network, state), lr=0.01, betas=betas)
     host = np.random.default_rng(0)
     for _ in range(100):
-        scale = 10 ** host.uniform(-4, 2)  # gradients of very different sizes
+        scale = 10 ** host.uniform(-4, 2)  # so that the steps have gradients of very different sizes
         gradients = [(scale * host.standard_normal(p.shape)).astype("float32") for p in network.parameters()]
         optimizer.step([Tensor(backend.to_device(g)) for g in gradients])
         for parameter, g in zip(learned(network, state), gradients):

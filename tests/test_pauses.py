@@ -1,4 +1,7 @@
-"""A run of many short epochs is shown some 40 times. Outputs that fail cause only warnings. Links are not followed."""
+"""A run of many short epochs has about 40 pictures. An output that cannot be written causes only a warning.
+
+Links in the folder of a run are not followed.
+"""
 
 import os
 import shutil
@@ -19,12 +22,12 @@ from tinygan.app.terminal import Terminal
 
 
 @pytest.mark.parametrize("epochs", [1, 5, 40])
-def test_each_epoch_of_a_short_run_is_shown(epochs):
+def test_a_short_run_has_a_picture_of_each_epoch(epochs):
     assert schedule.shown_epochs(epochs) == list(range(1, epochs + 1))
 
 
 @pytest.mark.parametrize("epochs", [41, 100, 3125, 100_000])
-def test_a_long_run_is_shown_at_most_40_times_more_often_at_the_beginning(epochs):
+def test_a_long_run_has_25_to_40_pictures_with_the_smallest_gaps_at_the_beginning(epochs):
     shown = schedule.shown_epochs(epochs)
     assert 25 <= len(shown) <= 40 and shown[0] == 1 and shown[-1] == epochs
     gaps = np.diff(shown)
@@ -40,7 +43,7 @@ def test_a_run_pauses_at_ends_of_epochs_and_at_its_last_step():
     assert {3000, 6000, 9000} <= set(measured) and len(measured) <= 43
 
 
-def test_a_run_that_stops_early_has_the_pauses_of_the_whole_run():
+def test_a_run_that_stops_early_has_the_pauses_of_the_full_run_until_then():
     whole, stopped = (schedule.pauses(settings(steps=9375, max_steps=n), 3) for n in (None, 500))
     assert stopped == [step for step in whole if step < 500] + [500]
 
@@ -67,7 +70,7 @@ def test_the_animation_has_at_most_60_pictures_in_the_order_of_their_numbers(tmp
 
 
 def test_the_checkpoint_is_saved_before_pictures_and_a_resumed_run_draws_them(tiny, trained, tmp_path):
-    """The run is killed right after the checkpoint at the end of epoch 1. The resumed run draws the same pictures."""
+    """The run is killed after the checkpoint of epoch 1. The resumed run draws the pictures of an unbroken run."""
     code = (
         "import os, sys, train; from tinygan.app.finish import Outputs\n"
         "Outputs.update = lambda self, step: os._exit(9)\n"
@@ -83,7 +86,7 @@ def test_the_checkpoint_is_saved_before_pictures_and_a_resumed_run_draws_them(ti
 
 
 def test_outputs_that_cannot_be_written_cause_only_warnings(tiny, trained, tmp_path):
-    """The folder of samples and the log are missing, the curves cannot be written, and nothing reads the output."""
+    """The folder samples and log.csv are missing, curves.png cannot be written, and the pipe for stdout is closed."""
     folder = shutil.copytree(trained[0], tmp_path / "r")
     shutil.rmtree(folder / "samples")
     (folder / "log.csv").unlink()
@@ -108,7 +111,7 @@ def test_a_warning_is_printed_once(capsys):
     assert capsys.readouterr().err.count("drawing the pictures failed") == 1
 
 
-def test_a_file_name_cannot_command_the_terminal(capsys):
+def test_control_characters_are_escaped_before_they_are_printed(capsys):
     terminal = Terminal()
     terminal.say("a\x1b]0;owned\x07 é")
     terminal.warn("b\x9b31m")
@@ -130,7 +133,7 @@ def test_figures_are_drawn_with_any_matplotlib_backend_in_the_environment(tmp_pa
         assert picture.size == (100, 100)
 
 
-def test_links_are_replaced_and_not_followed(tmp_path):
+def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(tmp_path):
     """There is a link in place of each file, and one in place of its temporary file."""
     outside = tmp_path / "bashrc"
     outside.write_text("mine")
@@ -152,7 +155,7 @@ def test_links_are_replaced_and_not_followed(tmp_path):
     assert outside.read_text() == "mine" and not list(folder.glob("*.tmp"))
 
 
-def test_a_linked_folder_in_a_run_is_not_followed(tmp_path):
+def test_a_link_in_place_of_a_folder_of_a_run_is_refused(tmp_path):
     for name in ("samples", "checkpoint"):
         run = new_run(tmp_path / name)
         (tmp_path / "outside").mkdir(exist_ok=True)
@@ -175,7 +178,7 @@ def test_an_animation_of_a_toy_world_keeps_its_colours(tmp_path):
     assert np.abs(shown[0] - shown[1]).max() <= 16
 
 
-def test_the_score_of_a_toy_world_is_in_a_file(tmp_path):
+def test_the_score_of_a_toy_world_is_written_to_metrics_json(tmp_path):
     import json
 
     run = new_run(tmp_path / "r", "vanilla", "ring", (2,), 0)

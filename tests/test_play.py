@@ -78,7 +78,8 @@ def test_choosing_a_class_a_point_or_a_slider_value_changes_the_image(page, brow
     opened.press("ArrowRight", 5)
     after, _, other = shown(opened)
     assert other != image and after[1:] == before[1:]
-    assert after[0] == pytest.approx(before[0] + 0.25, abs=0.03)  # the steps of the slider are multiples of 0.05
+    # five steps of 0.05; the slider also rounds the value to a multiple of 0.05
+    assert after[0] == pytest.approx(before[0] + 0.25, abs=0.03)
     opened.run('document.querySelector("#grid button").focus()')
     opened.press("Enter")
     assert shown(opened)[0] != after and opened.errors() == []
@@ -96,12 +97,12 @@ def test_a_walk_leads_from_one_end_to_the_other_and_stops_at_a_touch(page, brows
     assert opened.run('return [play.walking, $("walk").textContent]') == [None, "walk"]
     point = shown(opened)[0]
     assert point not in ends
-    opened.touch("#ends button:last-child")  # sets the end of the walk to the present point
+    opened.touch("#ends button:last-child")  # sets the end of the walk to the point that is shown
     assert opened.run("return play.to") == point and opened.errors() == []
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone_nothing_is_cut_off_in_light_and_in_dark(page, browser, dark):
+def test_on_a_phone_nothing_is_cut_off_in_light_and_in_dark_mode(page, browser, dark):
     opened = browser.open(page(classes=12)[0], 400, 800, dark, touch=True)
     wide = 'return [...document.querySelectorAll("body *")].filter(n => n.getBoundingClientRect().right > 400).length'
     assert opened.run(wide) == 0
@@ -144,7 +145,7 @@ def test_points_of_a_toy_world_can_be_dragged_and_moved_with_keys(page, browser)
     assert opened.run('return [$("play").hidden, $("plane").hidden]') == [True, False]
     first = opened.run("return plane.marks[0]")
     wide = opened.run('return $("latent").clientWidth')
-    opened.touch(".mark", dx=wide / 6)  # a sixth of the plane is one unit
+    opened.touch(".mark", dx=wide / 6)  # the plane is six units wide, so this is one unit
     moved = opened.run("return plane.marks[0]")
     assert moved == pytest.approx([first[0] + 1, first[1]], abs=0.05)
     opened.run('document.querySelector(".mark").focus()')
@@ -176,7 +177,7 @@ def test_directions_are_named_by_their_effect():
     U, names = directions.principal(Strokes, export.Generator([], 4, 0, (16, 16, 1)))
     assert sorted(filter(None, names)) in (["slant", "thickness"], ["slant", "width"])
     slant = U[:, names.index("slant")]
-    assert slant[2] > 0.95  # with a positive sign: more slant to the right
+    assert slant[2] > 0.95  # the sign is chosen so that a larger number slants more to the right
     assert U.T @ U == pytest.approx(np.eye(4), abs=1e-5)
 
 
@@ -189,7 +190,7 @@ def test_a_page_without_an_exported_network_has_no_controls(tmp_path, browser, m
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_page_with_many_large_pictures_is_below_a_megabyte_and_a_half(tmp_path, monkeypatch, name):
+def test_a_page_with_many_large_pictures_is_smaller_than_a_megabyte_and_a_half(tmp_path, monkeypatch, name):
     monkeypatch.setattr(directions, "SAMPLES", 128)
     monkeypatch.setattr(report, "embedded", lambda path: "x" * 60_000)
     run = new_run(tmp_path / "r", name, shape=(28, 28, 1), classes=10)

@@ -1,4 +1,7 @@
-"""Schedules follow their curves. Options of presets can be combined, or are refused with the reason."""
+"""Schedules follow their curves. Options of presets can be combined.
+
+A combination that cannot work is refused with the reason.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""During training the best checkpoint is kept, and every measurement of the quality is recorded."""
+"""During training the checkpoint with the best quality is saved, and every measurement is recorded."""
 
 import dataclasses
 import shutil
@@ -12,7 +12,7 @@ from tinygan.app.runs import Run
 
 
 class Scripted:
-    """An Evaluator that returns given distances."""
+    """Replaces Evaluator. The distances of samples are read from the list `distances`, one after the other."""
 
     distances = ()
 
@@ -48,7 +48,7 @@ def steps_of(run, name):
     return int(checkpoint(run.folder, name)["training.steps"][0])
 
 
-def test_the_best_checkpoint_is_the_one_nearest_to_real_images(parts):
+def test_the_best_checkpoint_is_the_one_with_the_smallest_distance(parts):
     run, training = parts
     Scripted.distances, measured = [50.0, 20.0, 30.0], measure(run, 0)
     for epoch in range(1, 7):
@@ -70,11 +70,11 @@ def test_a_resumed_run_repeats_the_measurements_after_its_checkpoint(parts):
     again = measure(run, 30)
     assert [row[0] for row in again.rows] == [20] == [int(row[0]) for row in lines(run.folder / "quality.csv")[1:]]
     training.steps[...] = 45
-    again.update(40, 4, training=training)  # distance 30; the best before was 50
+    again.update(40, 4, training=training)  # the distance is 30, better than the 50 of step 20
     assert steps_of(run, "best") == 45
 
 
-def test_a_toy_world_has_no_distance(parts):
+def test_measuring_every_few_epochs_is_refused_for_a_toy_world(parts):
     run, _ = parts
     run.settings = dataclasses.replace(run.settings, shape=(2,))
     with pytest.raises(ValueError, match="rated at the end"):

@@ -1,8 +1,7 @@
 """Derivatives are right at random shapes and parameters, which hypothesis draws. Every operation keeps the dtype.
 
 For a wrong derivative, the error names the operation, the argument, the index, the seed, the computed value and the
-finite difference. Hypothesis prints the smallest shapes
-that fail.
+finite difference. Hypothesis prints the smallest shapes that it finds with this error.
 """
 
 import functools
@@ -70,7 +69,7 @@ def test_derivatives_of_the_three_convolution_operations_are_right(name, vertica
     x = rng.standard_normal((2, *size, channels))
     w = rng.standard_normal((*kernel, channels, 2))
     g = rng.standard_normal((2, *patch_grid(size, kernel, stride, padding), 2))
-    assume(max(map(np.size, (x, w, g))) < 100)  # each element needs an evaluation
+    assume(max(map(np.size, (x, w, g))) < 100)  # for speed: each element needs two evaluations
     function, inputs = {
         "conv2d": (lambda x, w: autograd.conv2d(x, w, **where), [x, w]),
         "conv_transpose2d": (lambda g, w: autograd.conv_transpose2d(g, w, size=size, **where), [g, w]),
@@ -82,10 +81,10 @@ def test_derivatives_of_the_three_convolution_operations_are_right(name, vertica
 @EXAMPLES
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(1, 3), st.floats(1e-5, 1.0), seeds)
 def test_derivatives_of_batch_norm_are_right(rows, channels, eps, seed):
-    assume(math.prod(rows) >= 3)  # two values become nearly -1 and 1, for any x
+    assume(math.prod(rows) >= 3)  # with two values, the outputs are nearly -1 and 1 for any x
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal((*rows, channels)) + 2 * np.arange(math.prod(rows)).reshape(*rows, 1)  # rows far apart
-
+    # the rows differ by about 2, so that no channel has a small variance
+    x = rng.standard_normal((*rows, channels)) + 2 * np.arange(math.prod(rows)).reshape(*rows, 1)
     inputs = [x, rng.standard_normal(channels), rng.standard_normal(channels)]
     check_grads(functools.partial(batch_norm, eps=eps), inputs, seed=seed, name="batch_norm")
 

@@ -81,10 +81,10 @@ def test_the_page_of_a_run_that_has_just_begun_has_no_errors(tmp_path, browser):
     report.save(run)
     script = 'return [...document.querySelectorAll("body section")].filter(node => !node.hidden).length'
     opened = browser.open((run.folder / "report.html").as_uri())
-    assert opened.run(script) == 2 and opened.errors() == []  # the commands and the settings
+    assert opened.run(script) == 2 and opened.errors() == []  # the sections with the commands and the settings
 
 
-def test_an_error_in_the_page_fails_these_tests(tmp_path, browser):
+def test_the_test_browser_reports_an_error_in_a_page(tmp_path, browser):
     page = tmp_path / "page.html"
     page.write_text("<script>nothing.there</script></html>")
     assert "nothing is not defined" in str(browser.open(page.as_uri()).errors())
@@ -142,7 +142,7 @@ def test_the_page_has_a_selection_of_pictures_from_the_first_to_the_last(tmp_pat
     assert len(epochs(frames, 10_500)) == 10 and epochs(frames, 10) == epochs(frames, -10) == [1, 200]
 
 
-def test_a_changed_picture_is_encoded_again_and_other_files_are_left_out(tmp_path):
+def test_a_changed_picture_is_encoded_again_and_a_file_that_is_no_picture_is_left_out(tmp_path):
     path = tmp_path / "a.png"
     assert report.embedded(path) is None
     plots.save_grid(path, np.zeros((4, 8, 8, 1), np.uint8))
@@ -162,7 +162,7 @@ def test_metrics_that_cannot_be_read_are_left_out(tmp_path, text):
     assert report.metrics(tmp_path / "metrics.json", 7) is None
 
 
-def test_metrics_from_before_the_run_continued_are_not_shown(tmp_path):
+def test_metrics_of_an_earlier_step_are_not_shown(tmp_path):
     run = make(tmp_path / "r")
     found = {"step": 300, "samples": {"distance": 12.5}, "real": {"distance": 1.5}}
     (run.folder / "metrics.json").write_text(json.dumps(found))

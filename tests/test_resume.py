@@ -1,4 +1,4 @@
-"""A run that is stopped anywhere, by any signal, ends with the same bits when resumed."""
+"""A run that is stopped by a signal at any moment, and resumed, ends with the same bits as a run without the stop."""
 
 import json
 import random
@@ -15,7 +15,7 @@ from tinygan.app.runs import Run
 
 HURRIED = """
 # Run train.py with three changes: it saves every ten steps, it gets a signal before the n-th call of a function, and
-# asynchronous copies are never ready without waiting.
+# AsyncCopy.ready always returns False.
 import functools, os, signal, sys
 import numpy as np
 import train
@@ -90,7 +90,7 @@ def test_a_run_that_was_stopped_within_an_epoch_ends_with_the_same_bits(copy, tr
     assert timings == [["step", "epoch"], ["22", "1"], ["31", "2"], ["44", "2"]]
 
 
-def test_sigterm_lets_the_step_end_and_saves_and_the_resumed_run_ends_the_same(tiny, trained, tmp_path):
+def test_sigterm_saves_the_run_after_the_step_and_a_resumed_run_ends_with_the_same_bits(tiny, trained, tmp_path):
     done = hurried("SIGTERM", "step", 15, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 143, done.stderr
     assert (
@@ -101,13 +101,13 @@ def test_sigterm_lets_the_step_end_and_saves_and_the_resumed_run_ends_the_same(t
     assert_same_end(trained[0], tmp_path / "r")
 
 
-def test_ctrl_c_lets_the_step_end_and_saves(tiny, tmp_path):
+def test_ctrl_c_saves_the_run_after_the_step(tiny, tmp_path):
     done = hurried("SIGINT", "step", 8, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 130, done.stderr
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 8
 
 
-def test_a_closed_terminal_lets_the_step_end_and_saves(tiny, tmp_path):
+def test_a_closed_terminal_saves_the_run_after_the_step(tiny, tmp_path):
     done = hurried("SIGHUP", "step", 8, *two_epochs(tiny, tmp_path / "r"))
     assert done.returncode == 129, done.stderr
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 8
@@ -119,7 +119,7 @@ def test_under_nohup_a_closed_terminal_changes_nothing(tiny, trained, tmp_path):
     assert_same_end(trained[0], tmp_path / "r")
 
 
-def test_ctrl_c_before_the_first_step_saves(tiny, tmp_path):
+def test_ctrl_c_before_the_first_step_saves_the_run(tiny, tmp_path):
     code = "import sys, train; train.stop_on_signals = lambda: lambda: 2; sys.exit(train.main())"
     options = ("--device", device(), "--data", str(tiny), "--batch-size", "4", "--out", str(tmp_path / "r"))
     done = subprocess.run([sys.executable, "-c", code, *options], cwd=ROOT, text=True, capture_output=True)
@@ -129,7 +129,7 @@ def test_ctrl_c_before_the_first_step_saves(tiny, tmp_path):
 
 
 def survives(kill, tiny, whole, folder):
-    """Call kill(words), which runs train.py and kills it. Assert that the resumed run ends like the run `whole`."""
+    """Call kill(words), which runs train.py and kills it. Resume the run. Assert that it ends like the run `whole`."""
     words = two_epochs(tiny, folder)
     kill(words)
     again = train("--resume", folder) if (folder / "config.json").exists() else train(*words)
@@ -148,7 +148,7 @@ def killed_before(name, n):
 
 def killed_after(seconds):
     def kill(words):
-        try:  # subprocess.run kills with SIGKILL
+        try:  # at a timeout, subprocess.run kills with SIGKILL
             assert hurried("SIGKILL", "step", 0, *words, timeout=seconds).returncode == 0
         except subprocess.TimeoutExpired:
             pass
@@ -157,8 +157,11 @@ def killed_after(seconds):
 
 
 def test_killed_with_only_a_previous_checkpoint_a_resumed_run_ends_with_the_same_bits(tiny, trained, tmp_path):
-    """The kill comes before the second of the two renames for the checkpoint of step 20. The 13 renames before the kill
-    are 4 for the new run, 2 for its tables, 4 for step 10, 2 for the tables of step 20, and 1 for its checkpoint."""
+    """The run is killed before its 14th rename, the second of the two renames for the checkpoint of step 20.
+
+    The first 13 renames: 4 create the run (2 tables, a checkpoint, config.json), 2 write the tables again when the
+    training starts, 4 save step 10 (2 tables, and 2 for the checkpoint), and 3 belong to step 20.
+    """
     again = survives(killed_before("replace", 14), tiny, trained[0], tmp_path / "r")
     assert "last.npz: there is no such checkpoint; using the previous checkpoint" in again.stderr
     assert "34 to go" in again.stdout
@@ -220,7 +223,7 @@ def test_a_run_that_cannot_be_resumed_is_refused_in_one_sentence(copy, labelled)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
-def test_a_run_that_is_being_trained_is_left_alone(copy):
+def test_a_run_that_another_process_is_training_is_not_changed(copy):
     here = Run.open(copy)
     here.lock()
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}

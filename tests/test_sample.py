@@ -28,7 +28,7 @@ if backend.device != "cpu":
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Make runs on grey images, on classes, on coloured images, and on a toy world. Return their folder."""
+    """Make runs on grey images, on grey images with classes, on coloured images, and on points. Return their folder."""
     folder = tmp_path_factory.mktemp("sample")
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
     (folder / "train-images").write_bytes(idx(images))
@@ -75,7 +75,7 @@ def test_a_grid_is_nearly_square(draw, words, height, width):
     assert imread(draw("grey", "a.png", *words)).shape[:2] == (size(height), size(width))
 
 
-def test_classes_are_drawn_in_turn_or_one_alone(draw):
+def test_all_classes_are_drawn_in_turn_or_only_the_chosen_one(draw):
     assert load(draw("classes", "a.npz"))["labels"].tolist() == [0] * 10 + [1] * 10 + [2] * 10
     assert imread(draw("classes", "a.png")).shape[:2] == (size(3), size(10))
     one = load(draw("classes", "a.npz", "--digit", 2, "--n", 5))
@@ -83,14 +83,14 @@ def test_classes_are_drawn_in_turn_or_one_alone(draw):
     assert (one["images"] != load(draw("classes", "a.npz", "--digit", 1, "--n", 5))["images"]).any()
 
 
-def test_a_coloured_run_is_drawn_in_colours(draw):
+def test_a_run_on_coloured_images_draws_in_colours(draw):
     assert load(draw("colour", "a.npz", "--n", 2))["images"].shape == (2, 8, 8, 3)
     assert np.ptp(imread(draw("colour", "a.png", "--n", 2))[..., :3], -1).max() > 0
     with Image.open(draw("colour", "a.gif", "--interpolate", "--n", 1)) as gif:
         assert np.ptp(np.asarray(gif.convert("RGB")), -1).max() > 0
 
 
-def test_a_strip_goes_from_one_image_to_another(draw):
+def test_an_interpolation_goes_from_one_image_to_another(draw):
     way = load(draw("grey", "a.npz", "--interpolate", "--n", 4))["images"].astype(float)
     assert way.shape == (4, 10, 8, 8)
     steps = np.abs(np.diff(way, axis=1)).mean((1, 2, 3))
@@ -98,7 +98,7 @@ def test_a_strip_goes_from_one_image_to_another(draw):
     assert imread(draw("grey", "a.png", "--interpolate")).shape[:2] == (size(6), size(10))
 
 
-def test_a_strip_stays_within_a_class(draw):
+def test_an_interpolation_stays_within_a_class(draw):
     assert load(draw("classes", "a.npz", "--interpolate"))["labels"].tolist() == [0, 1, 2]
     assert load(draw("classes", "a.npz", "--interpolate", "--digit", 2))["labels"].tolist() == [2] * 6
 
@@ -159,7 +159,7 @@ def test_points_of_a_toy_world_are_drawn(draw):
     assert points.shape == (7, 2) and points.dtype == np.float32
 
 
-def test_a_picture_is_written_whole_or_not_at_all_and_replaces_a_link(draw, tmp_path):
+def test_a_picture_replaces_a_link_and_leaves_no_temporary_file(draw, tmp_path):
     (tmp_path / "outside").write_text("mine")
     (tmp_path / "a.PNG").symlink_to(tmp_path / "outside")
     draw("grey", "a.PNG", "--n", 2)
@@ -169,7 +169,7 @@ def test_a_picture_is_written_whole_or_not_at_all_and_replaces_a_link(draw, tmp_
 
 @pytest.mark.parametrize("error, message", [(KeyboardInterrupt(), "interrupted"), (MemoryError(), "not enough memory")])
 @pytest.mark.parametrize("script", ["sample", "evaluate", "train"])
-def test_the_unexpected_end_of_a_script_is_one_sentence(capsys, error, message, script):
+def test_an_interrupt_or_a_lack_of_memory_ends_a_script_with_one_sentence(capsys, error, message, script):
     def fail(args):
         raise error
 

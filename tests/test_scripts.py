@@ -1,4 +1,4 @@
-"""train.py and sample.py work on a tiny data set as a user calls them, and refuse wrong options in one sentence."""
+"""train.py and sample.py work on a tiny data set, called as a user calls them. Wrong options cause one sentence."""
 
 import fcntl
 import json
@@ -70,7 +70,7 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     assert f"\n    {sys.executable} train.py --resume {folder} --epochs" in rest
 
 
-def test_a_terminal_gets_a_progress_bar(tiny, tmp_path):
+def test_in_a_terminal_a_run_shows_a_progress_bar(tiny, tmp_path):
     ours, its = os.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, 80, 0, 0))
     words = ["--data", tiny, "--batch-size", 4, "--preset", "vanilla", "--max-steps", 12, "--out", tmp_path / "r"]
@@ -156,7 +156,7 @@ def test_a_run_is_not_overwritten(trained, tiny):
     assert (folder / "config.json").read_bytes() == before
 
 
-def test_options_override_the_preset_and_config_records_what_ran(tiny, tmp_path):
+def test_options_override_the_preset_and_are_recorded_in_config_json(tiny, tmp_path):
     words = ["--preset", "vanilla", "--loss", "relativistic", "--penalty", "r1r2:0.5", "--n-critic", 2, "--ema", 500]
     words += ["--latent", 7, "--dropout", 0.1, "--spectral-norm", "--batch-size", 4, "--lr", 0.001, "--seed", 3]
     done = train(*words, "--data", tiny, "--max-steps", 10, "--out", tmp_path / "r")
@@ -203,19 +203,20 @@ def test_numbers_that_are_not_finite_stop_the_run_and_the_first_operation_is_nam
 
 @pytest.mark.parametrize("stop", [["--max-steps", 3], ["--epochs", 1]])
 def test_weights_that_are_not_finite_are_never_saved(stop, tiny, tmp_path):
-    """The run stops between two checks of the metrics, or at the end of an epoch."""
+    """The run should end at step 3, before the first row of its log, or after an epoch. But it stops with an error."""
     words = ["--data", tiny, "--batch-size", 4, "--lr", 1e30, "--preset", "vanilla", "--out", tmp_path / "r"]
     assert train(*words, *stop).returncode != 0
     assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 0
 
 
-def test_another_loss_does_not_inherit_the_label_smoothing_of_the_preset(labelled, tmp_path):
+def test_another_loss_turns_off_options_of_the_preset_that_it_does_not_have(labelled, tmp_path):
     words = ["--preset", "cgan", "--loss", "hinge", "--data", labelled, "--batch-size", 4, "--max-steps", 1]
     assert train(*words, "--out", tmp_path / "r").returncode == 0
-    assert json.loads((tmp_path / "r" / "config.json").read_text())["real_label"] == 1.0
+    config = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert (config["real_label"], config["wrong_labels"]) == (1.0, 0.0)
 
 
-def test_a_repeated_command_gives_the_same_bits_and_quiet_prints_the_folder(tiny, tmp_path):
+def test_a_repeated_command_gives_the_same_bits_and_with_quiet_prints_only_the_folder(tiny, tmp_path):
     words = [ROOT / "train.py", "--data", tiny, "--batch-size", 4, "--max-steps", 12, "--preset", "vanilla", "--quiet"]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths}

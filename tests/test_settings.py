@@ -28,7 +28,7 @@ def test_every_option_of_a_preset_is_checked():
     assert tuple(OPTION_FIELDS) == OPTIONS and set(settings().to_json()) == {*FIELDS, *OPTIONS}
 
 
-def test_samples_for_the_statistics_have_the_shares_of_uneven_classes():
+def test_mixed_classes_are_in_proportion_to_uneven_class_sizes():
     training = settings("cgan", classes=3, class_sizes=(60, 0, 20)).training()
     counts = np.bincount(backend.to_host(training.mixed_classes(400)), minlength=3)
     assert counts[1] == 0 and abs(counts - [300, 0, 100]).max() <= 2
@@ -116,7 +116,7 @@ ODD = st.sampled_from([-1, 0, 1, 2, 256, 1e-30, 1e300, 10**9, 10**400, "0", "cpu
 
 
 def read_or_refuse(values):
-    """Assert that settings are refused in one short sentence, or are read and then written the same again."""
+    """Assert that settings are refused in one short sentence, or do not change when written and read."""
     try:
         kept = Settings.from_json(values)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Spectral norm divides by the largest singular value. A step does one round of power iteration for each weight."""
+"""Spectral norm divides weights by their largest singular value. A step does one round of power iteration for each."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_derivative_of_spectral_norm_treats_singular_vectors_as_constants(sh
     check_grads(norm, [np.random.default_rng(0).standard_normal(shape)], order=2)
 
 
-def test_all_passes_of_a_step_use_the_same_vectors_and_one_round_changes_them(monkeypatch):
+def test_a_step_does_one_round_for_each_layer_and_then_all_passes_use_the_same_vectors(monkeypatch):
     training = build("sngan")
     rounds, seen = [], set()
     iterate, forward = SpectralNorm.iterate, SpectralNorm.forward

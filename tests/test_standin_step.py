@@ -1,6 +1,7 @@
-"""On the stand-in for CuPy, a training step never waits, has few nodes, and gives the same bits when captured.
+"""On the stand-in for CuPy, a training step never waits for the device, and gives the same bits when it is captured.
 
-Run with pytest --device standin. In the ordinary suite, test_cupy_standin.py runs this file.
+The graph of a captured step has few nodes. Run with pytest --device standin. In the ordinary suite,
+test_cupy_standin.py runs this file.
 """
 
 import cupy_rules
@@ -27,7 +28,7 @@ NODES = {  # the most nodes that a captured step may have, for batches of 64 ima
 
 
 def make(name, size=8, **changes):
-    """Return a training on random pictures, and its batches."""
+    """Return the Training of a preset on random pictures, and its Batches."""
     preset = PRESETS[name.split()[0]]._replace(augment=0.5 if "augmentation" in name else 0.0, **changes)
     pictures = np.random.default_rng(0).integers(0, 256, (1300, size, size, 1)).astype("uint8")
     dataset = Dataset(pictures, (np.arange(1300) % CLASSES).astype("uint8"), "random")
@@ -47,7 +48,7 @@ def differences(ours, theirs):
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_array_of_a_step_is_float64(name, monkeypatch):
-    """The test records every array of the step, with those of optimisers, statistics and metrics."""
+    """The test records the dtype of every array that the step makes, also in optimisers, statistics and metrics."""
     training, batches = make(name)
     made, make_array = set(), cupy_rules.ndarray.__init__
 
@@ -69,7 +70,7 @@ def test_a_step_neither_waits_for_the_device_nor_transfers_arrays(name):
     assert not cupy_standin.counts - before
 
 
-def test_the_report_of_a_training_reaches_the_host_without_waiting():
+def test_the_report_of_a_training_is_copied_to_the_host_without_waiting():
     training, batches = make("vanilla")
     training.step(batches)
     before = cupy_standin.counts.copy()
@@ -94,8 +95,8 @@ def test_captured_steps_equal_eager_steps_to_the_bit(name):
     before = state(captured, captured_batches)
     assert not differences(before, state(eager, eager_batches))
     step()
-    same = differences(before, state(captured, captured_batches))
-    assert "generator_optimizer.t" in same and "rng.draws" in same and "position" in same  # a replay changes the state
+    changed = differences(before, state(captured, captured_batches))
+    assert {"generator_optimizer.t", "rng.draws", "position"} <= set(changed)  # the replay has done a step
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -119,12 +120,12 @@ def test_a_captured_step_has_few_nodes(name):
     """On a GPU, each node costs one or two microseconds, even with a very small kernel."""
     training, batches = make(name, 28, batch_size=64)
     step = backend.capture(lambda: training.step(batches))
-    step()  # a call before the capture makes the constants
+    step()  # makes the constants, before the capture
     graph = step.record()
     assert len(graph._tape.operations) <= NODES[name]
 
 
-def test_bench_counts_the_nodes_of_a_graph_and_the_bytes_that_kept_patches_save(monkeypatch):
+def test_bench_nodes_counts_all_nodes_and_fewer_bytes_of_patches_if_patches_are_kept(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     import nodes
 

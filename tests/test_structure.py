@@ -1,4 +1,4 @@
-"""Imports never go up a floor, the core has at most 1,700 lines, and every device has the backend's functions."""
+"""No module imports from a higher rank, the core has at most 1,700 lines, and every device has the same functions."""
 
 import ast
 import subprocess
@@ -15,8 +15,9 @@ RANKS = {  # a module imports from its own rank or from lower ones
     "app": 5,  # the application
     "__main__": 6,  # the command
 }  # fmt: skip
+# (a, b): a may not import b, though their ranks allow it
 APART = {("metrics", "gan"), ("gan", "metrics"), ("gan", "data"), ("backend", "files"), ("files", "backend")}
-WITH_NUMPY = {"backend", "data", "metrics", "app"}  # for files, pictures and tables
+WITH_NUMPY = {"backend", "data", "metrics", "app"}  # these may import NumPy
 FILES = [
     path
     for path in sorted((ROOT / "tinygan").rglob("*.py"))
@@ -24,7 +25,8 @@ FILES = [
 ]
 
 
-def room(parts):
+def place(parts):
+    """Return the name in RANKS of a module: "gan" for tinygan/gan/losses.py, "optim" for tinygan/optim.py."""
     return parts[1].removesuffix(".py") if len(parts) > 1 else None
 
 
@@ -41,13 +43,13 @@ def imports_of(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_import_only_from_lower_floors_and_only_the_backend_imports_array_libraries(path):
-    here = room(path.relative_to(ROOT).parts)
+def test_modules_import_nothing_from_higher_ranks_and_array_libraries_only_where_allowed(path):
+    here = place(path.relative_to(ROOT).parts)
     for parts in imports_of(path):
         if parts[0] == "tinygan":
-            there = room(parts)
+            there = place(parts)
             assert RANKS[there] <= RANKS[here], f"{path} imports upwards: {'.'.join(parts)}"
-            assert (here, there) not in APART, f"{path} imports {'.'.join(parts)}: neither may import the other"
+            assert (here, there) not in APART, f"{path} imports {'.'.join(parts)}, which APART forbids"
             assert not parts[-1].startswith("_"), f"{path} imports a private name: {parts[-1]}"
         if parts[0] == "cupy":
             assert here == "backend", f"{path} imports cupy"
@@ -56,7 +58,7 @@ def test_modules_import_only_from_lower_floors_and_only_the_backend_imports_arra
 
 
 def test_every_module_has_a_rank():
-    assert {room(path.relative_to(ROOT).parts) for path in FILES} == set(RANKS)
+    assert {place(path.relative_to(ROOT).parts) for path in FILES} == set(RANKS)
 
 
 CORE = ("autograd", "layers", "optim.py", "gan/gan.py", "gan/losses.py", "gan/penalties.py", "gan/models.py")
@@ -83,7 +85,7 @@ BACKEND = ROOT / "tinygan" / "backend"
 
 
 def offered(device):
-    """Return {name: names of the arguments} of all that a device defines or imports. Classes have None."""
+    """Return {name: names of the arguments} of all that a device defines or imports. For a class: None."""
     path = BACKEND / device / "__init__.py"
     names = functions(path)
     for node in ast.walk(ast.parse(path.read_text())):
@@ -104,7 +106,7 @@ def test_every_device_has_the_functions_of_the_backend(device):
     assert {"conv2d", "fuse", "matmul", "capture"} < interface.keys()
     assert {"RNG", "AsyncCopy", "xp", "start"} <= found.keys()
     for name, args in interface.items():
-        assert found[name] == args, f"{device}: {name}{found[name]}, where the backend has {args}"
+        assert found[name] == args, f"{name} of {device} has the arguments {found[name]}, not {args}"
 
 
 def test_importing_tinygan_changes_nothing_in_the_process():

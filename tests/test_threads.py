@@ -1,4 +1,4 @@
-"""Blocks and threads of the CPU give the results of whole arrays, and no bit depends on the number of threads."""
+"""Computing in blocks, with several threads, gives the results of plain NumPy. The number of threads changes no bit."""
 
 import os
 import subprocess
@@ -58,7 +58,7 @@ def test_the_result_of_a_fused_function_is_no_view_of_its_argument(shape):
     assert np.array_equal(same, x) and not np.may_share_memory(same, x)
 
 
-def test_a_fused_function_takes_views_and_writes_to_its_arguments():
+def test_a_fused_function_takes_views_and_can_write_to_an_argument():
     x, y = r(64, 1000).T, r(1000, 64)
     expected = chain(x, y, 2.0)
     assert np.array_equal(fused(x, y, 2.0), expected)
@@ -181,7 +181,7 @@ def test_an_error_in_a_thread_is_raised():
         threads.run(fail, list(range(8)))
 
 
-def test_after_an_error_no_thread_continues():
+def test_after_an_error_in_a_block_no_thread_computes_further_blocks():
     backend.tune(4)
     done = []
 
@@ -198,19 +198,19 @@ def test_after_an_error_no_thread_continues():
     assert len(done) == finished
 
 
-def test_a_fused_function_refuses_to_write_into_gaps():
+def test_a_fused_function_refuses_an_output_array_that_is_not_contiguous():
     with pytest.raises(ValueError, match="C-contiguous"):
         fused(r(4, 6), r(4, 6), 1.0, out=r(6, 4).T)
 
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
-def test_the_usual_variables_set_the_number_of_threads(variable):
+def test_environment_variables_set_the_number_of_threads(variable):
     code = "from tinygan import backend; print(backend.tune())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={variable: "3"})
     assert done.stdout.strip() == "3", done.stderr
 
 
-def test_the_option_sets_the_number_of_threads_and_no_bit_depends_on_it(tmp_path):
+def test_option_threads_sets_the_number_of_threads_and_changes_no_bit(tmp_path):
     code = (
         "import runpy, sys; sys.argv[:] = sys.argv[1:]\n"
         "try: runpy.run_path('train.py', run_name='__main__')\n"
@@ -256,7 +256,7 @@ def test_no_bit_of_a_step_depends_on_the_number_of_threads(name, changes):
 def test_a_forked_child_computes_with_numpy():
     code = (
         "import os, numpy as np; from tinygan import backend; backend.tune()\n"
-        "x = np.ones((64, 1024), 'float32'); y = backend.matmul(x, x.T)  # OpenMP has threads now, if it is in use\n"
+        "x = np.ones((64, 1024), 'float32'); y = backend.matmul(x, x.T)  # if OpenMP is used, it has threads now\n"
         "child = os.fork()\n"
         "if child == 0: os._exit(not (backend.kernels() == 'numpy' and np.array_equal(backend.matmul(x, x.T), y)))\n"
         "print(os.waitpid(child, 0)[1])"
@@ -269,7 +269,7 @@ def test_a_forked_child_computes_with_numpy():
 def test_a_forked_child_has_threads_of_its_own():
     code = (
         "import os; from tinygan.backend.cpu import threads; threads.THREADS = 3; failed = 0\n"
-        "for _ in range(30):  # only some forks come while a thread holds a lock\n"
+        "for _ in range(30):  # only in some rounds a thread holds a lock during the fork\n"
         "    threads.run(abs, range(9))\n"
         "    child = os.fork()\n"
         "    if child == 0: os._exit(threads.run(abs, range(9)) != list(range(9)))\n"

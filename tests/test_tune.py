@@ -15,7 +15,7 @@ import tune  # noqa: E402
 
 
 def running(study, **owner):
-    """Begin a trial with these attributes."""
+    """Begin a trial whose user attributes are `owner`."""
     trial = study.ask()
     trial.suggest_float("lr", 1e-4, 5e-3, log=True)
     for key, value in owner.items():
@@ -43,8 +43,8 @@ def test_a_trial_whose_process_has_died_continues_with_its_settings_in_its_folde
 @pytest.mark.parametrize(
     "owner",
     [
-        dict(host=socket.gethostname(), pid=os.getppid()),  # this process lives
-        dict(host="elsewhere", pid=1, time=tune.time.time()),  # its last report is new
+        dict(host=socket.gethostname(), pid=os.getppid()),  # the parent of this process is running
+        dict(host="elsewhere", pid=1, time=tune.time.time()),  # its last report is recent
     ],
 )
 def test_a_trial_that_is_being_trained_is_left_alone(study, owner):
@@ -53,7 +53,7 @@ def test_a_trial_that_is_being_trained_is_left_alone(study, owner):
     assert study.trials[trial.number].state.name == "RUNNING" and len(study.trials) == 1
 
 
-def test_a_silent_trial_of_another_machine_is_resumed(study):
+def test_a_trial_of_another_machine_without_a_recent_report_is_resumed(study):
     trial = running(study, folder="runs/silent", host="elsewhere", pid=1, time=tune.time.time() - 2 * tune.STALE)
     tune.requeue_interrupted(study)
     assert study.trials[trial.number].state.name == "FAIL" and study.ask().user_attrs["folder"] == "runs/silent"
@@ -64,7 +64,7 @@ def opened(storage):
 
 
 def test_processes_that_begin_together_join_one_study(tmp_path):
-    """Four create the same study at the same time, in a journal file and in a database, and each asks once."""
+    """Four processes open the same new study at the same time, and each asks for one trial."""
     code = (
         "import argparse, sys, time; sys.path.insert(0, 'bench'); import tune\n"
         "args = dict(preset='vanilla', steps=40, pauses=2, samples=100)\n"
@@ -84,7 +84,7 @@ def test_processes_that_begin_together_join_one_study(tmp_path):
         assert sorted(trial.number for trial in opened(storage).trials) == [0, 1, 2, 3]
 
 
-def test_a_study_whose_tables_another_process_creates_is_opened_again(monkeypatch):
+def test_if_another_process_creates_the_tables_the_study_is_opened_again(monkeypatch):
     from sqlalchemy.exc import IntegrityError
 
     calls = []
@@ -104,7 +104,7 @@ def test_a_study_whose_tables_another_process_creates_is_opened_again(monkeypatc
     ("address", "words"),
     [("postgresql+none://host/tune", "plugin"), ("sqlite:////no/such/folder/tune.db", "unable to open")],
 )
-def test_a_database_that_cannot_be_opened_is_one_sentence(monkeypatch, address, words):
+def test_a_database_that_cannot_be_opened_ends_the_script_with_one_sentence(monkeypatch, address, words):
     monkeypatch.setattr(tune.time, "sleep", lambda seconds: None)
     with pytest.raises(SystemExit, match=words):
         opened(address)

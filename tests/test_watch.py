@@ -1,4 +1,4 @@
-"""With train.py --watch, a browser on this machine follows the run, and reaches nothing outside its folder."""
+"""With train.py --watch, a browser on this machine follows the run. The server serves only the folder of the run."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ if backend.device != "cpu":
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Serve the folder of a run. The folder has links out of it. Return the run and the address."""
+    """Serve the folder of a run, which contains links to places outside. Return the run and the address."""
     folder = tmp_path_factory.mktemp("watch")
     (folder / "secret.txt").write_text("secret")
     run = new_run(folder / "run", "cgan")
