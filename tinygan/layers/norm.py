@@ -12,9 +12,9 @@ class BatchNorm(Module):
     """Bring each channel to mean beta and standard deviation gamma: x (N, ..., channels) -> the same shape.
 
     gamma and beta are learned by gradient. In training mode, mean and variance are computed from the batch, so an
-    output depends on the other images. Running averages of the mean and of the unbiased variance are kept, and used in
-    evaluation mode, where an image does not depend on others. They do not fit averaged weights (EMA), for which
-    update_bn_statistics (gan/ema.py) computes new ones.
+    output depends on the other images. Evaluation mode uses running averages of the mean and of the
+    unbiased variance, so an output does not depend on other images. For averaged weights (EMA), other averages are
+    needed: update_bn_statistics (gan/ema.py) computes them.
     """
 
     fuses_activation = True
