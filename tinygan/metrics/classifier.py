@@ -1,4 +1,4 @@
-"""The classifier whose features the metrics use. The classifier is small, and is trained on the labels of the data.
+"""The classifier whose features the metrics use. It is a small network that is trained on the labels of the data.
 
 The metrics compare features of images, because a distance between pixels says little about the content of an image. The
 features are the last hidden activations of the classifier. The FID compares features of the Inception network
@@ -71,8 +71,8 @@ def train(dataset, seed=0, progress=iter, saved=None, keep=None):
     """Train a Classifier on a Dataset with labels, and return it. Images are shifted at random and get noise.
 
     The learning rate falls to zero on a cosine curve. progress: a function such as tqdm, which wraps the iterator of
-    steps. keep: a function that is called with the state of the training, {name: array}, after Ctrl-C. saved: such a
-    state; training continues from it.
+    steps. keep: a function that is called with the state of the training, {name: array}, after Ctrl-C. saved: a
+    state that `keep` got; training continues from it.
     """
     images, labels = dataset.images, dataset.labels
     batch = min(BATCH, len(images))
