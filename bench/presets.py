@@ -32,7 +32,7 @@ from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
 
 RESULTS = ROOT / "bench/results/presets.json"
-STRIP = 10  # images in the picture of a preset
+STRIP = 10  # images in a row of the picture of a preset
 STEPS = 30  # steps that are timed
 LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, and for noise around them",
@@ -57,7 +57,7 @@ HEADINGS = ["Frechet distance", "times the floor", *QUALITY]
 
 
 def trained(out, preset, seed, epochs, source):
-    """Return the finished and measured run of a preset.
+    """Return the finished and measured run of a preset. Train and measure it first if necessary.
 
     epochs: a number, or None for the epochs of the preset. source: the folder of the data, or None for MNIST
     """
@@ -79,7 +79,7 @@ def name_of(run):
 
 
 def known(run, times):
-    """Return the row of a run in presets.json, from which the tables are made."""
+    """Return the row of a run for presets.json. times: whether to time the steps."""
     training, batches = run.settings.training(), run.settings.batches(groups.load(run, run.settings.dataset()))
     run.load(training=training)
     about = json.loads(run.config.read_text())
@@ -97,7 +97,7 @@ def known(run, times):
 
 
 def save_strip(run, row):
-    """Draw a row of ten samples, of different classes for a conditional preset. For other data draw four such rows."""
+    """Draw ten samples in a row, one for each class if the preset is conditional. For other data draw four rows."""
     n = STRIP if is_mnist(row) else 4 * STRIP
     training = run.settings.training()
     run.load_generator(training)
