@@ -75,7 +75,7 @@ class Projection(Module):
 
 
 class MinibatchDeviation(Module):
-    """Add a channel: the mean standard deviation over the batch        (Karras et al. 2018, section 3)"""
+    """Add a constant channel: the mean of the standard deviations over the batch    (Karras et al. 2018, section 3)"""
 
     def forward(self, x):
         centred = x - x.mean(axis=0, keepdims=True)

@@ -71,7 +71,7 @@ def open_study(args):
 
 
 def choose(trial, preset):
-    """Return the preset with the settings of a trial. This function has the ranges of the search."""
+    """Return the preset with the settings of a trial. This function contains the ranges of the search."""
     return preset._replace(
         lr=trial.suggest_float("lr", 1e-4, 5e-3, log=True),
         betas=(trial.suggest_float("beta1", 0.0, 0.9), preset.betas[1]),
@@ -129,7 +129,7 @@ def requeue_interrupted(study):
 
 
 def is_dead(owner):
-    """Return whether the process of a running trial has ended. On another machine, no report for STALE means yes."""
+    """Return whether the process of a trial has ended. On another machine: whether its last report is too old."""
     if owner.get("host") == socket.gethostname():
         try:
             os.kill(owner["pid"], 0)

@@ -33,7 +33,7 @@ def conv_transpose2d(r, w, size, stride=(1, 1), padding=(0, 0)):
     """x = patches^T(r w^T)        r: (N, OH, OW, C_out), w: (kh, kw, C_in, C_out) -> x: (N, *size, C_in)
 
     patches^T, the adjoint of patches, adds each row to the image at the position of its patch. size: (H, W) of the
-    image. With a stride above 1, images of several sizes give the same (OH, OW). Raises ValueError for a wrong size.
+    image. With a stride above 1, images of several sizes give the same (OH, OW). Raises ValueError for other sizes.
     """
     if patch_grid(size, w.shape[:2], stride, padding) != r.shape[1:3]:
         raise ValueError(f"the convolution of an image of size {size} does not give {r.shape[1:3]} responses")

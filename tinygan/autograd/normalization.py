@@ -27,7 +27,7 @@ def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
 
 
 def batch_norm_formula(x, gamma, beta, eps, slope, parts):
-    """Compute batch_norm with its statistics in Tensor operations. So grad can differentiate it to any order."""
+    """Compute the statistics and batch_norm in Tensor operations, which grad can differentiate to any order."""
     centred = x.reshape(parts, -1, x.shape[-1])
     centred = centred - batch_mean(centred)
     z = (gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta).reshape(x.shape)

@@ -1,8 +1,8 @@
 """Tensors, and the primitives that operate on them.
 
-A Primitive computes y = f(x1, x2, ...) on arrays. For each argument x it has a vjp, which turns dL/dy into dL/dx:
+A Primitive computes y = f(x1, x2, ...) on arrays. Its vector-Jacobian products (vjp) turn dL/dy into gradients:
 
-    dL/dx = vjp(dL/dy, y, x1, x2, ...)        L: the loss; vjp: vector-Jacobian product
+    dL/dx = vjp(dL/dy, y, x1, x2, ...)        for each argument x, with its own vjp        L: the loss
 
 The vjp is written in Tensor operations, so a gradient can be differentiated too. The Node of a Tensor says which
 primitive made it. `grad` (backward.py) follows the nodes from an output back to the inputs. A Node does not refer to

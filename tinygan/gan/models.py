@@ -95,7 +95,7 @@ def G_activation(channels: int, norm: bool) -> list[Module]:
 
 
 def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
-    """Return (h, w, channels): the smallest size of an image in D, and the channels of each halving.
+    """Return (h, w, channels): the smallest size of an image in D, and the channels after each halving.
 
     Images up to 32 pixels are halved twice, up to 64 three times, and so on. channels: width, 2 width, 4 width, ...
     """

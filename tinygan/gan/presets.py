@@ -95,7 +95,7 @@ def for_data(preset: Preset, shape: tuple[int, ...]) -> Preset:
 
 
 def default_penalty_weight(penalty: str, shape: tuple[int, ...]) -> float:
-    """Return the default weight of a penalty. For points, r1 and r1r2 are weaker, because the modes are narrow."""
+    """Return the default weight of a penalty. For points, r1 and r1r2 get 0.1, because the modes are narrow."""
     if penalty in ("r1", "r1r2") and len(shape) == 1:
         return 0.1
     return PENALTIES[penalty].weight if penalty in PENALTIES else 0.0
@@ -172,7 +172,7 @@ def check(preset: Preset, D: Module) -> None:
     if preset.saturating and preset.loss != "bce":
         raise ValueError(f"the saturating form exists only for the loss bce, not for {preset.loss}")
     if preset.wrong_labels and not preset.conditional:
-        raise ValueError("wrong_labels needs a preset with labels: cgan")
+        raise ValueError("wrong_labels needs a preset with labels, such as cgan")
     if preset.wrong_labels and preset.loss != "bce":
         raise ValueError(f"wrong_labels exists only for the loss bce, not for {preset.loss}")
     if preset.decay and preset.cosine:
@@ -180,12 +180,12 @@ def check(preset: Preset, D: Module) -> None:
 
 
 def steps_per_value(preset: Preset) -> int:
-    """Return the number of steps for each value of a schedule: 1, or more if there are more than LONGEST steps."""
+    """Return the number of steps for each value of a schedule: 1, or more if a run has more than LONGEST steps."""
     return -(-preset.steps // LONGEST)
 
 
 def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list[tuple[Array, Array]]:
-    """Return pairs (array, values): linear for decay, curves for cosine (Huang et al. 2024, appendix), else no pairs.
+    """Return the schedules of a preset, pairs (array, values). cosine is from Huang et al. 2024, appendix.
 
     In training, the array gets the next value after every `steps_per_value` steps. There are at most LONGEST values,
     so that the values of a long run need little memory.

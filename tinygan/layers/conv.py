@@ -42,7 +42,7 @@ class _Conv(Module):
 class Conv2d(_Conv):
     """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - kh) // stride + 1
 
-    weight: (kh, kw, n_in, n_out). Raises ValueError if x has other channels, or is smaller than the kernel.
+    weight: (kh, kw, n_in, n_out). Raises ValueError if x does not have n_in channels, or is smaller than the kernel.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ConvTranspose2d(_Conv):
 
     x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H - 1) stride - 2 padding + kh + output_padding
     weight: (kh, kw, n_out, n_in), the filters of the Conv2d. The Conv2d maps several sizes OH to the same H.
-    output_padding, smaller than the stride, selects one of them. Raises ValueError if x has other channels.
+    output_padding, smaller than the stride, selects one of them. Raises ValueError if x does not have n_in channels.
     """
 
     def __init__(

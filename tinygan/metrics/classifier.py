@@ -109,7 +109,7 @@ def train(dataset, seed=0, progress=iter, saved=None, keep=None):
 def disturbed(images, rng):
     """Return images, uint8 (N, H, W, C), shifted and with noise of random strength.
 
-    Generated images can have noise. Without noise in training, the classifier would see classes in such noise.
+    Generated images can have noise. A classifier that was trained without noise can give wrong classes for them.
     """
     strength = rng.uniform(0, NOISE, (len(images), 1, 1, 1)).astype(np.float32)
     noise = strength * rng.standard_normal(images.shape, np.float32)

@@ -96,8 +96,8 @@ def splits(source, train=None, skip_broken=False):
     train, note = train or data.load(source, skip_broken=skip_broken), None
     if train.classes < 2:
         raise store.MetricsError(
-            f"{train.name} needs labels of at least two classes, because a classifier must learn them "
-            "(a file such as train-labels-idx1-ubyte beside the images, or a folder for each class)"
+            f"{train.name} needs labels of at least two classes, from which the classifier of the metrics learns: "
+            "a file such as train-labels-idx1-ubyte beside the images, or a folder for each class"
         )
     try:
         test = data.load(source, "test", train.images.shape[1], skip_broken)
@@ -117,7 +117,7 @@ def some(dataset, n):
 
 
 def divided(dataset, n):
-    """Divide a Dataset into two, n images and all others, at random with a fixed seed."""
+    """Return [a Dataset of n random images, a Dataset of all others]. The seed is fixed."""
     order = np.random.default_rng(0).permutation(len(dataset.images))
     parts = order[:n], order[n:]
     return [dataset._replace(images=dataset.images[part], labels=dataset.labels[part]) for part in parts]

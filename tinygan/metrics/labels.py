@@ -7,8 +7,8 @@ def classifier_score(logits):
     """exp E_x KL(p(y|x) || p(y)), from 1 to the number of classes        logits: (N, classes)
 
     p(y|x), the softmax of the logits, is the probability of class y for image x. p(y) is its mean over all images. The
-    score is large if each image is clearly of one class, and all classes occur. For few images it is biased. This is
-    the Inception score (Salimans et al. 2016, section 4) with another classifier.
+    score is large if each image is clearly of one class, and all classes occur. The score of few images is biased. This
+    is the Inception score (Salimans et al. 2016, section 4) with another classifier.
     """
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)

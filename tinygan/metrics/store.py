@@ -54,7 +54,7 @@ def fingerprint(dataset):
 def make(path, train, test, command, progress=iter):
     """Train the classifier for these Datasets, and write it if possible. Returns (Classifier, record).
 
-    Ctrl-C writes the state of the training to <name>.partial.npz, and the next call continues it.
+    Ctrl-C writes the state of the training to <name>.partial.npz, and the next call continues the training.
     """
     seed, partial, writable = 0, path.with_suffix(".partial.npz"), can_write(path.parent)
     keep = (lambda state: write_arrays(partial, state)) if writable else None
