@@ -44,7 +44,7 @@ def array(*shape):
 
 
 def sizes(name):
-    """Return images, filters, and gradients for the responses, for one of CONVOLUTIONS."""
+    """Return images, filters, and gradients of the responses, for one of CONVOLUTIONS."""
     size, channels, filters = (28, 1, 32) if "1 channel" in name else (14, 32, 64)
     return (
         array(N, size, size, channels),

@@ -101,7 +101,7 @@ def serve(name, preset, batch_size):
 
 
 def measure(preset, batch_size, count, rounds):
-    """Return a row of the table: quartiles in milliseconds, and the ratios PyTorch / tinygan of medians.
+    """Return a row of the table: quartiles in milliseconds, and PyTorch's median divided by tinygan's.
 
     The ratios use the faster of PyTorch's memory formats.
     """

@@ -1,8 +1,8 @@
 """GAN losses: one (D, G) pair for each objective.
 
-D's output is a logit l. With bce, sigmoid(l) is the probability that x is real, and D(x) is this probability. In
-all other formulas D(x) is the logit. E is the mean over the batch. A loss is a function of real_logits and
-fake_logits, (N, 1) each, and is minimised. With logits, log(sigmoid(l)) = -softplus(-l) is accurate for every l.
+D's output is a logit l. With bce, D(x) = sigmoid(l) is the probability that x is real. In other formulas D(x) is the
+logit. E is the mean over the batch. A loss is minimised. It is a function of real_logits and fake_logits, (N, 1) each,
+called real and fake in formulas. Losses take logits, because log(sigmoid(l)) = -softplus(-l) is accurate for every l.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
 G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
-Layers before BatchNorm have no bias, because BatchNorm would subtract it.
+Layers before BatchNorm have no bias, because BatchNorm subtracts the mean, and with it any bias.
 """
 
 import itertools  # noqa: I001

@@ -18,9 +18,9 @@ BLOCK = 1 << 22  # distances that are computed at a time; 32 MiB in float64
 
 
 def by_rows(function, a, b):
-    """Divide a (N, D) into slices of rows. Call function(distances, rows) for each slice, and return all results.
+    """Divide the array a, (N, D), into slices of rows. Call function(distances, rows) for each, and return all results.
 
-    distances: squared distances from a[rows] to all points of b (M, D). They are computed as |a|^2 - 2 ab + |b|^2,
+    distances: squared distances from a[rows] to all points of b, (M, D). They are computed as |a|^2 - 2 ab + |b|^2,
     because a matrix product is fast.
     """
     squares, columns = (b * b).sum(1), -2 * b.T
@@ -36,7 +36,7 @@ def by_rows(function, a, b):
 
 def radii(points, k=K):
     """Return the squared distance of each point to its k-th nearest other point: (N, D) -> (N,), N > k"""
-    parts = by_rows(lambda block, rows: np.partition(block, k, axis=1)[:, k], points, points)  # 0 is the point itself
+    parts = by_rows(lambda block, _: np.partition(block, k, axis=1)[:, k], points, points)  # column 0: the point itself
     return np.concatenate(parts)
 
 

@@ -39,7 +39,7 @@ def for_data(train, test, progress=iter):
         try:
             return load(stored)
         except DAMAGE as error:
-            print(f"{stored} cannot be used ({error}); it is trained again", file=sys.stderr)
+            print(f"{stored} cannot be used ({error}); the classifier is trained again", file=sys.stderr)
     return make(stored, train, test, "evaluate.py", progress)
 
 
@@ -88,7 +88,7 @@ def can_write(folder):
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError as error:
-        print(f"the classifier cannot be kept in {folder} ({error.strerror}), only in memory", file=sys.stderr)
+        print(f"the classifier cannot be kept in {folder} ({error.strerror}). It is only in memory", file=sys.stderr)
         return False
 
 
