@@ -46,7 +46,7 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
 
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
     y, options = function(*tensors), dict(grad_output=u, allow_unused=True)
-    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # frees the graph of y
+    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # the last frees the graph
     for i, (x, *ds) in enumerate(zip(arrays, *computed)):
         where = f"{name}: derivative of order {level}, argument {i}"
         for d in ds:
