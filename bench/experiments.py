@@ -1,7 +1,7 @@
 """Train the default preset with changes, in short runs, to find out which changes help.
 
     python bench/experiments.py --depth 0 --real-label 0.9 --no-decay     train, measure, and add a row to the table
-    python bench/experiments.py --groups 40                               the same, on groups in place of labels
+    python bench/experiments.py --groups 40                               the same, with groups in place of labels
     python bench/experiments.py --table                                   only write the table again
 
 The script writes bench/results/experiments.json and the table of docs/experiments.md. Some changes did not help, so
@@ -64,7 +64,7 @@ class ConditionalGenerator(Module):
 
 
 class Projection(Module):
-    """D(x, y) = f(x) + g_y(x), where y is the class        (Miyato & Koyama 2018)"""
+    """D(x, y) = f(x) + g_y(x), y: the class; f and all g_y: the outputs of `network`        (Miyato & Koyama 2018)"""
 
     def __init__(self, network):
         self.network = network
@@ -75,7 +75,7 @@ class Projection(Module):
 
 
 class MinibatchDeviation(Module):
-    """Add a channel: the mean standard deviation over the batch        (Karras et al. 2018, section 3)"""
+    """Add a constant channel: the mean of the standard deviations over the batch    (Karras et al. 2018, section 3)"""
 
     def forward(self, x):
         centred = x - x.mean(axis=0, keepdims=True)
@@ -116,12 +116,12 @@ def options(words):
     add("--data", help="a folder; default: MNIST")
     add("--images", type=int, metavar="N", help="train on the first N images only (default: all)")
     add("--groups", type=int, default=0, help="number of groups in place of labels")
-    add("--group-features", choices=["pixels", "D"], default="pixels", help="D: from the D of dcgan after one epoch")
+    add("--group-features", choices=["pixels", "D"], default="pixels", help="D: features of D of dcgan after one epoch")
     add("--steps", type=int, default=6000)
     add("--seed", type=int, default=0)
     add("--batch-size", type=int, default=own.batch_size)
     add("--lr", type=float, default=own.lr)
-    add("--lr-ratio", type=float, default=1.0, help="D's learning rate / G's (Heusel et al. 2017)")
+    add("--lr-ratio", type=float, default=1.0, help="D's learning rate divided by G's (Heusel et al. 2017)")
     add("--decay", action=argparse.BooleanOptionalAction, default=own.decay)
     add("--real-label", type=float, default=own.real_label)
     add("--loss", default=own.loss)
@@ -132,7 +132,7 @@ def options(words):
     add("--g-fine", type=int, default=0, help="convolutions of G at half the size of the image")
     add("--g-labels", choices=["input", "norm"], default="input", help="norm: G gets the labels in BatchNorm too")
     add("--d-labels", choices=["input", "projection"], default="input", help="where D gets the labels")
-    add("--translate", type=int, default=0, metavar="PIXELS", help="augmentation by translation")
+    add("--translate", type=int, default=0, metavar="PIXELS", help="move each image before D by up to PIXELS")
     add("--augment", type=float, default=own.augment, help="probability of each change of gan/augment.py")
     add("--minibatch-deviation", action="store_true")
     add(
@@ -150,7 +150,7 @@ def kept_size(channels, rng):
 
 
 def generator(args, classes, shape, latent_size, rng):
-    """Return the changed generator. latent_size: latent numbers plus classes, as in presets.py"""
+    """Return the changed generator. latent_size: of the latent vector with the label appended."""
     network = models.dcgan_generator(shape, latent_size, rng, width=args.g_width, depth=args.g_depth)
     fine = [x for _ in range(args.g_fine) for x in kept_size(args.g_width, rng)]
     network = Sequential(*network.layers[:-2], *fine, *network.layers[-2:])

@@ -1,8 +1,9 @@
-"""Measure the start of a new process: imports, the time to the first step, and the peak memory, beside PyTorch.
+"""Measure a new process: the time of imports, the time to the first step of train.py, and the peak memory.
 
     python bench/fresh.py            prints a table, and writes it to bench/results/fresh.md
 
-Each figure is the median of three processes. The script needs the extra `bench`.
+Imports and memory are also measured for PyTorch. Each figure is the median of three processes. The script needs the
+extra `bench`.
 """
 
 import platform

@@ -1,19 +1,20 @@
-"""Time a training step on a GPU: tinygan as a graph and eager, PyTorch eager, compiled, and as a graph.
+"""Time a training step on a GPU, with tinygan and with PyTorch: eager, and as a captured graph.
 
     python bench/gpu.py                      print the table: vanilla, dcgan, wgan-gp; batches 64, 128, 512
     python bench/gpu.py --presets dcgan --batches 128 --no-tf32
     python bench/gpu.py --write              also write bench/results/gpu.md and gpu.json
 
-Each cell of the table is measured in its own process. The memory of a cell is the drop in the free memory of the GPU.
-The time to the first step includes imports and compilation. Steps are without EMA. tinygan's steps also compute the
-metrics of the log.
+PyTorch is also measured with torch.compile. Each row of the table is measured in its own process. The memory of a row
+is the drop in the free memory of the GPU. The time to the first step includes imports and compilation. Steps are
+without EMA. tinygan's steps also compute the metrics of the log.
 
 PyTorch for CUDA is needed: pip install -e '.[cuda13,bench]'. The extras cuda12 and bench exclude each other, because
 they bring CUDA toolkits of different versions.
 
-The share of the roofline is the least possible time of a step divided by its measured time. The least possible time is
-the larger of two times: operations divided by the rate of a large product, and bytes divided by the rate of a large
-copy. Both rates are measured in the same process. The bytes are all arguments and results of tinygan's primitives.
+The column "of roofline" is the least possible time of a step divided by its measured time. The least possible time is
+the larger of two times: operations divided by the rate of a large matrix product, and bytes divided by the rate of a
+large copy. Both rates are measured in the same process. The bytes are those of all arguments and results of tinygan's
+primitives.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def tinygan_step(preset, batch_size, tf32, captured):
 
 
 def torch_step(preset, batch_size, tf32, how):
-    """Return the same two functions for PyTorch. how: "eager", "compiled" or "captured"."""
+    """Return the two functions of tinygan_step for PyTorch. how: "eager", "compiled" or "captured"."""
     import torch
     from torch_gans import TorchGAN
 
@@ -86,7 +87,8 @@ def torch_step(preset, batch_size, tf32, how):
 def compile_parts(gan, preset):
     """Compile all parts of a step: batch, noise, fake images, both losses with their gradients, both updates.
 
-    torch.compile refuses second derivatives. The penalty of wgan-gp contains one, so D's loss of wgan-gp stays eager.
+    torch.compile refuses second derivatives. The penalty of wgan-gp contains a second derivative, so D's loss of
+    wgan-gp stays eager, with the networks that it calls.
     """
     import torch
 
@@ -107,7 +109,7 @@ SIDES = {
 
 
 def measure(side, preset, batch_size, tf32, seconds):
-    """Return one cell of the table. Each call runs in its own process."""
+    """Return one row of the table. `cell` calls this in a new process."""
     import torch
 
     free = torch.cuda.mem_get_info()[0]
@@ -254,7 +256,7 @@ def main():
     parser.add_argument("--presets", nargs="+", default=["vanilla", "dcgan", "wgan-gp"])
     parser.add_argument("--batches", nargs="+", type=int, help="default: 64 128 512, and 2048 for dcgan")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
-    parser.add_argument("--seconds", type=float, default=3.0, help="approximate seconds per cell (default: 3)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="approximate seconds for each row (default: 3)")
     parser.add_argument("--no-tf32", action="store_true", help="exact float32 products, for tinygan and PyTorch")
     parser.add_argument("--write", action="store_true", help="write bench/results/gpu.md and gpu.json")
     parser.add_argument("--cell", help=argparse.SUPPRESS)

@@ -3,7 +3,7 @@
     python bench/letters.py DIR               30,000 images in DIR/train and 10,000 in DIR/test
     python train.py --data DIR
 
-The fonts come from matplotlib. The seed in this file decides all else.
+The fonts come from matplotlib. The images depend only on these fonts and on the seed in this file.
 """
 
 import sys

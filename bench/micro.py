@@ -4,9 +4,9 @@
     python bench/micro.py --write     also write it to bench/results/micro.md
 
 The sizes are those of dcgan with 128 images. Convolutions go from 14 x 14 x 32 to 7 x 7 x 64, those named "1 channel"
-from 28 x 28 x 1 to 14 x 14 x 32. PyTorch uses its default memory format. The script needs the extras `bench` and
-`fast`. Each side has its own process, and the sides take turns. Figures are medians. On a shared machine, look at the
-ratios.
+go from 28 x 28 x 1 to 14 x 14 x 32. PyTorch uses its default memory format. The script needs the extras `bench` and
+`fast`. Each side has its own process, and the sides take turns. Figures are medians. On a shared machine, compare
+only the ratios.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def array(*shape):
 
 
 def sizes(name):
-    """Return images, filters, and gradients for the responses, for one of CONVOLUTIONS."""
+    """Return images, filters, and gradients of the responses, for one of CONVOLUTIONS."""
     size, channels, filters = (28, 1, 32) if "1 channel" in name else (14, 32, 64)
     return (
         array(N, size, size, channels),

@@ -1,10 +1,10 @@
-"""The nodes of a captured training step, and the bytes that they read and write, by kind of operation.
+"""Count the nodes of a captured training step, and the bytes that they read and write, by kind of operation.
 
 python bench/nodes.py                    prints a table: all presets, batches of 64 and 512 MNIST images
 python bench/nodes.py --write            and writes it to bench/results/nodes.md
 
-It needs no GPU: the step is done on the tests' stand-in for CuPy. A node reads or writes each of its arrays once, and
-of the table of all images a batch.
+The script needs no GPU: the step runs on the stand-in for CuPy in tests/standin. The bytes of a node are the sizes of
+all its arrays. The node that gathers a batch is an exception: the array of all training images is not counted.
 """
 
 import argparse
@@ -43,15 +43,15 @@ def count(preset, batch_size, keep=True):
         result = run(compute, inputs, written, name)
         arrays = [a for a in (*inputs, *written) if isinstance(a, np.ndarray)]
         if not written and any(np.may_share_memory(result._array, a) for a in inputs):
-            return result  # a view
+            return result  # a view needs no node
         arrays += [] if written else [result._array]
         nodes[KINDS.get(name, "all else")] += 1
-        size[KINDS.get(name, "all else")] += sum(a.nbytes for a in arrays[name == "tinygan_gather" :])  # but the table
+        size[KINDS.get(name, "all else")] += sum(a.nbytes for a in arrays[name == "tinygan_gather" :])  # not all images
         return result
 
     cupy_rules.run = cupy_standin.run = counted
     try:
-        for _ in range(2):  # the first step makes constants
+        for _ in range(2):  # the first step also makes constants
             nodes.clear(), size.clear()
             cache.run(lambda: training.step(batches))
     finally:

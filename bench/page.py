@@ -1,4 +1,4 @@
-"""Measure the page of a run for each preset: its size, and the images a second in Chromium on one core.
+"""Measure the page of a run for each preset: its size, and how many images a second it computes in Chromium.
 
 python bench/page.py            prints a table, and writes it to bench/results/page.md
 """

@@ -6,8 +6,8 @@
     python bench/presets.py --only "cgan without labels"      on groups of similar images
     python bench/presets.py --only cgan --data DIR            on other images, which have another table
 
-The runs are in runs/table/<preset>-<seed>. The name also has the data and the epochs if they are not the default. An
-existing run is resumed, or only read if it is finished. The script writes docs/presets/, bench/results/presets.json,
+The runs are in runs/table/<preset>-<seed>. The name also contains the data and the epochs if they are not the default.
+An existing run is resumed, or only read if it is finished. The script writes docs/presets/, bench/results/presets.json,
 and the README between its markers. A preset without a run on the same data keeps its old rows.
 """
 
@@ -32,7 +32,7 @@ from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
 
 RESULTS = ROOT / "bench/results/presets.json"
-STRIP = 10  # images in the picture of a preset
+STRIP = 10  # images in a row of the picture of a preset
 STEPS = 30  # steps that are timed
 LESSONS = {
     "vanilla": "two small networks and two losses are enough for digits, but the images are noisy",
@@ -57,7 +57,7 @@ HEADINGS = ["Frechet distance", "times the floor", *QUALITY]
 
 
 def trained(out, preset, seed, epochs, source):
-    """Return the finished and measured run of a preset.
+    """Return the finished and measured run of a preset. Train and measure it first if necessary.
 
     epochs: a number, or None for the epochs of the preset. source: the folder of the data, or None for MNIST
     """
@@ -79,7 +79,7 @@ def name_of(run):
 
 
 def known(run, times):
-    """Return the row of a run in presets.json, from which the tables are made."""
+    """Return the row of a run for presets.json. times: whether to time the steps."""
     training, batches = run.settings.training(), run.settings.batches(groups.load(run, run.settings.dataset()))
     run.load(training=training)
     about = json.loads(run.config.read_text())
@@ -97,7 +97,7 @@ def known(run, times):
 
 
 def save_strip(run, row):
-    """Draw a row of ten samples, of different classes for a conditional preset. For other data draw four such rows."""
+    """Draw ten samples in a row, of ten classes if the preset is conditional. For other data draw four rows."""
     n = STRIP if is_mnist(row) else 4 * STRIP
     training = run.settings.training()
     run.load_generator(training)
@@ -146,7 +146,7 @@ def this_machine():
 
 
 def cells(numbers, multiple):
-    """Return the cells of one row: the distance, its multiple of the floor, and QUALITY."""
+    """Return the cells of one row: the distance, its multiple of the floor, and the metrics in QUALITY."""
     others = ["-" if numbers[m] is None else format(numbers[m], form) for m, form in QUALITY.values()]
     return [format(numbers["distance"], ".3g"), f"{multiple:.3g}", *others]
 
@@ -180,7 +180,7 @@ def quality(rows):
 
 
 def others(rows):
-    """Return a table for each other data set: the best run first, with samples of seed 0, and training images last."""
+    """Return a table for each data set but MNIST: the best run first, training images last, and a picture of seed 0."""
     rows = sorted(
         (row for row in rows if not is_mnist(row)),
         key=lambda r: (r["quality"]["data"], r["quality"]["samples"]["distance"]),

@@ -37,7 +37,7 @@ SAMPLES, BATCH = 10_000, 250
 
 
 def ours(dataset, evaluator, seed):
-    """Return a function that does one step of train.py without options, and a function that draws samples."""
+    """Return a function that does one step of the default preset, and a function that draws samples."""
     preset = presets.PRESETS[DEFAULT]
     training = presets.build(preset, dataset.images.shape[1:], seed, dataset.classes)
     batches = data.Batches(dataset, preset.batch_size, seed, preset.n_critic, preset.conditional)
@@ -54,7 +54,7 @@ class Tutorial(TorchGAN):
     """The DCGAN of Radford et al. 2016 and of PyTorch's tutorial, with the networks of a preset of tinygan.
 
     Weights start as N(0, 0.02). Adam has the learning rate 2e-4 and the betas (0.5, 0.999). Batches of 128 have a new
-    order in each epoch. Samples are drawn in train mode. D gets no wrong labels.
+    order in each epoch. Samples are drawn in train mode. D gets no real images with wrong labels.
     """
 
     def __init__(self, preset, dataset, seed):

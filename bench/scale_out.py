@@ -1,4 +1,4 @@
-"""Time a step of dcgan on one and two processes, with tinygan and PyTorch, and estimate the exchange of many GPUs.
+"""Time a step of dcgan on one and two processes, with tinygan and PyTorch. Estimate the time of sums over many GPUs.
 
     python bench/scale_out.py                  measure, and write bench/results/scale_out.json and scale_out.md
     python bench/scale_out.py --only PyTorch   measure only PyTorch again
@@ -152,9 +152,9 @@ def measure(side):
 
 
 # Assumptions for the estimate, about machines with 8 H100 GPUs. None of them was measured.
-LAUNCH = 0.25e-3  # seconds of a captured step of dcgan with a very small batch: some 120 nodes
+LAUNCH = 0.25e-3  # seconds of a captured step of dcgan with a very small batch: about 120 nodes
 FLOP = 38e6  # for each image in a step of dcgan: 4.9 GFLOP at batch 128
-RATE = 10e12  # FLOP a second in such small matrix products
+RATE = 10e12  # FLOP a second in matrix products of this size
 WITHIN, ACROSS = (10e-6, 300e9), (25e-6, 40e9)  # (latency in seconds, bytes a second) of NVLink and of a network
 
 

@@ -6,7 +6,7 @@
                                              to bench/results/profile-PRESET.txt
 
 The script needs the extras `bench` (PyTorch) and `fast` (Numba). Each side has its own process, and the sides take
-turns. Figures are medians. On a shared machine, look at the ratios.
+turns. Figures are medians. On a shared machine, compare only the ratios.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def serve(name, preset, batch_size):
 
 
 def measure(preset, batch_size, count, rounds):
-    """Return a row of the table: quartiles in milliseconds, and the ratios PyTorch / tinygan of medians.
+    """Return a row of the table: quartiles in milliseconds, and PyTorch's median divided by tinygan's.
 
     The ratios use the faster of PyTorch's memory formats.
     """
@@ -182,7 +182,7 @@ def torch_profile(preset, batch_size=128, steps=10, most=12):
 
 
 def flops(name, args, y):
-    """Return the number of operations of a product (a multiplication and an addition are two), else 0."""
+    """Return the multiplications and additions of a matrix product or convolution; 0 for other primitives."""
     if name == "matmul":
         return 2 * y.size * args[0].shape[1]
     if name == "conv2d":

@@ -4,7 +4,7 @@ import time
 
 
 def fastest_step(training, batches, steps):
-    """Return the seconds of the fastest of these steps, because interference on a shared machine only adds time."""
+    """Do some steps, and return the seconds of the fastest. Other programs can only make a step slower."""
     batches.start_epoch(0)
     seconds = []
     for _ in range(steps):

@@ -26,7 +26,7 @@ def networks(preset, channels_last=False):
         )  # fmt: skip
         D = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), leaky, nn.Linear(256, 256), leaky, nn.Linear(256, 1))
         return G, D, 64
-    norm = preset != "wgan-gp"  # in D; a gradient penalty does not allow it
+    norm = preset != "wgan-gp"  # BatchNorm in D; a gradient penalty does not allow it
     latent, classes = (100 if preset == "wgan-gp" else 32), CLASSES.get(preset, 0)
     G_depth, D_depth = DEPTH.get(preset, (0, 0))
     G = nn.Sequential(

@@ -7,9 +7,9 @@
 
 A trial trains a run for --steps steps. The trial pauses --pauses times to measure the Frechet distance of its samples
 from the test images, as evaluate.py does. A trial is pruned if its distance is worse than the median of the other
-trials at the same pause. The result of a trial is its last distance, divided by the distance of real images. If a trial
-was interrupted by Ctrl-C or a kill, the next process that needs a trial resumes it from its last pause. The script
-needs the extra `tune`.
+trials at the same pause. The result of a trial is its last distance, divided by the distance of real images, which is
+the floor. If a trial was interrupted by Ctrl-C or a kill, the next process that needs a trial resumes it from its last
+pause. The script needs the extra `tune`.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def arguments():
 
 
 def open_study(args):
-    """Create the study, or join it. The name of the study has the options that must be the same for all trials."""
+    """Create the study, or join it. The name of a study contains the options that all its trials have in common."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
     from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -71,7 +71,7 @@ def open_study(args):
 
 
 def choose(trial, preset):
-    """Return the preset with the settings of a trial. This function has the ranges of the search."""
+    """Return the preset with the settings of a trial. This function contains the ranges of the search."""
     return preset._replace(
         lr=trial.suggest_float("lr", 1e-4, 5e-3, log=True),
         betas=(trial.suggest_float("beta1", 0.0, 0.9), preset.betas[1]),
@@ -129,13 +129,13 @@ def requeue_interrupted(study):
 
 
 def is_dead(owner):
-    """Return whether the process of a running trial has ended. For other machines, the last report must be recent."""
+    """Return whether the process of a trial has ended. On another machine: whether its last report is too old."""
     if owner.get("host") == socket.gethostname():
         try:
             os.kill(owner["pid"], 0)
         except ProcessLookupError:
             return True
-        return owner["pid"] == os.getpid()
+        return owner["pid"] == os.getpid()  # this process runs no trial now, so the old process had the same number
     return "time" in owner and time.time() - owner["time"] > STALE
 
 

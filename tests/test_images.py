@@ -215,7 +215,7 @@ def test_files_that_are_not_read_are_counted_in_a_message(tmp_path, capsys):
     (tmp_path / "images.txt").write_text("a list of the images, and no IDX file")
     assert data.load(tmp_path).labels.tolist() == [0, 1]
     printed = capsys.readouterr().err
-    parts = ("3 files in it are not read", "1 deeper images", "1 .gif", "1 .txt")
+    parts = ("3 files in it are not read", "1 images in deeper folders", "1 .gif", "1 .txt")
     assert all(part in printed for part in parts)
 
 

@@ -18,10 +18,10 @@ class Adam:
 
     Division by sqrt(v̂) gives every parameter steps of about lr, whatever the scale of its gradient. m and v start at
     zero; m̂ and v̂ correct this bias. b1 is 0.5 in most GANs (Radford et al. 2016, section 4): the other network
-    changes too, so old gradients mislead.
+    changes too, so old gradients are soon wrong.
 
     All state is in arrays that are updated in place. So a CUDA graph can replay the update, and a schedule can change
-    lr and b2. 1 - b2 is stored, because float32 has few digits near 1. Raises ValueError unless lr is positive.
+    lr and b2. 1 - b2 is stored, because b2 near 1 loses digits in float32. Raises ValueError unless lr is positive.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Adam:
             parameter.version += 1  # so grad refuses graphs that were built before this update
 
     def state_dict(self) -> dict[str, Array]:
-        """Return {name: array} of the state, not copies. m and v are split by parameter: "m.3.weight"."""
+        """Return {name: array} of the state: the live arrays. m and v are split by parameter, such as "m.3.weight"."""
         moments = {"m": self.m, "v": self.v}
         named = {f"{k}.{name}": view for k, array in moments.items() for name, view in self.flat.views(array).items()}
         return {"t": self.t, "lr": self.lr, "one_minus_beta2": self.one_minus_beta2, **named}

@@ -55,14 +55,14 @@ def relu(x):
 
 @primitive
 def leaky_relu_grad(u, y, slope):
-    """z = u where y > 0, else a u        dL/du = g where y > 0, else a g, with g = dL/dz        y: a constant array"""
+    """z = u where y > 0, else a u        dL/du = g where y > 0, else a g, g = dL/dz        a: slope; y: a constant"""
     return formulas.leaky_relu_grad(u, y, slope)
 leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slope))
 
 
 @primitive
 def add_bias(x, bias, slope):
-    """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx        a = 1: y = z"""
+    """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx        a: the slope"""
     return formulas.add_bias(x, bias, slope)
 add_bias.defvjp(
     lambda g, y, x, bias, slope: times_slope(g, y, slope),

@@ -54,7 +54,7 @@ negative.defvjp(lambda g, y, x: -g)
 def power(x, exponent):
     """y = x^p        dL/dx = g p x^(p - 1)        exponent p: a number"""
     return x**exponent
-# For p = 0 the factor x^(p - 1) would be infinite at x = 0. For p = 1 it is 1. So both cases leave it out.
+# For p = 0 or 1 the factor x^(p - 1) is left out. It is 1 for p = 1, and infinite for p = 0 at x = 0.
 power.defvjp(lambda g, y, x, exponent: g * float(exponent) * (1.0 if exponent in (0, 1) else x ** (exponent - 1)))
 
 
@@ -74,7 +74,7 @@ log.defvjp(lambda g, y, x: g / x)
 
 @primitive
 def sqrt(x, eps=0.0):
-    """y = sqrt(x + eps)        dL/dx = g / (2 y), which is infinite at x = 0 without an eps"""
+    """y = sqrt(x + eps)        dL/dx = g / (2 y), infinite at x = 0 if eps = 0"""
     return formulas.root(x, eps)
 sqrt.defvjp(lambda g, y, x, eps=0.0: g / (2.0 * y))
 sqrt.def_fused_vjp(formulas.sqrt_gradients)

@@ -32,12 +32,12 @@ def grad(
     order = _path(output, inputs)
     wanted = {id(x) for x in inputs}
     on_path = wanted | {id(x) for x in order}
-    terms = defaultdict(list, {id(output): [_grad_output(output, grad_output)]})  # their sum is a tensor's gradient
+    terms = defaultdict(list, {id(output): [_grad_output(output, grad_output)]})  # tensor id: terms of its gradient
     with record(create_graph):
         while order:
             tensor = order.pop()  # pop takes results before their arguments, so all terms are known
             (g,) = _sums([terms.pop(id(tensor))])
-            if id(tensor) in wanted:  # keep the gradient of an input that lies on the path to another
+            if id(tensor) in wanted:  # an input may lie on the path to another input: keep its gradient
                 terms[id(tensor)] = [g]
             tensor.node.check_versions(tensor)
             for x, dx in tensor.node.gradients(g, tensor, on_path):
@@ -55,13 +55,13 @@ def _sums(terms: list[list[Tensor]]) -> list[Tensor]:
 
 
 def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -> list[Tensor]:
-    """Return dL/d argument for each argument of y = function(*args), with g = dL/dy. Computes y by function.
+    """Return dL/d argument for each argument of y = function(*args), with g = dL/dy. Calls function to compute y.
 
-    For a primitive whose forward pass is one fast kernel: `function` is the same formula in Tensor operations.
+    Some primitives compute y by one fast kernel. Their vjp calls vjp_of with the same formula in Tensor operations.
     """
     create_graph = is_recording()
     with record(True):
-        # New tensors, at which the grad below stops. reshape links them to the arguments, for higher derivatives.
+        # New tensors are the inputs of grad below. For higher derivatives, reshape links them to the old arguments.
         args = [x.reshape(x.shape) if create_graph else x.detach() for x in args]
         for x in args:
             x.requires_grad = True

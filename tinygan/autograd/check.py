@@ -16,7 +16,7 @@ from .tensor import Tensor, is_recording, record
 
 
 class GradientError(AssertionError):
-    """A derivative differs from the finite difference. The message names the order, argument, element and seed."""
+    """A derivative is wrong, or has a wrong shape or dtype. The message names the order, argument, element and seed."""
 
 
 def check_grads(
@@ -46,12 +46,12 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
 
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
     y, options = function(*tensors), dict(grad_output=u, allow_unused=True)
-    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # this frees y
+    computed = grad(y, tensors, create_graph=True, **options), grad(y, tensors, **options)  # the last frees the graph
     for i, (x, *ds) in enumerate(zip(arrays, *computed)):
         where = f"{name}: derivative of order {level}, argument {i}"
         for d in ds:
             if (d.shape, d.dtype) != (x.shape, x.dtype):
-                raise GradientError(f"{where}: {d.dtype} {d.shape}; the argument is {x.dtype} {x.shape}")
+                raise GradientError(f"{where} is {d.dtype} {d.shape}; the argument is {x.dtype} {x.shape}")
         values = [d.numpy() for d in ds]
         _compare(lambda: (function(*(Tensor(a) for a in arrays)).data * u).sum(), x, values, step, tolerance, where)
 

@@ -1,17 +1,17 @@
 """Convolution as three partial derivatives of one trilinear form.
 
-Take an image x, a filter w, an array of responses r (one for each patch of the image and each filter), and the number
+Take images x, filters w, and responses r: one number for each patch of the images and each filter. Consider the sum
 
     s(x, w, r) = sum(r * conv(x, w))
 
-This number is linear in x, in w and in r. Its partial derivatives are the three operations of this file:
+It is linear in x, in w and in r. Its partial derivatives are the three operations of this file:
 
     conv2d             = ds/dr    correlate each patch of x with each filter
-    conv_transpose2d   = ds/dx    add each filter to the image, scaled by its response; overlapping copies are summed
-    conv2d_weight_grad = ds/dw    sum the patches, weighted by their responses
+    conv_transpose2d   = ds/dx    add to each patch of the image the filters times their responses
+    conv2d_weight_grad = ds/dw    sum the patches times their responses
 
 So the derivatives of each operation are the other two, to any order. The "transposed" convolution of a generator is the
-gradient of a convolution with respect to its image, used as a forward pass (Dumoulin & Visin 2016, section 4).
+gradient of a convolution with respect to its images, used as a forward pass (Dumoulin & Visin 2016, section 4).
 
 Channels last: x (N, H, W, C_in), w (kh, kw, C_in, C_out), r (N, OH, OW, C_out). patches(x) is a matrix with one patch
 (kh kw C_in numbers) in each row, so each operation is one matrix product. stride, padding: (vertical, horizontal).
@@ -33,7 +33,7 @@ def conv_transpose2d(r, w, size, stride=(1, 1), padding=(0, 0)):
     """x = patches^T(r w^T)        r: (N, OH, OW, C_out), w: (kh, kw, C_in, C_out) -> x: (N, *size, C_in)
 
     patches^T, the adjoint of patches, adds each row to the image at the position of its patch. size: (H, W) of the
-    image; with a stride above 1, several sizes have equally many patches. Raises ValueError if it does not fit r.
+    image. With a stride above 1, images of several sizes give the same (OH, OW). Raises ValueError for other sizes.
     """
     if patch_grid(size, w.shape[:2], stride, padding) != r.shape[1:3]:
         raise ValueError(f"the convolution of an image of size {size} does not give {r.shape[1:3]} responses")

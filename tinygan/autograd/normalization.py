@@ -1,9 +1,9 @@
-"""Batch normalisation with the activation after it, in one primitive for speed (Ioffe & Szegedy 2015).
+"""Batch normalisation (Ioffe & Szegedy 2015) and a leaky ReLU of slope a after it, in one primitive for speed.
 
     y = max(z, a z),   z = gamma x̂ + beta,   x̂ = (x - mean) r,   r = 1 / sqrt(var + eps)
 
-The mean and the variance of each channel are computed before, by `batch_norm_statistics`. Both depend on x, which the
-gradients take into account. With h = dL/dz (g where y > 0, else a g) the gradients are (paper, section 3):
+`batch_norm_statistics` computes the mean and the variance of each channel first. They depend on x, so dL/dx has three
+terms. With g = dL/dy and h = dL/dz (g where y > 0, else a g) the gradients are (paper, section 3):
 
     dL/dgamma = sum(h x̂),   dL/dbeta = sum(h),   dL/dx = gamma r (h - mean(h) - x̂ mean(h x̂))
 """
@@ -20,14 +20,14 @@ def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
     """y = max(z, a z), z = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., C); gamma, beta: (C,)
 
     statistics: (mean, var, scale, shift) of `formulas.batch_norm_statistics`, arrays (parts, C). Each part of the
-    batch, such as real and fake images, has its own mean and variance. slope a: of the leaky ReLU; 1 for none.
+    batch, such as real and fake images, has its own mean and variance. slope: a; 1 means no activation.
     """
     _, _, scale, shift = statistics
     return formulas.batch_norm(x, scale, shift, slope)
 
 
 def batch_norm_formula(x, gamma, beta, eps, slope, parts):
-    """Compute batch_norm, mean and variance included, in Tensor operations, which give all its derivatives."""
+    """Compute the statistics and batch_norm in Tensor operations, which grad can differentiate to any order."""
     centred = x.reshape(parts, -1, x.shape[-1])
     centred = centred - batch_mean(centred)
     z = (gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta).reshape(x.shape)
@@ -35,7 +35,7 @@ def batch_norm_formula(x, gamma, beta, eps, slope, parts):
 
 
 def batch_mean(x):
-    """Return the mean over the rows, and over all processes that train together: (parts, rows, C) -> (parts, 1, C)"""
+    """Return the mean over the rows of all processes that train together: (parts, rows, C) -> (parts, 1, C)"""
     mean = x.mean(1, keepdims=True)
     return mean if distributed.size == 1 else all_reduce(mean) / distributed.size
 

@@ -1,7 +1,7 @@
 """Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting and sums.
 
-These operations are linear, except squared_norms, so each derivative is the adjoint operation: where elements were
-copied, their gradients are summed; where elements were summed, the gradient is copied. In the formulas g = dL/dy.
+All operations but squared_norms are linear, so each derivative is the adjoint operation. It sums the gradients of
+elements that were copied, and copies the gradient of a sum. In the formulas g = dL/dy.
 """
 
 from .. import backend
@@ -14,9 +14,9 @@ from .tensor import primitive
 
 @primitive
 def sum_to(x, shape):
-    """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast"""
+    """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast to the shape of x"""
     if x.ndim > 1 and shape == x.shape[-1:] and x.size:
-        return backend.column_sums(formulas.identity, x)  # one fast pass; the usual case, a bias
+        return backend.column_sums(formulas.identity, x)  # the usual case, the gradient of a bias: one fast pass
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)
@@ -32,7 +32,7 @@ broadcast_to.defvjp(lambda g, y, x, shape: sum_to(g, shape=x.shape))
 
 @primitive
 def sum_axes(x, axis, keepdims):
-    """y = sum of x over `axis` (None: all, an int, or a tuple)        dL/dx = g, broadcast"""
+    """y = sum of x over `axis` (None: all, an int, or a tuple)        dL/dx = g, broadcast to the shape of x"""
     return x.sum(axis=axis, keepdims=keepdims)
 sum_axes.defvjp(lambda g, y, x, axis, keepdims: broadcast_to(g.reshape(kept_shape(x, axis)), shape=x.shape))
 
@@ -73,7 +73,7 @@ getitem.defvjp(lambda g, y, x, index: scatter(g, index=index, shape=x.shape))
 
 @primitive
 def scatter(x, index, shape):
-    """y = zeros(shape), y[index] = x        dL/dx = g[index]"""
+    """y = zeros(shape), then y[index] = x        dL/dx = g[index]"""
     return backend.scatter(x, index, shape)
 scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
@@ -94,6 +94,6 @@ concatenate.def_joint_vjp(_concatenate_vjp)
 
 @primitive
 def all_reduce(x):
-    """y = the sum of the x of all processes that train together        dL/dx = the sum of their g"""
+    """y = the sum of the x of all processes that train together        dL/dx = the sum of the g of all processes"""
     return distributed.all_reduce(x)
 all_reduce.defvjp(lambda g, y, x: all_reduce(g))

@@ -1,12 +1,12 @@
 """Tensors, and the primitives that operate on them.
 
-A Primitive computes y = f(x1, x2, ...) on arrays. For each argument it also has the vector-Jacobian product
+A Primitive computes y = f(x1, x2, ...) on arrays. Its vector-Jacobian products (vjp) turn dL/dy into gradients:
 
-    dL/dx = vjp(dL/dy, y, x1, x2, ...)
+    dL/dx = vjp(dL/dy, y, x1, x2, ...)        for each argument x, with its own vjp        L: the loss
 
-The vjp is written in Tensor operations, so a derivative can be differentiated too. A Tensor made by a primitive has a
-Node: the primitive and its arguments. `grad` (backward.py) follows the nodes from an output back to the inputs. A node
-has no reference to the tensor that it belongs to. So there are no reference cycles, and unused memory is freed at once.
+The vjp is written in Tensor operations, so a gradient can be differentiated too. The Node of a Tensor says which
+primitive made it. `grad` (backward.py) follows the nodes from an output back to the inputs. A Node does not refer to
+its Tensor. So there are no reference cycles, and unused memory is freed at once.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Tensor:
     """An array that can be differentiated: `node` says how it was computed, and is None for an input.
 
     data: an array of the device in use; Python numbers and lists become float32. requires_grad: whether operations on
-    the tensor make nodes. version: the number of changes of `data` in place. Code that makes such a change adds 1 to
-    it; grad then refuses older graphs. Raises TypeError for an array of another kind, such as a NumPy array on CUDA.
+    the tensor make nodes. version: the number of changes of `data` in place. Code that changes `data` must add 1 to
+    version, so that grad refuses older graphs. Raises TypeError for other arrays, such as a NumPy array on CUDA.
     """
 
     __slots__ = ("__weakref__", "data", "node", "requires_grad", "version")
@@ -136,9 +136,9 @@ class Tensor:
     # fmt: on
 
     def __getitem__(self, index) -> Tensor:
-        """x[index] for a slice, a Python integer, None or Ellipsis, or a tuple of these. Else raises TypeError."""
+        """x[index] for slices, ints, None, Ellipsis. Raises TypeError for arrays, which may contain an index twice."""
         parts = index if isinstance(index, tuple) else (index,)
-        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):  # an index array might repeat
+        if not all(isinstance(i, (slice, int, type(None), type(...))) for i in parts):
             raise TypeError(f"a Tensor can be indexed with slices, Python integers, None and ...; got {index!r}")
         return shapes.getitem(self, index=index)
 
@@ -165,7 +165,7 @@ class Tensor:
 class Primitive:
     """An operation on Tensors with its derivative, made from a function of arrays by the decorator @primitive.
 
-    Arguments are Tensors; constants may be arrays or Python numbers. Options are keyword arguments. Returns a Tensor.
+    Arguments are Tensors. Constants may be arrays or Python numbers. Options are keyword arguments.
     """
 
     def __init__(self, forward: Callable[..., Array]) -> None:
@@ -184,11 +184,11 @@ class Primitive:
         return y
 
     def defvjp(self, *vjps: Callable[..., Tensor]) -> None:
-        """Define the derivatives: vjp(g, y, *args, **kwargs) -> dL/d argument, for each argument, with g = dL/dy."""
+        """Define a derivative for each argument: vjp(g, y, *args, **kwargs) -> dL/d argument, with g = dL/dy."""
         self.vjps = vjps
 
     def def_joint_vjp(self, joint_vjp: Callable[..., Any]) -> None:
-        """Define the derivatives by one function, for gradients that have intermediate results in common.
+        """Define all derivatives by one function, which can compute common intermediate results once.
 
         joint_vjp(g, needs_grad, y, *args, **kwargs) -> a gradient for each argument. needs_grad: a bool for each
         argument. A gradient that is not needed may be None.

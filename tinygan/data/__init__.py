@@ -1,4 +1,4 @@
-"""Training data: MNIST, which comes with the package, a folder of IDX files or of image files, or toy data."""
+"""Training data: MNIST (part of the package), folders of IDX files, folders of image files, and toy data."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ __all__ = ["Batches", "DataError", "Dataset", "NotThere", "load", "to_float", "t
 def load(source=None, split="train", size=None, skip_broken=False):
     """Return a Dataset. source: None for MNIST, "ring", "grid" or "spiral" for toy data, or the path of a folder.
 
-    The folder contains IDX files (idx.py) or image files (images.py). split: "train" or "test". size: the side to which
-    image files are resized, in pixels. skip_broken: leave out image files that cannot be read. Raises DataError for
+    The folder contains IDX files (idx.py) or image files (images.py). split: "train" or "test". size: image files
+    are resized to this side, in pixels. skip_broken: leave out image files that cannot be read. Raises DataError for
     data that cannot be read, and NotThere if the folder or the split is missing.
     """
     if source in toy.WORLDS:

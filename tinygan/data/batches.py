@@ -1,9 +1,9 @@
 """Batches of a data set that is stored on the device.
 
-Images are stored as bytes (47 MB for MNIST). A batch is gathered by indices. The position in the data set is an array
-that is updated in place, so a captured step can contain the gathering. The order of the images in an epoch depends only
-on the seed and the number of the epoch. The last images of an epoch are left out if they do not fill the batches of a
-step, because shapes must not change.
+All images are in one array, as bytes (47 MB for MNIST). A batch is gathered: its images are copied from this array.
+The position in the data set is an array that is updated in place, so a captured CUDA step can gather its own batch.
+The order of the images in an epoch depends only on the seed and the number of the epoch. The last images of an epoch
+are left out if they do not fill the batches of a step, because shapes must not change.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from .idx import DataError
 class Batches:
     """Shuffled batches of a Dataset.
 
-    per_step: the number of batches in a training step. with_labels: return the classes too. Raises DataError if a step
-    needs more images than the data set has.
+    per_step: the number of batches in a training step. with_labels: whether batches contain the classes too.
+    Raises DataError if a step needs more images than the data set has.
     """
 
     def __init__(self, dataset, batch_size, seed, per_step=1, with_labels=False):
@@ -45,13 +45,13 @@ class Batches:
         """Return the next batch as a tuple: images (batch, H, W, C) in [-1, 1], or points (batch, 2), in float32.
 
         With labels, the one-hot classes (batch, classes) are the second element. If several processes train together,
-        each gets a part of the batch.
+        each process gets a part of the batch.
         """
         return self.take(1)[0]
 
     def take(self, n):
-        """Return the next n batches, which are gathered together."""
-        scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # as in pixels.to_float
+        """Return the next n batches, as a list of the tuples of `next`. They are gathered together."""
+        scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # from bytes, as in pixels.to_float
         sources = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
         count, first = n * self.batch_size, distributed.rank * self.local_size
         gathered = [backend.gather(rows, self.order, self.position, count, *line) for rows, *line in sources]

@@ -5,13 +5,13 @@ A conditional GAN can use such groups as classes (Sage et al. 2018; Liu et al. 2
 
 import numpy as np
 
-SUBSET = 10_000  # images from which the principal components are computed, at most
+SUBSET = 10_000  # at most this many images are used to compute the principal components
 CHUNK = 5_000  # images that are projected at a time
 ROUNDS = 30  # rounds of k-means, and of the subspace iteration
 
 
 def find(images, k, components=50, seed=0):
-    """Return the group of each of images, uint8 (N, ...), as integers (N,). Group 0 is the largest.
+    """Return the number of the group of each image: uint8 (N, ...) -> (N,). Group 0 is the largest.
 
     There are at most k groups; empty groups are left out. The same arguments give the same result.
     """
@@ -23,7 +23,7 @@ def find(images, k, components=50, seed=0):
 
 
 def project(images, n, rng):
-    """Return the first n principal components of images (N, ...): (N, n). Small images have fewer.
+    """Return the first n principal components of images: (N, ...) -> (N, n). Small images have fewer components.
 
     Principal components are coordinates along the directions of the largest variance. Subspace iteration finds these
     directions: it multiplies n random directions by the covariance matrix and makes them orthogonal, many times.
@@ -40,11 +40,11 @@ def project(images, n, rng):
 
 
 def kmeans(points, k, rng):
-    """Return the cluster of each of points (N, D), as integers (N,) below k        (Lloyd 1982)
+    """Return the number of the cluster of each point, below k: (N, D) -> (N,)        (Lloyd 1982)
 
-    Each round moves every centre to the mean of the points that are nearest to it. The initial centres are far from
-    each other: a point is chosen with a probability proportional to its squared distance from the nearest centre that
-    is already chosen (k-means++, Arthur & Vassilvitskii 2007).
+    Each round moves every centre to the mean of the points that are nearest to it. The initial centres are points, and
+    are chosen one after the other. The probability of a point is proportional to its squared distance from the nearest
+    centre so far (k-means++, Arthur & Vassilvitskii 2007).
     """
     centres = points[rng.integers(len(points), size=1)]
     distances = np.full(len(points), np.inf)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-DEFLATE_LIMIT = 1032  # gzip compresses data by this factor at most, so a header with a larger size is wrong
+DEFLATE_LIMIT = 1032  # gzip compresses data by this factor at most
 
 
 class DataError(ValueError):
@@ -29,7 +29,7 @@ class NotThere(DataError):
 class Dataset(NamedTuple):
     """Images and their labels. images: uint8 (N, H, W, C), or points, float32 (N, 2). labels: uint8 (N,), or None.
 
-    name: the name of the folder or of the toy data. class_names: the names of the class folders; else empty.
+    name: the name of the folder or of the toy data. class_names: the names of the class folders, if there are any.
     """
 
     images: np.ndarray
@@ -121,7 +121,7 @@ def read(path):
 
 
 def _parse(file, path, most):
-    """Read an array from an open file. most: the largest possible number of elements; no more memory is allocated."""
+    """Read an array from an open file. most: the largest number of elements that the file can contain."""
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or not 1 <= head[3] <= 4:
         raise DataError(f"{path}: not an IDX file: it begins with {head.hex(' ') or 'nothing'}")
@@ -135,10 +135,10 @@ def _parse(file, path, most):
     if count == 0:
         raise DataError(f"{path}: it is empty: its shape is {shape}")
     if count > most:
-        raise DataError(f"{path}: its header says {count:,} bytes of {shape}, more than the file can contain")
+        raise DataError(f"{path}: its header says {count:,} bytes (shape {shape}), more than the file can contain")
     content = file.read(count)
     if len(content) < count:
-        raise DataError(f"{path}: it is incomplete: {shape} needs {count:,} bytes, but it has {len(content):,}")
+        raise DataError(f"{path}: it is incomplete: shape {shape} needs {count:,} bytes, but it has {len(content):,}")
     if file.read(1):
-        raise DataError(f"{path}: it is longer than the {count:,} bytes of {shape} in its header")
+        raise DataError(f"{path}: it is longer than its header says ({count:,} bytes, shape {shape})")
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -1,9 +1,9 @@
 """Image files (PNG, JPEG, WebP, BMP) in one folder, in a folder for each class, or in folders train and test.
 
     DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
-The square in the middle of each image is resized to one size. The default size is 28 pixels if no square is larger,
-else 32. If no image has colours, there is one channel. Classes are numbered in the order of the names of their folders;
-names that are numbers are ordered by value.
+The square in the middle of each image is resized to the same size. The default size is 28 pixels if no square is
+larger, else 32. If no image has colours, there is one channel, else three. Classes are numbered in the order of the
+names of their folders. Names that are numbers come first, ordered by value.
 """
 
 import sys
@@ -40,7 +40,7 @@ def load_folder(folder, split, size=None, skip_broken=False):
     """Return the images of a split in a folder as a Dataset. The folders of the images are the classes.
 
     skip_broken: leave out files that cannot be read. If False, such a file raises DataError. Prints to stderr how many
-    other files were ignored.
+    other files the folder of the split contains.
     """
     root, roots = find(folder, split)
     inner = {path.name for each in roots for path in folders(each) if images_in(path)}
@@ -56,7 +56,7 @@ def load_folder(folder, split, size=None, skip_broken=False):
     name = folder.absolute().name
     say_ignored(root, paths)
     images, kept = read(paths, name, size, skip_broken)
-    if len(names) < 2:  # a single class says nothing
+    if len(names) < 2:  # with a single class, labels contain no information
         return Dataset(images, None, name)
     return Dataset(images, labels[kept], name, tuple(names))
 
@@ -65,14 +65,15 @@ def say_ignored(root, paths):
     """Print to stderr how many files in a folder are not read, by the suffixes of their names."""
     read_too = set(paths)
     others = [path for path in root.rglob("[!.]*") if path.is_file() and path not in read_too]
-    kinds = Counter("deeper images" if p.suffix.lower() in SUFFIXES else p.suffix or "without a suffix" for p in others)
+    deeper = "images in deeper folders"
+    kinds = Counter(deeper if p.suffix.lower() in SUFFIXES else p.suffix or "without a suffix" for p in others)
     if kinds:
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
         print(f"{root}: {len(others)} files in it are not read: {counts!r}".replace("'", ""), file=sys.stderr)
 
 
 def find(folder, split):
-    """Return the folder of this split, and a list of the folders of all splits, which determine the class numbers."""
+    """Return the folder of this split, and the folders of all splits. All splits together determine the classes."""
     of_split = {name: kind for kind, names in SPLITS.items() for name in names}
     inner = folders(folder)
     if inner and all(path.name.lower() in of_split for path in inner):
@@ -114,9 +115,8 @@ def read(paths, name, side=None, skip_broken=False):
                     broken[i] = error
 
     if not side:
-        side = (
-            28 if max((shorter for _, shorter in each(lambda image: min(image.size), "sizes")), default=0) <= 28 else 32
-        )
+        largest = max((shorter for _, shorter in each(lambda image: min(image.size), "sizes")), default=0)
+        side = 28 if largest <= 28 else 32
     images = np.empty((len(paths), side, side, 3), np.uint8)
     for i, image in each(lambda image: square(image, side), f"{side} x {side} pixels"):
         images[i] = image
@@ -151,7 +151,7 @@ def opened(path, use):
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)  # for more than MAX_IMAGE_PIXELS
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # raised above MAX_IMAGE_PIXELS
             with Image.open(path, formats=FORMATS) as image:
                 return use(image)
     except Exception as error:  # Pillow raises many kinds of errors for damaged files
@@ -163,7 +163,7 @@ def square(image, side):
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits; convert() would clip values at 255
+    if image.mode.startswith("I"):  # 16 bits a pixel; convert() would clip values at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -37,8 +37,8 @@ def centres(world):
 def judge(world, points):
     """Return (covered modes, number of modes, fraction of good samples) for generated points (N, 2).
 
-    A sample is good if it is within 3 sigma of the nearest centre. A mode is covered if it has at least a fifth of the
-    N / M good samples that an even distribution over the M modes would give it. The spiral is divided into 40 modes.
+    A sample is good if it is within 3 sigma of the nearest centre. A mode is covered if it has at least 0.2 N / M good
+    samples, where M is the number of modes. The spiral is divided into 40 modes.
     """
     c = centres(world)
     distance = np.sqrt(((points[:, None] - c) ** 2).sum(-1))

@@ -1,8 +1,8 @@
 """Augmentation of the images that D gets, for small data sets (Zhao et al. 2020).
 
 D memorises a small data set, and then its gradient no longer helps G. So every image, real or fake, is changed at
-random before D: shifted around the edges, partly covered, made brighter or darker. The changes are differentiable, so
-the gradient reaches G. Real and fake images are changed in the same way, so G learns to generate unchanged images.
+random before D: shifted, partly covered, made brighter or darker. The changes are differentiable, so the gradient
+reaches G. Real and fake images get changes of the same kinds, so the changes do not help D to distinguish them.
 """
 
 from .. import backend
@@ -13,8 +13,8 @@ from ..layers import Module
 class Augmented(Module):
     """D(T(x)), where T makes each of three changes with probability p. x: images (N, H, W, C) in [-1, 1]"""
 
-    SHIFT, COVER = 1 / 8, 1 / 4  # fractions of a side: the largest shift, and the width of the covered square
-    BRIGHTNESS = 0.5  # the largest change of a pixel, of images in [-1, 1]
+    SHIFT, COVER = 1 / 8, 1 / 4  # fractions of a side: the largest shift, and the width of the covered area
+    BRIGHTNESS = 0.5  # the largest change of a pixel
 
     def __init__(self, network: Module, p: float, rng) -> None:
         self.network, self.p, self.rng = network, p, rng

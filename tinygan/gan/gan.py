@@ -2,7 +2,7 @@
 
 The generator G turns noise z ~ N(0, 1) into an image G(z). The discriminator D gives the probability D(x) that an image
 x is real. In the code D returns a logit, and D(x) is its sigmoid. D learns to tell real from fake images; G learns to
-make images that D takes for real:
+make images that D classifies as real:
 
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
 
@@ -35,8 +35,8 @@ class GAN:
     """Both networks, their losses, and the training step.
 
     rng: a backend.RNG, the source of z. A penalty is multiplied by penalty_weight, an array of one number. classes: the
-    number of classes if G and D are conditional, else 0. The methods take labels only if it is not 0: one array of
-    one-hot classes (N, classes), which both networks get.
+    number of classes if G and D are conditional, else 0. The methods of a conditional GAN also take labels: one
+    array of one-hot classes (N, classes), which both networks get.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class GAN:
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         """min_D  -E[log D(x)] - E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
-        if self.penalty:  # it differentiates D with respect to the images, so both become leaves of the graph
+        if self.penalty:  # a penalty differentiates D at the images, so the images become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
         loss, real_logits, fake_logits = self.adversarial_loss(real, fake, *labels)
         if not self.penalty:

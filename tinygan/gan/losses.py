@@ -1,8 +1,8 @@
 """GAN losses: one (D, G) pair for each objective.
 
-D's output is a logit l. With bce, sigmoid(l) is the probability that x is real, and the formulas call it D(x). In all
-other formulas D(x) is the logit. E is the mean over the batch. A loss is a function of (real_logits,
-fake_logits), (N, 1) each, and is minimised. Logits are used because log(sigmoid(l)) = -softplus(-l) is accurate.
+D's output is a logit l. With bce, D(x) = sigmoid(l) is the probability that x is real. In other formulas D(x) is the
+logit. E is the mean over the batch. A loss is minimised. It is a function of real_logits and fake_logits, (N, 1) each,
+called real and fake in formulas. Losses take logits, because log(sigmoid(l)) = -softplus(-l) is accurate for every l.
 """
 
 from collections.abc import Callable
@@ -79,8 +79,8 @@ def hinge_generator(real_logits, fake_logits):
 def wasserstein_discriminator(real_logits, fake_logits):
     """min_D  E[D(G(z))] - E[D(x)]        (Arjovsky et al. 2017, where D is called the critic)
 
-    If |dD/dx| is at most 1 everywhere, the smallest possible loss is minus the Wasserstein distance: how far images of
-    one distribution must move, on average, to become the other. penalties.py keeps |dD/dx| near 1.
+    If |dD/dx| is at most 1 everywhere, the smallest possible loss is minus the Wasserstein distance: how far the fake
+    images must move, on average, to become the real ones. `gradient_penalty` (penalties.py) keeps |dD/dx| near 1.
     """
     return (fake_logits - real_logits).mean()
 

@@ -1,7 +1,7 @@
 """The networks. shape: (H, W, C) of an image, or (2,) of a point in the plane.
 
 G maps latent_size numbers to an image with values in (-1, 1), or to a point. D maps an image or a point to one logit.
-Layers before BatchNorm have no bias, because BatchNorm would subtract it.
+Layers before BatchNorm have no bias, because BatchNorm subtracts the mean, and with it any bias.
 """
 
 import itertools  # noqa: I001
@@ -40,8 +40,8 @@ def point_discriminator(shape: Shape, rng, dropout: float = 0.0) -> Sequential:
 def dcgan_generator(shape: Shape, latent_size: int, rng, width=64, norm=True, init=normal, depth=0) -> Sequential:
     """Build a G that makes a small image of many channels and doubles its size several times (Radford et al. 2016).
 
-    norm: with BatchNorm. If False, initial weights should preserve variance (he_normal; Huang et al. 2024). depth:
-    the number of convolutions at the smallest size.
+    norm: whether G has BatchNorm. Without it, initial weights should preserve variance (he_normal; Huang et al. 2024).
+    depth: the number of additional convolutions at the smallest size.
     """
     h, w, channels = sizes(shape, width)
     layers = [Linear(latent_size, h * w * channels[-1], rng, bias=not norm, init=init), Reshape(h, w, channels[-1])]
@@ -49,14 +49,14 @@ def dcgan_generator(shape: Shape, latent_size: int, rng, width=64, norm=True, in
         kernel, stride = (4, 2) if n_in > n_out else (3, 1)
         up = ConvTranspose2d(n_in, n_out, kernel, rng, stride=stride, padding=1, bias=not norm, init=init)
         layers += [*G_activation(n_in, norm), up]
-    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights: tanh is nearly linear
+    last = ConvTranspose2d(width, shape[2], 4, rng, stride=2, padding=1)  # small weights, so tanh begins nearly linear
     return Sequential(*layers, *G_activation(width, norm), last, Tanh())
 
 
 def dcgan_discriminator(shape: Shape, rng, dropout=0.0, width=64, norm=True, init=normal, depth=0) -> Sequential:
     """Build a D that halves the size by strided convolutions, and ends with a linear layer (Radford et al. 2016).
 
-    norm: with BatchNorm. A penalty needs norm=False. depth: the number of convolutions at the smallest size.
+    norm: whether D has BatchNorm. A penalty needs norm=False. depth: the number of convolutions at the smallest size.
     """
     h, w, channels = sizes(shape, width)
     last, options = channels[-1], dict(padding=1, bias=not norm, init=init)
@@ -95,9 +95,9 @@ def G_activation(channels: int, norm: bool) -> list[Module]:
 
 
 def sizes(shape: Shape, width: int) -> tuple[int, int, list[int]]:
-    """Return (h, w, channels): the smallest size of an image in D, and the channels of each halving.
+    """Return (h, w, channels): the smallest size of an image in D, and the channels after each halving.
 
-    The size is halved twice, and once more for each doubling beyond 32 pixels. The channels double each time.
+    Images up to 32 pixels are halved twice, up to 64 three times, and so on. channels: width, 2 width, 4 width, ...
     """
     halvings = 2 + max(0, math.ceil(math.log2(max(shape[:2]) / 32)))
     h, w, step = shape[0], shape[1], 2**halvings

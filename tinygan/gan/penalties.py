@@ -1,8 +1,8 @@
 """Penalties on the gradient of D with respect to its input image.
 
-G follows this gradient, and a penalty keeps it bounded. D's loss contains the penalty and is differentiated again, with
-respect to D's weights, so the gradient is computed with create_graph=True. Here D(x) is the logit. A penalty needs a
-separate gradient for each image. So D must not contain BatchNorm: its output for an image depends on other images.
+G follows this gradient, and a penalty keeps it bounded. The training step differentiates the penalty with respect to
+D's weights. So the gradient is computed with create_graph=True. In this file D(x) is the logit. A penalty needs the
+gradient of each logit. With BatchNorm a logit depends on all images, so D must not contain BatchNorm.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def squared_gradient_norms(logits: Tensor, *images: Tensor) -> list[Tensor]:
 def gradient_penalty(D, real, fake, real_logits, fake_logits, rng, *labels):
     """E[(|dD/dx| - 1)^2] at random points between real and fake images        (Gulrajani et al. 2017, eq. 3)
 
-    A point is a random fraction t of the way from a fake to a real image. eps keeps the derivative of sqrt finite.
+    A point is a random fraction t of the way from a fake to a real image. With eps, the derivative of sqrt is finite.
     """
     t = rng.uniform((len(real), *[1] * (real.ndim - 1)), real.dtype)
     interpolates = Tensor(backend.interpolate(fake.data, real.data, t), requires_grad=True)

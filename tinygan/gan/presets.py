@@ -45,7 +45,7 @@ class Preset(NamedTuple):
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: bool = False  # lr decreases linearly to 0 over the training
-    cosine: bool = False  # cosine curves: lr falls to 1/4, the penalty weight to 1/10; beta2 goes to 0.99 (r3gan)
+    cosine: bool = False  # on cosine curves, lr falls to 1/4, the penalty weight to 1/10, and beta2 goes to 0.99
     ema: float = 0.0  # half-life of the average of G's weights, in images; 0: no average
     batch_size: int = 128
     steps: int = 4680  # the number of training steps
@@ -59,9 +59,9 @@ R3GAN = (
     partial(models.dcgan_generator, width=32, norm=False, init=he_normal),
     partial(models.dcgan_discriminator, width=32, norm=False, init=he_normal),
 )
-# Training settings of convolutional and of fully connected networks: 9375 steps of 32 images are 5 epochs of MNIST, and
-# 9370 steps of 64 images are 10 epochs.
+# for convolutional networks; 9375 steps of 32 images are 5 epochs of MNIST
 SMALL_BATCHES: dict[str, Any] = {"latent_size": 32, "ema": 2e4, "batch_size": 32, "steps": 9375, "lr": 8e-4}
+# for fully connected networks; 9370 steps of 64 images are 10 epochs of MNIST
 MLP_TRAINING: dict[str, Any] = {"latent_size": 64, "ema": 2e4, "batch_size": 64, "steps": 9370}
 
 PRESETS = {
@@ -95,7 +95,7 @@ def for_data(preset: Preset, shape: tuple[int, ...]) -> Preset:
 
 
 def default_penalty_weight(penalty: str, shape: tuple[int, ...]) -> float:
-    """Return the default weight of a penalty. Points need a smaller weight for r1 and r1r2: their modes are narrow."""
+    """Return the default weight of a penalty. For points, r1 and r1r2 get 0.1, because the modes are narrow."""
     if penalty in ("r1", "r1r2") and len(shape) == 1:
         return 0.1
     return PENALTIES[penalty].weight if penalty in PENALTIES else 0.0
@@ -119,9 +119,8 @@ def build(
     rng = distributed.batch_rng(backend.RNG(seed))
     G, D = build_generator(preset, shape, rng, classes), build_discriminator(preset, shape, rng, classes)
     check(preset, D)
-    rng.rows = distributed.local_batch_size(
-        preset.batch_size
-    )  # from here on, a process gets the numbers of its local batch
+    # With several processes, rng from here on returns the random numbers of the local batch only.
+    rng.rows = distributed.local_batch_size(preset.batch_size)
     G_optimizer, D_optimizer = Adam(G, preset.lr, preset.betas), Adam(D, preset.lr, preset.betas)
     ema = None
     if preset.ema:
@@ -173,7 +172,7 @@ def check(preset: Preset, D: Module) -> None:
     if preset.saturating and preset.loss != "bce":
         raise ValueError(f"the saturating form exists only for the loss bce, not for {preset.loss}")
     if preset.wrong_labels and not preset.conditional:
-        raise ValueError("wrong_labels needs a preset with labels: cgan")
+        raise ValueError("wrong_labels needs a preset with labels, such as cgan")
     if preset.wrong_labels and preset.loss != "bce":
         raise ValueError(f"wrong_labels exists only for the loss bce, not for {preset.loss}")
     if preset.decay and preset.cosine:
@@ -181,14 +180,15 @@ def check(preset: Preset, D: Module) -> None:
 
 
 def steps_per_value(preset: Preset) -> int:
-    """Return the number of steps for each value of a schedule: 1, or more if there are more than LONGEST steps."""
+    """Return the number of steps for each value of a schedule: 1, or more if a run has more than LONGEST steps."""
     return -(-preset.steps // LONGEST)
 
 
 def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list[tuple[Array, Array]]:
-    """Return pairs (array, values): a linear schedule, or cosine curves (Huang et al. 2024, appendix), or none.
+    """Return the schedules of a preset, pairs (array, values). cosine is from Huang et al. 2024, appendix.
 
-    The array gets the next value after every `steps_per_value` steps. So the values need little memory.
+    In training, the array gets the next value after every `steps_per_value` steps. There are at most LONGEST values,
+    so that the values of a long run need little memory.
     """
     values = -(-preset.steps // steps_per_value(preset))
     if preset.decay:

@@ -127,9 +127,9 @@ class Training:
         return {"generator": self.gan.G, "ema": self.ema} if self.ema else {"generator": self.gan.G}
 
     def report(self) -> Array:
-        """Return METRICS, averaged over the last HISTORY steps, and one more number: 1 if all of it is finite, else 0.
+        """Return METRICS, averaged over the last HISTORY steps, and one more number: whether all is finite.
 
-        The result is a single array, so the host needs only one copy to read it.
+        This number is 1 if the metrics and all weights are finite, else 0. One copy brings the result to the host.
         """
         arrays = (self.history.reshape(-1), self.G_optimizer.flat.data, self.D_optimizer.flat.data)
         finite = sum(backend.column_sums(_times_zero, array) for array in arrays) == 0

@@ -16,7 +16,7 @@ def pair(n: Pair) -> tuple[int, int]:
 
 
 class _Conv(Module):
-    """Base of the two layers: filters (kh, kw, *channels), stride, padding, and a bias for each output channel."""
+    """Base class: filters (kh, kw, *channels), a bias for each output channel, stride and padding."""
 
     fuses_activation = True
 
@@ -40,9 +40,9 @@ class _Conv(Module):
 
 
 class Conv2d(_Conv):
-    """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - k) // stride + 1
+    """y = conv(x, w) + b        x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H + 2 padding - kh) // stride + 1
 
-    weight: (kh, kw, n_in, n_out). Raises ValueError if x has other channels, or is smaller than the kernel.
+    weight: (kh, kw, n_in, n_out). Raises ValueError if x does not have n_in channels, or is smaller than the kernel.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Conv2d(_Conv):
 class ConvTranspose2d(_Conv):
     """The gradient of a Conv2d(n_out -> n_in) with respect to its image, used as a forward pass: it enlarges images.
 
-    x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H - 1) stride - 2 padding + k + output_padding
+    x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H - 1) stride - 2 padding + kh + output_padding
     weight: (kh, kw, n_out, n_in), the filters of the Conv2d. The Conv2d maps several sizes OH to the same H.
-    output_padding, smaller than the stride, selects one of them. Raises ValueError if x has other channels.
+    output_padding, smaller than the stride, selects one of them. Raises ValueError if x does not have n_in channels.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ConvTranspose2d(_Conv):
         bias: bool = True, init=normal,
     ) -> None:  # fmt: skip
         kernel, self.output_padding = pair(kernel), pair(output_padding)
-        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # along each axis, k / stride weights reach a pixel
+        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # k / stride weights along an axis reach a pixel
         super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_out, n_in), fan_in)
         if any(o >= s for o, s in zip(self.output_padding, self.stride)):
             raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")

@@ -29,5 +29,5 @@ class FlatParameters:
             parameters[name].version += 1
 
     def views(self, array: Array) -> dict[str, Array]:
-        """Return {name: the parameter's part of an array, as a view in its shape}. array: laid out like `data`."""
+        """Return {name: view}: each parameter's part of `array`, in the parameter's shape. array: laid out as `data`"""
         return {name: array[part].reshape(self.parameters[name].shape) for name, part in self.slices.items()}

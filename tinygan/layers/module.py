@@ -1,7 +1,7 @@
 """The base class of all layers and networks. The attributes of a Module are its parameters, buffers and submodules.
 
 A Tensor that requires a gradient is a parameter. An array is a buffer: state that is not learned by gradient, such as
-the running statistics of BatchNorm. Names are paths with dots: "3.weight". Tensors in lists are not found.
+the running statistics of BatchNorm. Names are paths with dots: "3.weight". Lists are not searched.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Module:
     def flatten(self, dtype: str = "float32") -> Module:
         """Move all parameters into one array of `dtype`. Their `data` become views of this array. Returns self.
 
-        Buffers get the dtype too. Afterwards write into `data` of a parameter in place; never bind it to a new array.
+        Buffers get the dtype too. Afterwards, change the `data` of a parameter only in place.
         """
         self.flat = FlatParameters(self.named_parameters(), dtype)
         for name, owner, value in list(self._state()):

@@ -12,9 +12,9 @@ class BatchNorm(Module):
     """Bring each channel to mean beta and standard deviation gamma: x (N, ..., channels) -> the same shape.
 
     gamma and beta are learned by gradient. In training mode, mean and variance are computed from the batch, so an
-    output depends on the other images. Running averages of the mean and of the unbiased variance are kept, and used in
-    evaluation mode, where an image does not depend on others. They do not fit averaged weights (EMA), for which
-    update_bn_statistics (gan/ema.py) computes new ones.
+    output depends on the other images. Evaluation mode uses running averages of the mean and of the unbiased variance,
+    so an output does not depend on other images. These averages belong to the trained weights. For averaged weights
+    (EMA), update_bn_statistics (gan/ema.py) computes new ones.
     """
 
     fuses_activation = True
@@ -35,7 +35,7 @@ class BatchNorm(Module):
     def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
         parts = parts_of_batch()
         if x.size * distributed.size < 2 * parts * x.shape[-1]:
-            raise ValueError(f"BatchNorm needs two values of each channel to train on; got {x.shape}")
+            raise ValueError(f"BatchNorm needs two values of each channel in training; got {x.shape}")
         arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
         statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps, parts)
         return batch_norm(x, self.gamma, self.beta, statistics, eps=self.eps, slope=slope)

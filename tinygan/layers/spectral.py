@@ -1,8 +1,8 @@
 """Spectral normalisation: divide a layer's weights by their largest singular value (Miyato et al. 2018).
 
 sigma(W) = max |x W| / |x| is the largest factor by which the layer can stretch a difference between two inputs. With
-W / sigma(W) in every layer the gradient of D is bounded. For linear layers the bound is 1. The weights of a convolution
-are treated as one matrix, as in the paper; its bound is larger, because patches overlap.
+W / sigma(W) in every layer the gradient of D is bounded. For linear layers the bound is 1. As in the paper, the weights
+of a convolution are treated as one matrix. The bound of a convolution is larger than 1, because patches overlap.
 """
 
 from .. import backend

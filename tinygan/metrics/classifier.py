@@ -1,4 +1,4 @@
-"""The classifier whose features the metrics use. The classifier is small, and is trained on the labels of the data.
+"""The classifier whose features the metrics use. It is a small network that is trained on the labels of the data.
 
 The metrics compare features of images, because a distance between pixels says little about the content of an image. The
 features are the last hidden activations of the classifier. The FID compares features of the Inception network
@@ -71,8 +71,8 @@ def train(dataset, seed=0, progress=iter, saved=None, keep=None):
     """Train a Classifier on a Dataset with labels, and return it. Images are shifted at random and get noise.
 
     The learning rate falls to zero on a cosine curve. progress: a function such as tqdm, which wraps the iterator of
-    steps. keep: a function that is called with the state of the training, {name: array}, after Ctrl-C. saved: such a
-    state; training continues from it.
+    steps. keep: a function that is called with the state of the training, {name: array}, after Ctrl-C. saved: a
+    state that `keep` got; training continues from it.
     """
     images, labels = dataset.images, dataset.labels
     batch = min(BATCH, len(images))
@@ -109,7 +109,7 @@ def train(dataset, seed=0, progress=iter, saved=None, keep=None):
 def disturbed(images, rng):
     """Return images, uint8 (N, H, W, C), shifted and with noise of random strength.
 
-    Generated images can have noise. Without noise in training, the classifier would see classes in such noise.
+    Generated images can have noise. A classifier that was trained without noise can give wrong classes for them.
     """
     strength = rng.uniform(0, NOISE, (len(images), 1, 1, 1)).astype(np.float32)
     noise = strength * rng.standard_normal(images.shape, np.float32)

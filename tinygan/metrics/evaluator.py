@@ -1,4 +1,4 @@
-"""All metrics of samples. The same metrics of real images serve for comparison."""
+"""All metrics of samples, and the same metrics of real images for comparison."""
 
 from functools import cached_property
 
@@ -8,9 +8,9 @@ from .. import backend, data
 from . import labels, neighbours, store
 from .frechet import frechet, moments
 
-REFERENCE = 10_000  # test images, at most; MNIST has this number
+REFERENCE = 10_000  # at most this many test images are used; MNIST has this number
 USELESS = 0.6  # with a lower accuracy of the classifier, a warning says that the metrics have little meaning
-PIXELWISE = 2_000  # images whose nearest training image is searched, at most; enough for a median
+PIXELWISE = 2_000  # at most this many images are compared with the training images; enough for a median
 
 
 class Evaluator:
@@ -20,7 +20,7 @@ class Evaluator:
     already loaded. n: the number of samples that will be measured. progress: see classifier.train. Raises DataError and
     MetricsError.
 
-    real: a Dataset of n training images. A perfect generator would have their metrics. note: a warning about the
+    real: a Dataset of n training images. A perfect generator would have the same metrics. note: a warning about the
     metrics, or None.
     """
 
@@ -79,11 +79,10 @@ class Evaluator:
         }
 
     def memorisation(self, images):
-        """Return the median distance of images from their nearest training images, divided by the same median for test
-        images.
+        """Return the median distance of images to their nearest training images, divided by that of test images.
 
-        0: the images are copies. 1: they are as new as test images. Smooth images are near to all other images, so a
-        value below 1 does not prove that images were copied.
+        0: the images are copies. 1: the images are as new as test images. Smooth images are near to all other images,
+        so a value below 1 does not prove that images were copied.
         """
         return self.median_distance(images) / self.novelty
 
@@ -97,15 +96,15 @@ def splits(source, train=None, skip_broken=False):
     train, note = train or data.load(source, skip_broken=skip_broken), None
     if train.classes < 2:
         raise store.MetricsError(
-            f"{train.name} needs labels of at least two classes, because a classifier of them measures the quality "
-            "(a file such as train-labels-idx1-ubyte beside the images, or a folder for each class)"
+            f"{train.name} needs labels of at least two classes, from which the classifier of the metrics learns: "
+            "a file such as train-labels-idx1-ubyte beside the images, or a folder for each class"
         )
     try:
         test = data.load(source, "test", train.images.shape[1], skip_broken)
         if test.labels is None or test.images.shape[1:] != train.images.shape[1:]:
             raise data.NotThere(f"{source}: the test images have no labels, or another size")
     except data.NotThere as error:
-        note = f"{error}. A sixth of the training images replaces them, but the generator was trained on these"
+        note = f"{error}. A sixth of the training images replaces them; the generator was trained on this sixth too"
         train, test = divided(train, len(train.images) - len(train.images) // 6)
     if min(len(train.images), len(test.images)) <= neighbours.K:
         raise store.MetricsError(f"{train.name} is too small: it needs more than {neighbours.K} test images")
@@ -118,7 +117,7 @@ def some(dataset, n):
 
 
 def divided(dataset, n):
-    """Divide a Dataset into two, n images and all others, at random with a fixed seed."""
+    """Return [a Dataset of n random images, a Dataset of all others]. The seed is fixed."""
     order = np.random.default_rng(0).permutation(len(dataset.images))
     parts = order[:n], order[n:]
     return [dataset._replace(images=dataset.images[part], labels=dataset.labels[part]) for part in parts]

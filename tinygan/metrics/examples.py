@@ -8,9 +8,9 @@ COUNT = 10  # images of each kind
 
 
 def examples(evaluator, images, asked=None):
-    """Return [(title, at most COUNT images, uint8 (n, H, W, C)), ...] for samples, uint8 (N, H, W, C).
+    """Return [(title, images), ...], with at most COUNT images for each title, chosen for the samples `images`.
 
-    asked: the requested classes, (N,), or None. Distances are between features, as in the metrics.
+    images: uint8 (N, H, W, C). asked: the requested classes, (N,), or None. Distances are between features.
     """
     features, logits = evaluator.classifier.predict(images)
     _, to_real = nearest(features, evaluator.features)
@@ -37,7 +37,7 @@ def farthest(distances):
 def most_frequent_mistake(logits, asked):
     """Return the most frequent error: (requested class, class according to the classifier, indices of these samples).
 
-    The sample with the largest certainty of the classifier is first. Without errors there are no indices.
+    The sample of which the classifier is most certain comes first. Without errors there are no indices.
     """
     found, classes, asked = logits.argmax(1), logits.shape[1], asked.astype(np.int64)
     counts = np.bincount(asked * classes + found, minlength=classes * classes).reshape(classes, classes)

@@ -3,9 +3,8 @@
     d = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))        m: means (D,), S: covariances (D, D)
 
 An FID is this distance for the features of a certain Inception network; with other features d is not an FID. The
-distance has a floor above 0: two sets of n images from the same distribution differ by chance, and their distance is of
-the order of 1 / n. So compare the distance of n samples with the distance of n real images, and
-never with a distance for another number of images.
+distance has a floor above 0: two sets of n images from the same distribution differ by chance. Their distance is of
+the order of 1 / n. So compare the distance of n samples only with distances of n images.
 """
 
 import numpy as np

@@ -4,11 +4,11 @@ import numpy as np
 
 
 def classifier_score(logits):
-    """exp E_x KL(p(y|x) || p(y)), from 1 to the number of classes        logits of p(y|x): (N, classes)
+    """exp E_x KL(p(y|x) || p(y)), from 1 to the number of classes        logits: (N, classes)
 
-    The score is large if each image is clearly of one class, and all classes occur. This is the Inception score
-    (Salimans et al. 2016, section 4) with another classifier. p(y) is the mean of p(y|x) over all samples: a score of
-    few samples would be biased.
+    p(y|x), the softmax of the logits, is the probability of class y for image x. p(y) is its mean over all images. The
+    score is large if each image is clearly of one class, and all classes occur. The score of few images is biased. This
+    is the Inception score (Salimans et al. 2016, section 4) with another classifier.
     """
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
@@ -28,7 +28,7 @@ def frequencies(labels, classes):
 def divergence(labels, training_labels, classes):
     """Return KL(class frequencies of samples || class frequencies of the training set).
 
-    One image of each class is added to the training set. So a class that it does not contain gives a finite result.
+    One image of each class is added to the training set. So the result is finite even if the set lacks a class.
     """
     training_labels = np.append(training_labels, np.arange(classes))
     return float(relative_entropy(frequencies(labels, classes), frequencies(training_labels, classes)))

@@ -4,8 +4,9 @@ The ball of a point reaches to its k-th nearest neighbour in the same set. The b
 support of the distribution (Kynkaanniemi et al. 2019, eq. 1-2; Naeem et al. 2020, eq. 3-4):
     precision   the fraction of samples in the ball of any real image: how many samples look real
     recall      the fraction of real images in the ball of any sample: how many real images can be generated
-    density     the mean number of real balls that contain a sample, divided by k. Expected for real images: 1
-    coverage    the fraction of real images whose ball contains a sample. Expected for real images: 1 - 1/2^k
+    density     the mean number of real balls that contain a sample, divided by k
+    coverage    the fraction of real images whose ball contains a sample
+If the samples were real images, the expected density would be 1, and the expected coverage 1 - 1/2^k.
 """
 
 import numpy as np
@@ -13,13 +14,14 @@ import numpy as np
 from ..backend.cpu import threads
 
 K = 5
-BLOCK = 1 << 22  # distances that are computed at a time: 32 MiB
+BLOCK = 1 << 22  # distances that are computed at a time; 32 MiB in float64
 
 
 def by_rows(function, a, b):
-    """Return [function(squared distances from a[rows] to b, rows) for slices `rows` of a]. a: (N, D), b: (M, D)
+    """Divide the array a, (N, D), into slices of rows. Call function(distances, rows) for each, and return all results.
 
-    The distances, (rows, M), are computed as |a - b|^2 = |a|^2 - 2 ab + |b|^2, because a matrix product is fast.
+    distances: squared distances from a[rows] to all points of b, (M, D). They are computed as |a|^2 - 2 ab + |b|^2,
+    because a matrix product is fast.
     """
     squares, columns = (b * b).sum(1), -2 * b.T
 
@@ -34,7 +36,7 @@ def by_rows(function, a, b):
 
 def radii(points, k=K):
     """Return the squared distance of each point to its k-th nearest other point: (N, D) -> (N,), N > k"""
-    parts = by_rows(lambda block, rows: np.partition(block, k, axis=1)[:, k], points, points)  # 0: the point itself
+    parts = by_rows(lambda block, _: np.partition(block, k, axis=1)[:, k], points, points)  # column 0: the point itself
     return np.concatenate(parts)
 
 
@@ -59,10 +61,10 @@ def compare(real, fake, real_radii, fake_radii, k=K):
 
 
 def nearest(images, among):
-    """Return, for each of images (N, ...), the index of the nearest image in `among`, and its L2 distance: (N,), (N,).
+    """Return, for each image (N, ...), the index in `among` of the nearest image, and its L2 distance: (N,), (N,)
 
-    Distances are between pixels, because features of a copy and of a similar image are alike. The search is in float32
-    for speed; the distance of the nearest image is then computed in float64.
+    To find copies, compare pixels: a copy and a similar image have nearly the same features. The search is in float32
+    for speed. The distances that are returned are summed in float64.
     """
     a, b = (x.reshape(len(x), -1).astype(np.float32) for x in (images, among))
     columns = np.arange(len(a))

@@ -21,7 +21,7 @@ from .. import backend, files
 from . import classifier
 
 SHIPPED = Path(__file__).parent / "mnist.npz"
-RECIPE = 1  # increase it when the network or its training changes; stored classifiers are then trained again
+RECIPE = 1  # increase this number when the network or its training changes: classifiers are then trained again
 DAMAGE = OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile  # errors from damaged files
 
 
@@ -39,7 +39,7 @@ def for_data(train, test, progress=iter):
         try:
             return load(stored)
         except DAMAGE as error:
-            print(f"{stored} cannot be used ({error}); it is trained again", file=sys.stderr)
+            print(f"{stored} cannot be used ({error}); the classifier is trained again", file=sys.stderr)
     return make(stored, train, test, "evaluate.py", progress)
 
 
@@ -54,7 +54,7 @@ def fingerprint(dataset):
 def make(path, train, test, command, progress=iter):
     """Train the classifier for these Datasets, and write it if possible. Returns (Classifier, record).
 
-    Ctrl-C writes the state of the training to <name>.partial.npz, and the next call continues it.
+    Ctrl-C writes the state of the training to <name>.partial.npz, and the next call continues the training.
     """
     seed, partial, writable = 0, path.with_suffix(".partial.npz"), can_write(path.parent)
     keep = (lambda state: write_arrays(partial, state)) if writable else None
@@ -88,7 +88,7 @@ def can_write(folder):
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError as error:
-        print(f"the classifier cannot be kept in {folder} ({error.strerror}), only in memory", file=sys.stderr)
+        print(f"the classifier cannot be kept in {folder} ({error.strerror}). It is only in memory", file=sys.stderr)
         return False
 
 
