@@ -1,7 +1,8 @@
 """Check that the gradient checks notice wrong derivatives: plant one at a time in each primitive.
 
-A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks of cases.py run
-until one fails, which catches the mutant. A mutant that passes all checks survives, so a case is missing.
+A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks run on the
+inputs of cases.py until one fails. The mutant is then caught. A mutant that passes all checks survives: then cases.py
+lacks a case.
 
     python tests/mutate.py        prints each mutant and the case that caught it; exit status 1 if one survived
 """
