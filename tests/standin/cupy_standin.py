@@ -1,7 +1,8 @@
 """A stand-in for CuPy: it runs the code for CUDA on a machine without a GPU, with pytest --device standin.
 
-This file has kernels, streams and graphs. cupy_names.py has the names, and cupy_rules.py the arrays. Each kernel has a
-twin, a NumPy version in cupy_twins.py. A graph repeats its operations on the same memory and host values.
+This file has kernels, streams and graphs. cupy_names.py has tables of names, and cupy_rules.py has the arrays. Each
+kernel has a twin, which is a NumPy version in cupy_twins.py. A launch of a graph repeats the recorded operations on the
+same arrays, with the Python numbers of the capture.
 """
 
 import contextlib
@@ -41,7 +42,10 @@ def parameters(text):
 
 
 def typed(parameter, x, letters):
-    """Return the NumPy value of x for this parameter. letters: the dtypes found so far for types of one letter."""
+    """Return the NumPy value of x for this parameter. letters: {T: dtype} of the letters found so far.
+
+    Raises TypeError if the dtype of an array is not the type of the parameter.
+    """
     value = operand(x)
     if len(parameter.type) == 1:
         wanted = letters.setdefault(parameter.type, value.dtype) if isinstance(x, ndarray) else None
@@ -121,7 +125,7 @@ for symbol in ("add", "sub", "mul", "truediv", "pow"):
 
 
 def fuse(*args, **kwargs):
-    """Run a function operation by operation. Refuse operations that CuPy does not fuse, or fuses wrongly."""
+    """Return a function that computes operation by operation, and refuses what CuPy does not fuse, or fuses wrongly."""
 
     def wrap(function, kernel_name=None):
         if not (kernel_name or function.__name__).isidentifier():
@@ -141,7 +145,7 @@ def fuse(*args, **kwargs):
 
 
 class Stream:
-    """A stream. All work is done immediately, so a stream only knows whether it is current, and captures."""
+    """A stream without a queue: all work is done immediately. A stream can be the current one, and capture a graph."""
 
     _current = null = None
 
@@ -171,7 +175,7 @@ class Stream:
 
     def begin_capture(self, mode=None):
         if self is Stream.null or Stream._current is not self:
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: capture on a stream of its own, made current")
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: a capture needs a current stream of its own")
         cupy_rules.begin_capture()
 
     def end_capture(self):
