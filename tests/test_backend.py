@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def in_a_new_process(code):
-    """Run Python code in a new process, because use() chooses the device of a whole process."""
+    """Run Python code in a new process, because use() changes the device of the whole process."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
 

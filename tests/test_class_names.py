@@ -1,4 +1,4 @@
-"""Classes have the names of their folders, which a run keeps and shows. Groups are named by their shares."""
+"""Classes have the names of their folders. A run stores these names, and shows them. Groups have numbers as names."""
 
 import json
 import re

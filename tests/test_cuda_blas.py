@@ -1,6 +1,6 @@
-"""Products on the private cuBLAS handle are right for operands of any memory layout.
+"""Matrix products through tinygan's own cuBLAS handle (cuda/blas.py) are right for any memory layout of the factors.
 
-Run with pytest --device standin, whose cuBLAS works on raw addresses, with matrices stored by columns.
+Run with pytest --device standin. Its cuBLAS works on raw addresses and column-major matrices.
 """
 
 import itertools
@@ -26,6 +26,7 @@ VIEWS = {  # memory layout: function of (draw, rows, columns) that returns a vie
     "one row, repeated": lambda draw, r, c: backend.xp.broadcast_to(draw(1, c), (r, c)),
     "one number, repeated": lambda draw, r, c: backend.xp.broadcast_to(draw(1, 1), (r, c)),
 }
+# layouts that cuBLAS cannot read, so matmul copies the matrix
 COPIED = ("every other column", "rows backwards", "one row, repeated", "one number, repeated")
 
 
@@ -65,7 +66,7 @@ def test_a_view_without_gaps_in_its_rows_or_columns_is_not_copied(view, draw):
 
 def test_transposition_is_passed_as_a_flag_and_gaps_as_a_leading_dimension(library, draw):
     blas.matmul(draw(3, 4), draw(5, 9)[:, :4].T)
-    (call,) = library.calls  # cuBLAS stores by columns, so it multiplies (n, k) with (k, m)
+    (call,) = library.calls  # cuBLAS is column-major, so it computes the transposed product: (n, k) times (k, m)
     assert (call["m"], call["n"], call["k"]) == (5, 3, 4)
     assert (call["transa"], call["transb"]) == (1, 0) and call["ld"] == (9, 4, 5)
 

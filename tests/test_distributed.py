@@ -27,10 +27,10 @@ OPENMPI = bool(MPIEXEC) and "Open MPI" in subprocess.run([MPIEXEC, "--version"],
 needs_mpi = pytest.mark.skipif(
     not (MPIEXEC and importlib.util.find_spec("mpi4py")), reason="needs MPI: pip install -e '.[mpi]'"
 )
-needs_cpu = pytest.mark.skipif(backend.device != "cpu", reason="its processes compute on the CPU")
+needs_cpu = pytest.mark.skipif(backend.device != "cpu", reason="the processes of these tests use the CPU")
 pytestmark = [needs_mpi, needs_cpu]
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", backend.KERNELS: "numpy", "PYTHONPATH": str(ROOT)}
-WARM = 100, 120, 140  # steps of one process, after which N go on
+WARM = 100, 120, 140  # one process does so many steps, then N processes continue (see equality.py)
 
 
 def start(n, *words, **options):
@@ -47,7 +47,7 @@ def train(n, *words, **options):
 
 
 def own(err):
-    """What our programs printed. OpenMPI's launcher adds a paragraph between two lines."""
+    """Return what our programs printed to stderr. OpenMPI's launcher adds a text that begins with a line of dashes."""
     return err.split("-" * 20)[0] if OPENMPI else err
 
 
@@ -62,9 +62,10 @@ def differences(n, dtype, steps, *cases, device="cpu", warm=(0,)):
 
 
 def check(rows, most, rounding=()):
-    """Assert that weights differ by at most `most`, relative to all weights of their network, in the median of a case.
+    """Assert that all processes end with the same bits, and differ by at most `most` from one process.
 
-    rounding: parts that may also differ by ten times the effect of a change in the last bit.
+    rows: lines of equality.py, in which differences are relative. Of each case, the median of the rows is tested.
+    rounding: parts that may also differ by ten times their "rounding".
     """
     for case in dict.fromkeys(row["case"] for row in rows):
         ours = [row for row in rows if row["case"] == case]
@@ -86,28 +87,31 @@ def test_four_processes_equal_one_in_float64():
     check(differences(4, "float64", 20), most=1e-12)
 
 
-def test_two_processes_equal_one_in_float32_after_20_steps_of_a_run_that_one_has_begun():
-    """These two are the most sensitive: cgan has BatchNorm in both networks, and the ring's D biases without effect."""
+def test_two_processes_equal_one_in_float32_after_20_steps_from_a_trained_state():
+    """These two cases are the most sensitive to rounding.
+
+    cgan has BatchNorm in both networks. In the case ring, some biases of D have no effect on the loss.
+    """
     check(differences(2, "float32", 20, "cgan", "ring", warm=WARM), most=1e-5, rounding=["shifts"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_after_20_steps_of_a_run_that_one_has_begun(n):
-    """The median of three, because sometimes a rounding error moves a number across a kink."""
+def test_processes_equal_one_in_float32_after_20_steps_from_a_trained_state(n):
+    """The median of three is tested, because sometimes a rounding error moves a number across a ReLU's kink."""
     check(differences(n, "float32", 20, warm=WARM), most=1e-5, rounding=["shifts"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
 def test_processes_equal_one_in_float32_from_the_first_step_up_to_the_effect_of_rounding(n):
-    """Adam's first steps are as large as the learning rate for any gradient, so the effect of rounding is large."""
+    """Adam's first steps are as large as the learning rate, even for tiny gradients. So rounding has a large effect."""
     check(differences(n, "float32", 20), most=1e-5, rounding=PARTS)
 
 
 def test_gpus_exchange_sums_through_nccl():
-    """Run on stand-ins for CuPy and NCCL. MPI computes the sums, which are captured in the graph of a step."""
-    rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # captured at the third step
+    """The test uses stand-ins for CuPy and NCCL. MPI computes the sums. The captured graph of a step contains them."""
+    rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # the third step is captured
     check(rows, most=1e-5, rounding=PARTS)
 
 
@@ -124,7 +128,7 @@ def test_process_0_writes_the_run_and_prints_for_all(pair, trained):
     assert out.count("epoch 2/2") == 1 and "2 processes, each with 2 images of a batch" in out
     assert {path.name for path in folder.iterdir()} == {path.name for path in trained[0].iterdir()}
     ours, one = (np.array(lines(run / "log.csv")[1:], float) for run in (folder, trained[0]))
-    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # later rows differ more by rounding
+    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # in later rows rounding makes larger differences
 
 
 def test_a_run_continues_with_another_number_of_processes(pair, tiny, tmp_path):
@@ -247,7 +251,7 @@ def test_processes_on_different_devices_are_refused():
 
 
 def test_all_reduce_is_differentiated_to_third_order_through_batch_norm():
-    """Each process has half of the rows of x, and gets the same derivatives for its rows as one process."""
+    """Each process has half of the rows of x. Its derivatives equal those of one process with all rows."""
     process = start(2, "tests/reduced.py")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0 and out.split() == ["1", "2", "3"], out + err

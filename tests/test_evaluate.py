@@ -20,7 +20,7 @@ import evaluate as script
 
 
 def evaluate(cache, *words):
-    """Run evaluate.py, which then keeps its networks in the folder `cache`."""
+    """Run evaluate.py. It stores the classifier that it trains in the folder `cache`."""
     return run("evaluate.py", "--device", device(), *words, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
 
 
@@ -81,7 +81,7 @@ def test_a_second_evaluation_gives_the_same_numbers_and_trains_no_network(measur
 
 
 def test_a_run_knows_how_many_images_each_class_has(measured):
-    """BatchNorm's statistics under the average of G's weights are computed with these shares of the classes."""
+    """The latent vectors for BatchNorm's statistics get classes in these proportions."""
     settings = Run.open(measured[0] / "r").settings
     assert settings.class_sizes == tuple(settings.training().class_sizes) == (14, 13, 13)
 
