@@ -64,7 +64,7 @@ class Browser:
 
     def receive(self):
         while b"\0" not in self.buffer:
-            assert select.select([self.answers], [], [], PATIENCE)[0], f"no message of Chromium for {PATIENCE} seconds"
+            assert select.select([self.answers], [], [], PATIENCE)[0], f"no message from Chromium in {PATIENCE} seconds"
             self.buffer += (read := os.read(self.answers, 2**20))
             assert read, "the browser has ended"
         message, self.buffer = self.buffer.split(b"\0", 1)
@@ -113,7 +113,7 @@ class Page:
         return done["result"].get("value")
 
     def errors(self):
-        """Return the exceptions of scripts, and the entries of the console and the log, except warnings of the log."""
+        """Return the page's exceptions, console messages and log entries, except log entries of the level warning."""
         self.run("await new Promise(done => setTimeout(done, 50))")  # wait for late events
         methods = "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"
         found = [event["params"] for event in self.browser.events if self.is_mine(event, *methods)]

@@ -67,7 +67,7 @@ def kernels(request):
         patch.setenv(backend.KERNELS, request.param)
         try:
             backend.tune()
-        except ValueError as error:  # Numba or its OpenMP is missing
+        except ValueError as error:  # there is no Numba, or no OpenMP for it
             pytest.skip(str(error))
         assert backend.kernels() == request.param
         yield

@@ -7,8 +7,8 @@ such as 0 or 100,120,140. First, one process does this many steps. From the stat
 steps, and one process does the same steps. CASE: names in CASES; by default all.
 
 For each case and each number in WARM, process 0 prints a line of JSON: the relative differences of weights and metrics
-between N processes and one, and whether all processes end with the same bits. In float32 the line also has "rounding":
-the largest differences between runs of one process if the weights at the start are changed in their last bit.
+between N processes and one, and whether all processes end with the same bits. In float32, "rounding" shows the effect
+of the last bits: one process repeats its steps from weights with changed last bits, and the largest differences count.
 """
 
 import functools
@@ -85,7 +85,7 @@ def differences(a, b, only_differences):
     of D that changes all logits by the same amount. The bias of the last layer is an example. The exact gradient of
     such a bias is zero, so the computed gradient is only a rounding error. Adam divides this error by its own size, so
     the bias takes random steps as large as the learning rate. So the last bias and D's mean outputs are not compared.
-    The other biases of D can have the same problem, so they are a part of their own, "shifts".
+    The other biases of D can have the same problem, so they are compared as a separate part, "shifts".
     """
     weights = {name: array.astype("float64") - b[name] for name, array in a.items() if array.dtype.kind == "f"}
     biases = [n for n in b if n.startswith("discriminator.") and n.endswith(".bias")] if only_differences else []
@@ -141,7 +141,7 @@ def main(device, dtype, warm, steps, *cases):
     for case in cases or CASES:
         begin, only_differences = None, build(case)[0].gan.loss.threshold is None
         for before in map(int, warm.split(",")):
-            if before:  # all processes get the same state
+            if before:  # all processes start from a state of process 0
                 with distributed.alone():
                     begin = train(case, before - (int(begin[0]["steps"][0]) if begin else 0), begin)
             begin = distributed.gathered(begin)[0]
@@ -154,7 +154,7 @@ def main(device, dtype, warm, steps, *cases):
 
 
 def compare(case, steps, begin, only_differences, changes):
-    """Train on all processes and on one. On process 0, return the differences. changes: the number of changed runs."""
+    """Train on all processes and on one. On process 0, return the differences. changes: number of "rounding" runs."""
     ours = train(case, steps, begin)[0]
     digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
     row = {"processes": len(digests), "same": all(digest == digests[0] for digest in digests)}

@@ -24,7 +24,7 @@ COPIED = "tinygan", "tests", "train.py", "sample.py", "evaluate.py", "pyproject.
 
 class Mutant(NamedTuple):
     mistake: str  # description in words
-    file: str  # below tinygan/
+    file: str  # path below tinygan/
     text: str  # must be found exactly once in the file
     replacement: str
     tests: str  # tests of this mistake, separated by spaces; at least one must fail

@@ -1,4 +1,4 @@
-"""Check that the gradient checks notice wrong derivatives: plant one at a time in each primitive.
+"""Check that the gradient checks notice wrong derivatives. One derivative at a time is made wrong.
 
 A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks run on the
 inputs of cases.py until one fails. The mutant is then caught. A mutant that passes all checks survives: then cases.py
@@ -24,7 +24,7 @@ class Mutant(NamedTuple):
     primitive: Primitive
     position: int  # index of the argument whose derivative is wrong
     mutation: str
-    fused: bool = False  # whether the fused derivative is wrong, instead of the one in Tensor operations
+    fused: bool = False  # True: the derivative in fused_vjp is wrong. False: the one in vjps or joint_vjp
 
     @property
     def argument(self):
@@ -68,8 +68,8 @@ def planted(mutant):
 def positions(primitive):
     """Return the indices of the arguments that have a derivative.
 
-    A joint vjp does not list these arguments. So this function runs the cases, and asks the joint vjp for all
-    gradients.
+    A joint vjp returns the gradients of all arguments together, and does not list the arguments. So this function runs
+    the cases, asks the joint vjp for all gradients, and notes which of them are not None.
     """
     joint_vjp, found = primitive.joint_vjp, set()
     if not joint_vjp:

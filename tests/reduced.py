@@ -3,8 +3,8 @@
     mpiexec -n 2 python tests/reduced.py
 
 The batch has four rows, two in each process. The derivatives of order 1 are those of sum(u * BatchNorm(x)), for a
-random array u. The derivatives of order 2 are those of sum(d * gradient of order 1), for a random array d; order 3 in
-the same way. Process 0 prints the number of each order that has passed.
+random array u. The derivatives of order 2 are those of sum(d * gradient of order 1), for a random array d. Order 3
+follows from order 2 in the same way. Process 0 prints the number of each order that has passed.
 """
 
 import numpy as np

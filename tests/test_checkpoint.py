@@ -101,7 +101,7 @@ def test_a_damaged_file_is_refused_and_the_previous_one_used_with_a_message(dama
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1 and "using the previous checkpoint" in printed and "c.previous.npz" in printed
     checkpoint.save(path, {"a": Part(3)})
-    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # not the damaged file
+    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # the damaged file is lost
     path.write_bytes(b"")
     checkpoint.previous(path).unlink()
     with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .*complete.*; .*no such checkpoint"):

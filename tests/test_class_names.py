@@ -1,4 +1,4 @@
-"""Classes have the names of their folders. A run stores these names, and shows them. Groups have numbers as names."""
+"""A class has the name of its folder. A run stores and shows the names. A group has a name like "group 0 (75.0%)"."""
 
 import json
 import re

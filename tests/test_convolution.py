@@ -11,7 +11,7 @@ from tinygan import Tensor, autograd, backend
 from tinygan.backend import cpu
 from tinygan.backend.patches import patch_grid
 
-patches_of = getattr(backend._device, "im2col", cpu.im2col)  # Numba's backend has no im2col
+patches_of = getattr(backend._device, "im2col", cpu.im2col)  # with Numba there is no im2col, so NumPy's is used
 
 pytestmark = pytest.mark.usefixtures("kernels")
 ODD = [  # image (H, W), kernel, stride, padding
@@ -20,7 +20,7 @@ ODD = [  # image (H, W), kernel, stride, padding
     ((6, 6), (4, 4), (2, 2), (1, 1)),
     ((8, 5), (2, 3), (3, 2), (0, 1)),  # a stride larger than the kernel
     ((4, 4), (4, 4), (1, 1), (0, 0)),  # one patch
-    ((3, 9), (1, 1), (2, 3), (0, 0)),  # columns that no patch contains
+    ((3, 9), (1, 1), (2, 3), (0, 0)),  # some columns of the image are in no patch
 ]
 
 

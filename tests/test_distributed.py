@@ -75,7 +75,7 @@ def check(rows, most, rounding=()):
             limit = max(most, 1e-6) if part == "history" else most  # the history is in float32
             if part in rounding:
                 limit = max(limit, 10 * statistics.median(row["rounding"][part] for row in ours))
-            assert found <= limit, f"{case}: {part} differs by {found:.2g}, not {limit:.2g}"
+            assert found <= limit, f"{case}: {part} differs by {found:.2g}, more than {limit:.2g}"
 
 
 def test_two_processes_equal_one_in_float64_after_20_steps_of_each_preset():
@@ -267,7 +267,7 @@ def test_a_launcher_of_another_mpi_is_noticed():
 
 
 def test_each_process_takes_its_rows_of_the_same_random_numbers(monkeypatch):
-    whole = backend.RNG(0).normal((2 * 6, 3))  # real and fake, six images each
+    whole = backend.RNG(0).normal((2 * 6, 3))  # for two batches of six images
     monkeypatch.setattr(distributed, "size", 3)
     for rank in range(3):
         monkeypatch.setattr(distributed, "rank", rank)

@@ -139,7 +139,7 @@ def definition(source, name):
 
 def test_figures_of_the_tour_are_small():
     for picture in (ROOT / "docs/figures").glob("*.png"):
-        assert picture.stat().st_size < 150_000, f"{picture.name} has {picture.stat().st_size} bytes"
+        assert picture.stat().st_size < 150_000, f"{picture.name} has {picture.stat().st_size} bytes, too many"
 
 
 @pytest.fixture

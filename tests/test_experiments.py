@@ -15,7 +15,7 @@ from tinygan.metrics import classifier
 sys.path.insert(0, str(ROOT / "bench"))
 import experiments
 
-PRIMITIVES.pop("moved")  # a primitive of the script. The last test checks it, so test_gradients.py need not
+PRIMITIVES.pop("moved")  # a primitive of the script. The last test checks it; test_gradients.py has no case for it
 
 CHANGES = [
     "",

@@ -1,7 +1,7 @@
 """References: PyTorch versions of tinygan's layers, losses and penalties, and functions that compare the two.
 
-The references have channels last, like tinygan, and transpose images and filters for PyTorch, which has channels first.
-Without PyTorch, importing this module skips the test module that imports it.
+The references take images with channels last, like tinygan. PyTorch has channels first, so the references transpose
+images and filters. Without PyTorch, importing this module skips the test module that imports it.
 """
 
 import numpy as np

@@ -79,7 +79,7 @@ def compiled(text):
 
 
 def raw_kernel(source, name):
-    """Return a function (grid, block, arguments), as a cupy.RawKernel is, for NumPy's arrays and scalars."""
+    """Return a function that is called like a cupy.RawKernel: grid, block, and a tuple of NumPy arrays and scalars."""
     parameters = re.search(rf"__global__ void {name}\(([^)]*)\)", source)[1]
     arguments = ", ".join(re.split(r"[\s*]+", p.strip())[-1] for p in parameters.split(","))
     call = LAUNCH.replace("PARAMETERS", parameters).replace("NAME", name).replace("ARGUMENTS", arguments)

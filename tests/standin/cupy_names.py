@@ -67,7 +67,7 @@ METHODS = {  # name: CuPy's arguments, for the methods of ndarray that cupy_rule
 }
 AS_STRIDED = "x, shape=None, strides=None"
 CUBLAS = {"dot", "einsum", "matmul", "tensordot"}  # functions that call cuBLAS, so they cannot be captured
-WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # functions for which the host waits
+WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # functions whose result the host waits for
 
 # operators of ndarray: the ufunc that computes each; and the attributes of ndarray that are NumPy's
 BINARY = dict(add="add", sub="subtract", mul="multiply", truediv="divide", floordiv="floor_divide", mod="remainder")

@@ -57,7 +57,7 @@ def refuse_in_fusion(what):
 
 def run(compute, inputs=(), written=(), name=""):
     """Call compute(). It returns a result, which may be a view of `inputs`, or it writes into the arrays `written`.
-    During a capture, also record it: each launch of the graph repeats it on the same memory. name: of a kernel."""
+    During a capture, also record the call, which each launch of the graph repeats. name: the kernel's, or ""."""
     if tape is not None:
         tape.overwritten.extend((array, array.copy()) for array in written if array.flags.writeable)
     result = compute()
@@ -134,7 +134,7 @@ def from_host(x, dtype=None, *_, **__):
 def pointer_table(arrays):
     """Refuse to join over 8 small arrays of one dtype in a capture. CuPy would send a table of addresses to the GPU."""
     if len(arrays) > 8 and len({a.dtype for a in arrays}) == 1 and sum(a.nbytes for a in arrays) < len(arrays) << 21:
-        refuse_in_capture("transfers", f"joining {len(arrays)} arrays, over 8,")
+        refuse_in_capture("transfers", f"joining {len(arrays)} small arrays")
 
 
 def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):

@@ -67,7 +67,7 @@ class ElementwiseKernel:
     def __call__(self, *args, size=None, block_size=128):
         given, n = len(args), len(self.inputs)
         if given not in (n, n + len(self.outputs)):
-            raise TypeError(f"kernel {self.name!r} takes {n} inputs, and outputs or none; got {given} arguments")
+            raise TypeError(f"kernel {self.name!r} takes {n} inputs, with or without outputs; got {given} arguments")
         letters = {}
         values = [typed(p, x, letters) for p, x in zip(self.inputs + self.outputs, args)]
         looped = [np.shape(x) for p, x in zip(self.inputs, values) if not p.raw]
@@ -110,13 +110,13 @@ class RawKernel:
 
 
 class FusedNumber(float):
-    """A Python number given to a fused function. Arithmetic with an array is legal, with another number an error."""
+    """A Python number given to a fused function. Arithmetic with arrays is legal. With other numbers it is an error."""
 
 
 def between_numbers(self, other):
     if isinstance(other, ndarray):
         return NotImplemented
-    raise TypeError("two numbers are combined in a fused function, which CuPy does in float16: pass the result")
+    raise TypeError("a fused function combines two Python numbers. CuPy does this in float16: pass the result instead")
 
 
 for symbol in ("add", "sub", "mul", "truediv", "pow"):
@@ -175,7 +175,7 @@ class Stream:
 
     def begin_capture(self, mode=None):
         if self is Stream.null or Stream._current is not self:
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: a capture needs a current stream of its own")
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: capture on a new stream that is the current one")
         cupy_rules.begin_capture()
 
     def end_capture(self):
