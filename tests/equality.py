@@ -3,8 +3,8 @@
     mpiexec -n N python tests/equality.py DEVICE DTYPE WARM STEPS CASE...
 
 DEVICE: cpu, or standin (the code for CUDA on a stand-in for CuPy). DTYPE: float32 or float64. WARM: numbers of steps,
-such as 0 or 100,120,140. First, one process does this many steps. From the state after them, N processes do STEPS
-steps, and one process does the same steps. CASE: names in CASES; by default all.
+such as 0 or 100,120,140. For each number, one process first does this many steps. From the state after them, N
+processes do STEPS steps, and one process does the same steps. CASE: names in CASES; by default all.
 
 For each case and each number in WARM, process 0 prints a line of JSON: the relative differences of weights and metrics
 between N processes and one, and whether all processes end with the same bits. In float32, "rounding" shows the effect
@@ -154,7 +154,10 @@ def main(device, dtype, warm, steps, *cases):
 
 
 def compare(case, steps, begin, only_differences, changes):
-    """Train on all processes and on one. On process 0, return the differences. changes: number of "rounding" runs."""
+    """Train on all processes and on one. On process 0, return the differences.
+
+    changes: the number of runs for "rounding".
+    """
     ours = train(case, steps, begin)[0]
     digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
     row = {"processes": len(digests), "same": all(digest == digests[0] for digest in digests)}

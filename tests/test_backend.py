@@ -19,7 +19,7 @@ def in_a_new_process(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
 
-def test_cuda_without_cupy_is_one_error_that_names_the_install_line():
+def test_cuda_without_cupy_gives_one_error_with_the_install_command():
     hide = "import sys; sys.modules['cupy'] = None; import tinygan; "
     done = in_a_new_process(hide + "tinygan.use('cuda')")
     assert "DeviceError: device cuda needs CuPy: pip install -e '.[cuda12]'" in done.stderr.splitlines()[-1]
@@ -29,7 +29,7 @@ def test_cuda_without_cupy_is_one_error_that_names_the_install_line():
 @pytest.mark.parametrize(
     "count, name, message", [("raise E('no device')", "cuda", "no CUDA GPU"), ("return 1", "cuda:1", "no cuda:1")]
 )
-def test_a_missing_gpu_is_one_error(count, name, message):
+def test_a_missing_gpu_gives_one_error(count, name, message):
     mock = f"""
 import sys, types
 cupy = types.ModuleType('cupy')

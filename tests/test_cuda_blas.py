@@ -90,7 +90,7 @@ def test_tf32_is_used_only_for_float32_and_only_on_request(library, draw):
     assert [call["compute"] for call in library.calls] == [exact, double, tf32, double]
 
 
-def test_the_stream_is_set_before_the_workspace_and_only_when_it_changes(draw):
+def test_the_stream_is_set_only_when_it_changes_and_before_the_workspace(draw):
     handle = blas.Handle()
     layout = blas.operand(draw(2, 2))
     out = draw(2, 2)

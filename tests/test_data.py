@@ -48,12 +48,12 @@ def test_other_idx_files_load_with_or_without_gzip_in_grey_or_colour(tmp_path, z
     assert loaded.labels.tolist() == list(range(6))
 
 
-def test_own_images_need_neither_train_in_their_name_nor_labels(tmp_path):
+def test_a_file_of_images_needs_no_labels_and_no_train_in_its_name(tmp_path):
     write(tmp_path, my_images=idx(pictures()))
     assert data.load(str(tmp_path)).labels is None
 
 
-def test_a_file_beside_its_gzipped_form_is_one_file(tmp_path):
+def test_a_file_and_its_gzipped_copy_count_as_one_file(tmp_path):
     write(tmp_path, train_images_idx3_ubyte=idx(pictures()))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures())))
     assert len(data.load(tmp_path).images) == 6
@@ -131,7 +131,7 @@ def read_or_refuse(folder, draw):
 
 @settings(max_examples=250, deadline=None)
 @given(st.data())
-def test_a_mutated_file_is_read_or_refused_and_never_crashes(tmp_path_factory, data):
+def test_a_mutated_file_is_read_or_refused(tmp_path_factory, data):
     read_or_refuse(tmp_path_factory.getbasetemp(), data.draw)
 
 

@@ -52,6 +52,7 @@ def own(err):
 
 
 def differences(n, dtype, steps, *cases, device="cpu", warm=(0,)):
+    """Run equality.py on n processes. Return its lines as dictionaries."""
     process = start(n, "tests/equality.py", device, dtype, ",".join(map(str, warm)), steps, *cases)
     out, err = process.communicate(timeout=3000)
     rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
@@ -78,16 +79,16 @@ def check(rows, most, rounding=()):
             assert found <= limit, f"{case}: {part} differs by {found:.2g}, more than {limit:.2g}"
 
 
-def test_two_processes_equal_one_in_float64_after_20_steps_of_each_preset():
+def test_two_processes_equal_one_process_in_float64_after_20_steps_of_each_preset():
     check(differences(2, "float64", 20), most=1e-12)
 
 
 @pytest.mark.slow
-def test_four_processes_equal_one_in_float64():
+def test_four_processes_equal_one_process_in_float64():
     check(differences(4, "float64", 20), most=1e-12)
 
 
-def test_two_processes_equal_one_in_float32_after_20_steps_from_a_trained_state():
+def test_two_processes_equal_one_process_in_float32_after_20_steps_from_a_trained_state():
     """These two cases are the most sensitive to rounding.
 
     cgan has BatchNorm in both networks. In the case ring, some biases of D have no effect on the loss.
@@ -97,14 +98,14 @@ def test_two_processes_equal_one_in_float32_after_20_steps_from_a_trained_state(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_after_20_steps_from_a_trained_state(n):
+def test_n_processes_equal_one_process_in_float32_after_20_steps_from_a_trained_state(n):
     """The median of three is tested, because sometimes a rounding error moves a number across a ReLU's kink."""
     check(differences(n, "float32", 20, warm=WARM), most=1e-5, rounding=["shifts"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_from_the_first_step_up_to_the_effect_of_rounding(n):
+def test_n_processes_equal_one_process_in_float32_from_the_first_step_up_to_rounding(n):
     """Adam's first steps are as large as the learning rate, even for tiny gradients. So rounding has a large effect."""
     check(differences(n, "float32", 20), most=1e-5, rounding=PARTS)
 

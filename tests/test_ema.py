@@ -47,7 +47,7 @@ def sampled(training, latent):
     return backend.to_host(training.sample(latent))
 
 
-def test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics():
+def test_samples_are_drawn_with_averaged_weights_and_their_own_statistics():
     training = steps(build(), 3)
     latent = backend.RNG(5).normal((40, training.gan.latent_size))
     before = sampled(training, latent)

@@ -86,7 +86,7 @@ def test_a_run_knows_how_many_images_each_class_has(measured):
     assert settings.class_sizes == tuple(settings.training().class_sizes) == (14, 13, 13)
 
 
-def test_several_runs_are_one_table_with_a_column_for_each(measured):
+def test_several_runs_give_one_table_with_a_column_for_each(measured):
     folder, _, done = measured
     both = evaluate(folder, folder / "r", folder / "r" / ".", folder / "r" / "..", "--n", 20)
     assert both.returncode != 0 and "is not a run" in both.stderr  # no run was measured
@@ -97,7 +97,7 @@ def test_several_runs_are_one_table_with_a_column_for_each(measured):
     assert distance.split()[:4] == [*alone[:2], *alone[1:3]]
 
 
-def test_examples_are_the_extremes_and_the_most_frequent_mistake():
+def test_examples_show_the_extremes_and_the_most_frequent_mistake():
     class Judge:  # features: the first two pixels; class: the third pixel
         def predict(self, images):
             x = images.reshape(len(images), -1).astype(float)

@@ -42,9 +42,9 @@ def parameters(text):
 
 
 def typed(parameter, x, letters):
-    """Return the NumPy value of x for this parameter. letters: {T: dtype} of the letters found so far.
+    """Return the NumPy value of x for this parameter. Raises TypeError if x is an array of another type.
 
-    Raises TypeError if the dtype of an array is not the type of the parameter.
+    letters: {type of one letter: dtype}; this function adds the letters that it finds.
     """
     value = operand(x)
     if len(parameter.type) == 1:
