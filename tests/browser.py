@@ -1,4 +1,7 @@
-"""Drive a headless Chromium with the DevTools protocol: JSON messages over two pipes, each with a final zero byte."""
+"""Drive a headless Chromium with the DevTools protocol.
+
+Commands go to Chromium through one pipe, and its answers come through another. Each message is JSON and a zero byte.
+"""
 
 import base64
 import contextlib
@@ -15,7 +18,7 @@ OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
-PATIENCE = 60  # seconds to wait for an answer
+PATIENCE = 60  # seconds to wait for a message
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Tab": 9}
 
 
@@ -44,7 +47,7 @@ class Browser:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, method, session=None, **params):
-        """Send a command and return its result. Keep the events that arrive before the result."""
+        """Send a command and return its result. Append the events that arrive before it to self.events."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params, **({"sessionId": session} if session else {})}
         self.send(json.dumps(message).encode() + b"\0")
@@ -61,7 +64,7 @@ class Browser:
 
     def receive(self):
         while b"\0" not in self.buffer:
-            assert select.select([self.answers], [], [], PATIENCE)[0], f"the browser is silent for {PATIENCE} seconds"
+            assert select.select([self.answers], [], [], PATIENCE)[0], f"no message from Chromium in {PATIENCE} seconds"
             self.buffer += (read := os.read(self.answers, 2**20))
             assert read, "the browser has ended"
         message, self.buffer = self.buffer.split(b"\0", 1)
@@ -110,7 +113,7 @@ class Page:
         return done["result"].get("value")
 
     def errors(self):
-        """Return the exceptions of scripts and the messages of the console, except Chromium's own warnings."""
+        """Return the page's exceptions, console messages and log entries, except log entries of the level warning."""
         self.run("await new Promise(done => setTimeout(done, 50))")  # wait for late events
         methods = "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"
         found = [event["params"] for event in self.browser.events if self.is_mine(event, *methods)]

@@ -1,8 +1,8 @@
 """CASES has sample inputs for each primitive: {name: [(function of Tensors, input arrays), ...]}.
 
 The inputs cover broadcasting, axes of size zero and one, negative values, and transposed and strided views. The views
-are made inside the functions, because the checker copies its inputs. No input is at a kink. test_gradients.py fails if
-a primitive has no case.
+are made inside the functions, because the checker copies its inputs. No input is at the kink of leaky_relu, where it
+has no derivative. test_gradients.py fails if a primitive has no case.
 """
 
 from functools import partial
@@ -189,5 +189,5 @@ CASES = {
         (partial(batch_norm, parts=2), [3 + r(2, 2, 3, 2), r(2), r(2)]),
         *[(lambda *xs, a=a: batch_norm(*xs, slope=a), [r(4, 2), positive(2), r(2)]) for a in (0.0, 0.2)],
     ],
-    "all_reduce": [(ag.all_reduce, [np.arange(n) - 1.5]) for n in (0, 1, 4)],  # in one process
+    "all_reduce": [(ag.all_reduce, [np.arange(n) - 1.5]) for n in (0, 1, 4)],  # one process: y = x
 }  # fmt: skip

@@ -20,7 +20,7 @@ def run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
 
 
 def device():
-    """Return the device for scripts: the device under test, but the CPU if that is the stand-in for CuPy.
+    """Return the device for scripts: the device of the tests, or the CPU if the tests use the stand-in for CuPy.
 
     A script runs in a new process, where the stand-in is not installed.
     """

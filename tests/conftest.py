@@ -36,9 +36,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish(session):
-    """Start the suite on the stand-in in another process. Move the test that waits for this process to the end.
+    """Start the tests on the stand-in in another process, and move the test that waits for it to the end.
 
-    On the stand-in the suite takes about as long as all other tests, so the two run at the same time.
+    The tests on the stand-in take about as long as all others. So both run at the same time.
     """
     waits = [item for item in session.items if item.name == "test_the_suite_passes_on_the_standin"]
     if waits and backend.device == "cpu" and not session.config.option.collectonly:
@@ -67,7 +67,7 @@ def kernels(request):
         patch.setenv(backend.KERNELS, request.param)
         try:
             backend.tune()
-        except ValueError as error:  # Numba or its OpenMP is missing
+        except ValueError as error:  # there is no Numba, or no OpenMP for it
             pytest.skip(str(error))
         assert backend.kernels() == request.param
         yield
@@ -90,6 +90,6 @@ def chromium():
 
 @pytest.fixture
 def browser(chromium):
-    """Return the shared Chromium, and close the pages of the test at its end."""
+    """Return the shared Chromium. At the end of the test, close the pages that it has opened."""
     yield chromium
     chromium.close_pages()

@@ -1,10 +1,14 @@
-"""Train on N processes and on one, and compare: mpiexec -n N python equality.py DEVICE DTYPE WARM STEPS CASE...
+"""Compare training on N processes with training on one process.
 
-WARM is a list of numbers, such as 0 or 100,120,140: so many steps are first done by one process. STEPS steps from each
-of these states are compared. DEVICE is cpu, or standin for the code for CUDA on a stand-in for CuPy. Process 0 prints
-one line of JSON for each state: the relative difference of each network's weights and of the metrics, and whether all
-processes end with the same bits. In float32, "rounding" is the largest difference that a change of the weights in their
-last bit makes.
+    mpiexec -n N python tests/equality.py DEVICE DTYPE WARM STEPS CASE...
+
+DEVICE: cpu, or standin (the code for CUDA on a stand-in for CuPy). DTYPE: float32 or float64. WARM: numbers of steps,
+such as 0 or 100,120,140. For each number, one process first does this many steps. From the state after them, N
+processes do STEPS steps, and one process does the same steps. CASE: names in CASES; by default all.
+
+For each case and each number in WARM, process 0 prints a line of JSON: the relative differences of weights and metrics
+between N processes and one, and whether all processes end with the same bits. In float32, "rounding" shows the effect
+of the last bits: one process repeats its steps from weights with changed last bits, and the largest differences count.
 """
 
 import functools
@@ -23,9 +27,9 @@ from tinygan.gan.presets import PRESETS
 from tinygan.layers import Module
 
 SHAPE, BATCH, CLASSES = (8, 8, 1), 8, 3
-CHANGES = 12  # runs with weights that are changed in their last bit
+CHANGES = 12  # the number of runs for "rounding"
 PARTS = "generator", "discriminator", "shifts", "ema", "history"
-CASES = {  # the seven presets, and options and data that none of them uses
+CASES = {  # name: (preset, changes of its options). The seven presets, then options and data that no preset uses
     **{name: (name, {}) for name in PRESETS},
     "dropout": ("vanilla", {"dropout": 0.3}),
     "augment": ("sngan", {"augment": 0.7}),
@@ -53,9 +57,10 @@ def build(case):
 
 
 def train(case, steps, begin=None, changed=None):
-    """Return (the state of training, that of the batches) after some steps more than `begin`, or from the start.
+    """Do some training steps. Return copies of the states of the training and of the batches.
 
-    changed: the seed of a change of the weights, before these steps, in their last bit; or None.
+    begin: the two states before the steps; None for a new training. changed: if it is a number, the weights are first
+    changed in their last bit, at random with this seed.
     """
     parts = training, batches = build(case)
     if begin:
@@ -74,13 +79,13 @@ def train(case, steps, begin=None, changed=None):
 
 
 def differences(a, b, only_differences):
-    """Return |a - b| / |b| of each part of two states of training.
+    """Return {part: |a - b| / |b|} for two states of a training, a and b. PARTS has the names of the parts.
 
-    only_differences: the loss uses only differences of logits. Then some biases of D change all logits by the same
-    amount: the bias of the last layer, and that of a unit with inputs on one side of its kink for all images. The exact
-    gradient of such a bias is zero, so the computed gradient is a rounding error. Adam normalises this error, so the
-    bias takes random steps as large as the learning rate. The loss and all other weights do not depend on it. So the
-    last bias and D's mean outputs are left out, and the other biases of D are a separate part, "shifts".
+    only_differences: whether the loss uses only differences between logits. Then the loss does not depend on a bias
+    of D that changes all logits by the same amount. The bias of the last layer is an example. The exact gradient of
+    such a bias is zero, so the computed gradient is only a rounding error. Adam divides this error by its own size, so
+    the bias takes random steps as large as the learning rate. So the last bias and D's mean outputs are not compared.
+    The other biases of D can have the same problem, so they are compared as a separate part, "shifts".
     """
     weights = {name: array.astype("float64") - b[name] for name, array in a.items() if array.dtype.kind == "f"}
     biases = [n for n in b if n.startswith("discriminator.") and n.endswith(".bias")] if only_differences else []
@@ -101,7 +106,7 @@ def differences(a, b, only_differences):
 
 
 def in_double_precision():
-    """Let networks, batches and random numbers have float64; the numbers that are drawn are the same."""
+    """Make networks, batches and random numbers float64. Random numbers are drawn in float32 and then converted."""
     Module.flatten.__defaults__ = ("float64",)
     single = backend.RNG
 
@@ -136,11 +141,12 @@ def main(device, dtype, warm, steps, *cases):
     for case in cases or CASES:
         begin, only_differences = None, build(case)[0].gan.loss.threshold is None
         for before in map(int, warm.split(",")):
-            if before:  # all processes get the same state
+            if before:  # all processes start from a state of process 0
                 with distributed.alone():
                     begin = train(case, before - (int(begin[0]["steps"][0]) if begin else 0), begin)
             begin = distributed.gathered(begin)[0]
-            changes = 2 * only_differences if before else CHANGES  # later only the shifts are compared with rounding
+            # after warm-up steps, only "shifts" is compared with "rounding", and two runs are enough
+            changes = 2 * only_differences if before else CHANGES
             row = compare(case, int(steps), begin, only_differences, changes if dtype == "float32" else 0)
             if distributed.rank == 0:
                 print(json.dumps({"case": case, "warm": before, **row}), flush=True)
@@ -148,7 +154,10 @@ def main(device, dtype, warm, steps, *cases):
 
 
 def compare(case, steps, begin, only_differences, changes):
-    """Return what is printed of a comparison, on process 0. changes: of the weights in their last bit, how many."""
+    """Train on all processes and on one. On process 0, return the differences.
+
+    changes: the number of runs for "rounding".
+    """
     ours = train(case, steps, begin)[0]
     digests = distributed.gathered({k: hashlib.sha256(v.tobytes()).hexdigest() for k, v in ours.items()})
     row = {"processes": len(digests), "same": all(digest == digests[0] for digest in digests)}

@@ -16,7 +16,7 @@ def pictures(n=6, h=8, w=8, c=None):
 
 
 def write(folder, **files):
-    """Write files: write(folder, train_images=...) makes folder/train-images."""
+    """Write files of these contents: write(folder, train_images=b"...") writes folder/train-images."""
     for name, content in files.items():
         (folder / name.replace("_", "-")).write_bytes(content)
     return folder

@@ -1,7 +1,8 @@
-"""Check that tests notice mistakes with which a GAN still runs, but learns something else.
+"""Check that tests notice mistakes that raise no error, such as a missing detach.
 
-A mutant is the code with one text replaced. The tests of a mutant run on a copy of the repository, and at least one
-must fail. tests/mutate.py does the same with wrong derivatives.
+A mutant is the code with one text replaced. The script makes each mutant in a copy of the repository, and runs the
+tests that are named for it in MUTANTS. If one of them fails, the mutant is killed; if all pass, it survives.
+tests/mutate.py does the same with wrong derivatives.
 
     python tests/mutants.py              runs all mutants; exit status 1 if one survived
     python tests/mutants.py detach       runs the mutants whose description contains this word
@@ -23,7 +24,7 @@ COPIED = "tinygan", "tests", "train.py", "sample.py", "evaluate.py", "pyproject.
 
 class Mutant(NamedTuple):
     mistake: str  # description in words
-    file: str  # below tinygan/
+    file: str  # path below tinygan/
     text: str  # must be found exactly once in the file
     replacement: str
     tests: str  # tests of this mistake, separated by spaces; at least one must fail
@@ -40,7 +41,7 @@ MUTANTS = [
         ("D's logits of real and fake are swapped", "gan/gan.py",
          "[logits[i] for i in range(len(batches))]", "[logits[-1 - i] for i in range(len(batches))]",
          "test_gan.py::test_the_losses_get_the_logits_of_real_and_fake_images"),
-        ("fake images get the labels of others", "gan/gan.py",
+        ("D gets the fake batch in reverse order", "gan/gan.py",
          "zip(*batches)", "((*parts[:1], *(x[::-1] for x in parts[1:])) for parts in zip(*batches))",
          "test_gan.py::test_one_pass_of_d_for_several_batches_equals_a_pass_for_each_batch"),
         ("BatchNorm gets real and fake in one batch", "gan/gan.py",
@@ -74,44 +75,46 @@ MUTANTS = [
         ("the saturating loss has the wrong sign", "gan/losses.py", "-mean_softplus(fake_logits, sign=1)",
          "mean_softplus(fake_logits, sign=1)", "test_losses.py::test_the_saturating_loss_is_right"
          "_and_its_gradient_vanishes_where_d_is_sure"),
-        ("the penalty's norm is over all images together", "gan/penalties.py",
+        ("the penalty has one norm for all images", "gan/penalties.py",
          "squared_norms(gradient) for", "(gradient * gradient).sum() for",
          "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
-        ("the penalty's norm is over channels only", "gan/penalties.py",
+        ("the penalty has a norm for each pixel", "gan/penalties.py",
          "squared_norms(gradient) for", "(gradient * gradient).sum(-1) for",
          "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
         ("gp has the target norm 0", "gan/penalties.py", "target=1.0", "target=0.0",
          "test_losses.py::test_penalties_of_a_linear_critic_have_a_closed_form"),
-        ("gp has one t for the batch", "gan/penalties.py", "(len(real), *[1]", "(1, *[1]",
+        ("gp has the same t for all images", "gan/penalties.py", "(len(real), *[1]", "(1, *[1]",
          "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
-        ("gp is only at real images", "gan/penalties.py",
+        ("gp is computed at real images only", "gan/penalties.py",
          "interpolate(fake.data, real.data, t)", "interpolate(real.data, real.data, t)",
          "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
-        ("r1 is at fake images", "gan/penalties.py",
+        ("r1 is computed at fake images", "gan/penalties.py",
          "squared_gradient_norms(real_logits, real)", "squared_gradient_norms(fake_logits, fake)",
          "test_losses.py::test_penalties_of_a_quadratic_critic_equal_the_formula"),
         ("a penalty without a graph: D does not learn from it", "gan/penalties.py",
          "images, create_graph=True, grad_output", "images, grad_output",
          "test_losses.py::test_the_gradient_of_a_penalty_of_a_whole_discriminator_matches_finite_differences"),
         # the average of weights, and sampling
-        ("the average has no ramp", "gan/ema.py", "xp.minimum(ramp * images, half_life)", "half_life + 0.0 * images",
+        ("EMA has no shorter half-life early in training", "gan/ema.py",
+         "xp.minimum(ramp * images, half_life)", "half_life + 0.0 * images",
          "test_ema.py::test_the_average_forgets_the_first_weights_quickly"),
-        ("the average is never updated", "gan/training.py", "self.ema.update()", "pass",
-         "test_ema.py::test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics"),
-        ("the average's statistics forget early batches", "gan/ema.py", "1.0 / k", "0.1",
+        ("EMA is never updated", "gan/training.py", "self.ema.update()", "pass",
+         "test_ema.py::test_samples_are_drawn_with_averaged_weights_and_their_own_statistics"),
+        ("BatchNorm statistics for EMA forget early batches", "gan/ema.py", "1.0 / k", "0.1",
          "test_ema.py::test_updated_bn_statistics_are_the_means_over_the_batches"),
-        ("the average's statistics are not updated", "gan/training.py",
+        ("BatchNorm statistics for EMA are not updated", "gan/training.py",
          "update_bn_statistics(G, (self.generator_inputs(latent) for latent in latents))", "pass",
-         "test_ema.py::test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics"),
-        ("samples from the weights in training", "gan/training.py", "self.ema.average, backend", "self.gan.G, backend",
-         "test_ema.py::test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics"),
-        ("sampling in train mode", "gan/training.py", "        return G.eval()", "        return G",
+         "test_ema.py::test_samples_are_drawn_with_averaged_weights_and_their_own_statistics"),
+        ("samples are drawn without the averaged weights", "gan/training.py",
+         "self.ema.average, backend", "self.gan.G, backend",
+         "test_ema.py::test_samples_are_drawn_with_averaged_weights_and_their_own_statistics"),
+        ("with EMA, samples are drawn in train mode", "gan/training.py", "        return G.eval()", "        return G",
          "test_ema.py::test_a_sample_does_not_depend_on_the_others_in_its_batch"),
-        ("sampling without an average in train mode", "gan/training.py", "return self.gan.G.eval()",
+        ("without EMA, samples are drawn in train mode", "gan/training.py", "return self.gan.G.eval()",
          "return self.gan.G", "test_ema.py::test_a_sample_does_not_depend_on_the_others_in_its_batch"),
         ("G stays in eval mode after sampling", "gan/training.py", "self.gan.G.train()", "pass",
          "test_gan.py::test_sampling_changes_nothing_that_the_next_step_depends_on"),
-        ("all classes have the same share", "gan/training.py", "class_sizes or [1]", "[1]",
+        ("samples have equally many images of each class", "gan/training.py", "class_sizes or [1]", "[1]",
          "test_settings.py::test_mixed_classes_are_in_proportion_to_uneven_class_sizes"),
         # schedules, state, metrics
         ("schedules are a step ahead", "gan/training.py", "row = self.steps if", "row = self.steps + 1 if",
@@ -119,53 +122,55 @@ MUTANTS = [
         ("only D's learning rate has a schedule", "gan/presets.py",
          "optimizers = (G_optimizer, D_optimizer)", "optimizers = (D_optimizer, D_optimizer)",
          "test_presets.py::test_the_schedules_of_r3gan_follow_a_cosine"),
-        ("decay ends at 0 a step early", "gan/presets.py", "endpoint=False", "endpoint=True",
+        ("the learning rate is 0 in the last step", "gan/presets.py", "endpoint=False", "endpoint=True",
          "test_presets.py::test_decay_brings_the_learning_rate_of_both_networks_to_zero"),
-        ("a checkpoint without random numbers", "gan/training.py", '"rng": self.gan.rng,', "",
+        ("a checkpoint without the state of the RNG", "gan/training.py", '"rng": self.gan.rng,', "",
          "test_gan.py::test_a_restored_training_continues_bit_for_bit"),
         ("a checkpoint without D's optimiser", "gan/training.py", '"discriminator_optimizer": self.D_optimizer,', "",
          "test_gan.py::test_a_restored_training_continues_bit_for_bit"),
-        ("metrics in the row of the next step", "gan/training.py", "[self.steps % ", "[(self.steps + 1) % ",
+        ("metrics are in the row of the next step", "gan/training.py", "[self.steps % ", "[(self.steps + 1) % ",
          "test_gan.py::test_a_step_moves_both_networks_and_records_finite_metrics"),
-        ("pairwise distance counts images with themselves", "gan/health.py", "max(n - 1, 1)", "n",
+        ("the mean distance counts images with themselves", "gan/health.py", "max(n - 1, 1)", "n",
          "test_health.py::test_the_logged_distance_is_between_different_fake_images"),
         # Adam and the layers
-        ("no bias correction of m", "backend/formulas.py", "-1.0 / xp.expm1(t * log_beta1)", "1.0 + 0.0 * t",
+        ("Adam without bias correction of m", "backend/formulas.py", "-1.0 / xp.expm1(t * log_beta1)", "1.0 + 0.0 * t",
          "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
-        ("no bias correction of v", "backend/formulas.py",
+        ("Adam without bias correction of v", "backend/formulas.py",
          "-1.0 / xp.expm1(t * xp.log1p(-one_minus_beta2))", "1.0 + 0.0 * t",
          "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
-        ("v is the mean of gradients, not of squares", "backend/formulas.py", "(g * g - v)", "(g - v)",
+        ("Adam's v is the mean of gradients, not of squares", "backend/formulas.py", "(g * g - v)", "(g - v)",
          "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
-        ("weight decay", "backend/formulas.py", "return p - lr * m_scale", "return 0.999 * p - lr * m_scale",
+        ("Adam with weight decay", "backend/formulas.py", "return p - lr * m_scale", "return 0.999 * p - lr * m_scale",
          "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
-        ("a graph from before an update is accepted", "optim.py", "parameter.version += 1", "parameter.version += 0",
+        ("Adam's update leaves earlier graphs valid", "optim.py", "parameter.version += 1", "parameter.version += 0",
          "test_optim.py::test_an_update_makes_earlier_graphs_invalid"),
-        ("biased running variance", "backend/formulas.py", "var * unbiased - running_var", "var - running_var",
+        ("BatchNorm averages the biased variance", "backend/formulas.py",
+         "var * unbiased - running_var", "var - running_var",
          "test_layers.py::test_batch_norm_keeps_running_statistics_with_unbiased_variance"),
-        ("unbiased variance in the batch itself", "backend/formulas.py",
+        ("BatchNorm divides by the unbiased variance", "backend/formulas.py",
          "scale = gamma / backend.xp.sqrt(var + eps)", "scale = gamma / backend.xp.sqrt(var * unbiased + eps)",
          "test_layers.py::test_batch_norm_in_training_gives_mean_beta_and_standard_deviation_gamma"),
-        ("BatchNorm uses the batch in eval mode", "layers/norm.py", "self.normalise_by_batch if self.training", 
-         "self.normalise_by_batch if True",
+        ("BatchNorm uses the batch's statistics in eval mode", "layers/norm.py",
+         "self.normalise_by_batch if self.training", "self.normalise_by_batch if True",
          "test_layers.py::test_batch_norm_in_eval_mode_treats_each_image_alone_and_keeps_its_statistics"),
         ("dropout in eval mode", "layers/activation.py", "if not self.training or not self.p", "if not self.p",
          "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode"),
         ("dropout shrinks the mean", "layers/activation.py", "1.0 / (1.0 - self.p)", "1.0",
          "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode"),
-        ("label channels of another image", "gan/conditional.py", "(labels @ response)", "(labels[::-1] @ response)",
+        ("D gets the label channels of another image", "gan/conditional.py",
+         "(labels @ response)", "(labels[::-1] @ response)",
          "test_layers.py::test_label_conv2d_is_the_convolution_of_images_with_constant_channels"),
-        ("augmentation with probability 1", "gan/augment.py", "light * chosen[2]", "light",
+        ("augmentation changes each image's brightness", "gan/augment.py", "light * chosen[2]", "light",
          "test_augment.py::test_images_stay_as_they_are_with_probability_zero_and_change_with_one"),
         # data
         ("an epoch begins at its second image", "data/batches.py", "self.position[...] = 0", "self.position[...] = 1",
-         "test_data.py::test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch"),
+         "test_data.py::test_an_epoch_has_each_image_once_and_its_order_depends_on_seed_and_epoch"),
         ("every epoch has the same order", "data/batches.py", "(self.seed, epoch)", "(self.seed, 0)",
-         "test_data.py::test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch"),
+         "test_data.py::test_an_epoch_has_each_image_once_and_its_order_depends_on_seed_and_epoch"),
         ("batches overlap", "data/batches.py", "self.position += count",
          "self.position += count - 1",
-         "test_data.py::test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch"),
-        ("labels of other images", "data/batches.py", "[dataset.labels]", "[dataset.labels[::-1]]",
+         "test_data.py::test_an_epoch_has_each_image_once_and_its_order_depends_on_seed_and_epoch"),
+        ("images get the labels of other images", "data/batches.py", "[dataset.labels]", "[dataset.labels[::-1]]",
          "test_data.py::test_batches_have_the_one_hot_labels_of_their_images"),
         ("the smallest group is the first", "data/groups.py", "np.argsort(-sizes", "np.argsort(sizes",
          "test_groups.py::test_groups_are_the_kinds_of_images_and_the_largest_comes_first"),
@@ -203,7 +208,7 @@ def main(word=""):
             take(ROOT / name, copy / name)
         status, output = run_tests(copy, sorted({test for mutant in mutants for test in mutant.tests.split()}))
         if status:
-            print(f"{output}\nthe tests fail without a mutant, so they cannot judge the mutants")
+            print(f"{output}\nthe tests fail even without a mutant, so mutants cannot be tested")
             return 2
         for mutant in mutants:
             path, text = mutated(mutant, copy)

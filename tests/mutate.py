@@ -1,7 +1,8 @@
-"""Check that the gradient checks notice wrong derivatives: plant one at a time in each primitive.
+"""Check that the gradient checks notice wrong derivatives. One derivative at a time is made wrong.
 
-A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks of cases.py run
-until one fails, which catches the mutant. A mutant that passes all checks survives, so a case is missing.
+A mutant is one derivative dL/d(argument), scaled by 1.01 or with its sign flipped. The gradient checks run on the
+inputs of cases.py until one fails. The mutant is then caught. A mutant that passes all checks survives: then cases.py
+lacks a case.
 
     python tests/mutate.py        prints each mutant and the case that caught it; exit status 1 if one survived
 """
@@ -23,7 +24,7 @@ class Mutant(NamedTuple):
     primitive: Primitive
     position: int  # index of the argument whose derivative is wrong
     mutation: str
-    fused: bool = False  # whether the fused derivative is wrong, instead of the one in Tensor operations
+    fused: bool = False  # True: the derivative in fused_vjp is wrong. False: the one in vjps or joint_vjp
 
     @property
     def argument(self):
@@ -67,8 +68,8 @@ def planted(mutant):
 def positions(primitive):
     """Return the indices of the arguments that have a derivative.
 
-    A joint vjp does not list these arguments. So this function runs the cases, and asks the joint vjp for all
-    gradients.
+    A joint vjp returns the gradients of all arguments together, and does not list the arguments. So this function runs
+    the cases, asks the joint vjp for all gradients, and notes which of them are not None.
     """
     joint_vjp, found = primitive.joint_vjp, set()
     if not joint_vjp:

@@ -1,7 +1,10 @@
-"""Compare derivatives of BatchNorm over two processes with those of one process: mpiexec -n 2 python reduced.py
+"""Compare derivatives of BatchNorm on two processes with those on one process.
 
-The batch has four rows, two in each process. Order 1 differentiates <u, BatchNorm(x)>. Each higher order differentiates
-<direction, gradient of the order below>. Process 0 prints each order that has passed.
+    mpiexec -n 2 python tests/reduced.py
+
+The batch has four rows, two in each process. The derivatives of order 1 are those of sum(u * BatchNorm(x)), for a
+random array u. The derivatives of order 2 are those of sum(d * gradient of order 1), for a random array d. Order 3
+follows from order 2 in the same way. Process 0 prints the number of each order that has passed.
 """
 
 import numpy as np
@@ -21,7 +24,7 @@ def batch_norm(x, gamma, beta):
 
 
 def derivatives(function, rows, order):
-    """Return the gradients of each order for some rows of the inputs: [[of x, of gamma, of beta], ...]."""
+    """Return the gradients of the orders 1, 2, ...: [[dx, dgamma, dbeta], ...]. rows: which rows of x are used."""
     rng, found = np.random.default_rng(0), []
     x, u, *directions = rng.standard_normal((2 + order, 4, 3))
     small = rng.standard_normal((2 + order, 2, 3))
@@ -32,7 +35,7 @@ def derivatives(function, rows, order):
         found.append([g.numpy() for g in gradients])
         if level + 1 < order:
             along = (directions[level][rows], *small[1 + level])
-            # dL/dgamma and dL/dbeta are partial sums in each process, and so is their product with a direction
+            # in each process dL/dgamma and dL/dbeta are sums over its own rows, and so is the value
             value = sum((g * Tensor(d)).sum() for g, d in zip(gradients, along))
     return found
 

@@ -1,4 +1,4 @@
-"""Augmentation changes images before D as often and as much as it should, and gradients pass through it to G."""
+"""Augmentation changes the images that D gets as often and as much as it should. Gradients pass through it."""
 
 import numpy as np
 import pytest
@@ -54,5 +54,5 @@ def test_some_pixels_are_covered_and_the_gradient_passes_through_all_others():
     x = Tensor(backend.RNG(1).normal((6, 8, 8, 1)), requires_grad=True)
     y = Augmented(Identity(), 1.0, backend.RNG(0))(x)
     (gradient,) = grad((y * y).sum() * 0.5, [x])
-    # the gradient is 0 at a covered pixel, and the changed value elsewhere
+    # the gradient is 0 at a covered pixel; at any other pixel it is the pixel's value in y, which is hardly ever 0
     assert 0 < int((gradient.data == 0).sum()) < gradient.size / 4

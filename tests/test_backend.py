@@ -16,11 +16,11 @@ ROOT = Path(__file__).parent.parent
 
 
 def in_a_new_process(code):
-    """Run Python code in a new process, because use() chooses the device of a whole process."""
+    """Run Python code in a new process, because use() changes the device of the whole process."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
 
-def test_cuda_without_cupy_is_one_error_that_names_the_install_line():
+def test_cuda_without_cupy_gives_one_error_with_the_install_command():
     hide = "import sys; sys.modules['cupy'] = None; import tinygan; "
     done = in_a_new_process(hide + "tinygan.use('cuda')")
     assert "DeviceError: device cuda needs CuPy: pip install -e '.[cuda12]'" in done.stderr.splitlines()[-1]
@@ -30,7 +30,7 @@ def test_cuda_without_cupy_is_one_error_that_names_the_install_line():
 @pytest.mark.parametrize(
     "count, name, message", [("raise E('no device')", "cuda", "no CUDA GPU"), ("return 1", "cuda:1", "no cuda:1")]
 )
-def test_a_missing_gpu_is_one_error(count, name, message):
+def test_a_missing_gpu_gives_one_error(count, name, message):
     mock = f"""
 import sys, types
 cupy = types.ModuleType('cupy')
@@ -60,7 +60,7 @@ print(tinygan.use(sys.argv[1]))
 
 
 @pytest.mark.parametrize("name", ["cuda", "auto"])
-def test_a_gpu_that_cannot_compute_is_an_error_and_with_auto_a_warning(name):
+def test_a_gpu_that_cannot_compute_is_an_error_but_only_a_warning_with_auto(name):
     done = subprocess.run([sys.executable, "-c", WITHOUT_COMPILER, name], capture_output=True, text=True, cwd=ROOT)
     reason = "cannot compute on it (RuntimeError: libnvrtc.so.12 was not found): install"
     assert reason in done.stderr.splitlines()[-1]

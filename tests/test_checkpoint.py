@@ -1,4 +1,4 @@
-"""A checkpoint is written whole or not at all, is accepted only if unchanged, and never executes anything."""
+"""A checkpoint is written completely or not at all. A changed file is refused. Reading never executes code."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def write_members(path, contents, packed=zipfile.ZIP_STORED):
 
 @pytest.fixture
 def path(tmp_path):
-    """Return the path of a checkpoint of Part(2). The checkpoint before it is of Part(1)."""
+    """Return the path of a checkpoint of Part(2). Its previous checkpoint is of Part(1)."""
     path = tmp_path / "c.npz"
     for number in (1, 2):
         checkpoint.save(path, {"a": Part(number)})
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_refused_and_the_previous_one_used_with_a_message(dama
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1 and "using the previous checkpoint" in printed and "c.previous.npz" in printed
     checkpoint.save(path, {"a": Part(3)})
-    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # not the damaged file
+    assert value(path) == 3 and value(checkpoint.previous(path)) == 1  # the damaged file is lost
     path.write_bytes(b"")
     checkpoint.previous(path).unlink()
     with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .*complete.*; .*no such checkpoint"):
@@ -182,9 +182,9 @@ def mutated(draw, content):
 
 
 def refuse_or_read(folder, draw):
-    """Check that a damaged file is refused or read with the saved values, in little memory.
+    """Damage a checkpoint, and read it. Check that it is refused, or has the saved values, and needs little memory.
 
-    Bytes are changed in the file, or in one member of an otherwise correct archive.
+    The changed bytes are anywhere in the file, or in one member of an archive that is correct otherwise.
     """
     whole, path = folder / "whole.npz", folder / "mutated.npz"
     if not whole.exists():

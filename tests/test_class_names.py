@@ -1,4 +1,4 @@
-"""Classes have the names of their folders, which a run keeps and shows. Groups are named by their shares."""
+"""A class has the name of its folder. A run stores and shows the names. A group has a name like "group 0 (75.0%)"."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The three convolution operations equal plain nested loops, and are adjoint to one another."""
+"""Convolution equals nested loops. The other two convolution operations are its derivatives."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from tinygan import Tensor, autograd, backend
 from tinygan.backend import cpu
 from tinygan.backend.patches import patch_grid
 
-patches_of = getattr(backend._device, "im2col", cpu.im2col)  # Numba's backend has no im2col
+patches_of = getattr(backend._device, "im2col", cpu.im2col)  # with Numba there is no im2col, so NumPy's is used
 
 pytestmark = pytest.mark.usefixtures("kernels")
 ODD = [  # image (H, W), kernel, stride, padding
@@ -20,7 +20,7 @@ ODD = [  # image (H, W), kernel, stride, padding
     ((6, 6), (4, 4), (2, 2), (1, 1)),
     ((8, 5), (2, 3), (3, 2), (0, 1)),  # a stride larger than the kernel
     ((4, 4), (4, 4), (1, 1), (0, 0)),  # one patch
-    ((3, 9), (1, 1), (2, 3), (0, 0)),  # columns that no patch contains
+    ((3, 9), (1, 1), (2, 3), (0, 0)),  # some columns of the image are in no patch
 ]
 
 
@@ -46,7 +46,7 @@ def tensors(*arrays):
     return [Tensor(backend.to_device(a)) for a in arrays]
 
 
-def assert_triple_is_one_form(size, kernel, stride, padding, seed=0):
+def assert_three_sums_are_equal(size, kernel, stride, padding, seed=0):
     """sum(g conv2d(x, w)) = sum(x conv_transpose2d(g, w)) = sum(w conv2d_weight_grad(x, g))"""
     x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(seed))
     tx, tw, tg = tensors(x, w, g)
@@ -92,9 +92,9 @@ geometry = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st
 
 @settings(max_examples=150, deadline=None)
 @given(geometry, geometry, st.integers(0, 2**32 - 1))
-def test_the_three_operations_are_partial_derivatives_of_one_form(vertical, horizontal, seed):
+def test_the_three_operations_are_derivatives_of_one_sum(vertical, horizontal, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
-    assert_triple_is_one_form(size, kernel, stride, padding, seed)
+    assert_three_sums_are_equal(size, kernel, stride, padding, seed)
 
 
 @settings(max_examples=150, deadline=None)
@@ -105,7 +105,7 @@ def test_conv_transpose2d_is_the_adjoint_of_making_patches(vertical, horizontal,
     x = rng.standard_normal((2, *size, channels))
     columns = patches_of(backend.to_device(x), kernel, stride, padding)
     c = rng.standard_normal(columns.shape)
-    each = backend.to_device(np.eye(columns.shape[1]).reshape(*kernel, channels, -1))  # filters of one pixel each
+    each = backend.to_device(np.eye(columns.shape[1]).reshape(*kernel, channels, -1))  # each filter has a single 1
     responses = backend.to_device(c.reshape(2, *patch_grid(size, kernel, stride, padding), -1))
     image = backend.conv_transpose2d(responses, each, size, stride, padding)
     assert (backend.to_host(columns) * c).sum() == pytest.approx((x * backend.to_host(image)).sum(), abs=1e-9)

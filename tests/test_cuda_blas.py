@@ -1,6 +1,6 @@
-"""Products on the private cuBLAS handle are right for operands of any memory layout.
+"""Matrix products through tinygan's own cuBLAS handle (cuda/blas.py) are right for any memory layout of the factors.
 
-Run with pytest --device standin, whose cuBLAS works on raw addresses, with matrices stored by columns.
+Run with pytest --device standin. Its cuBLAS works on raw addresses and column-major matrices.
 """
 
 import itertools
@@ -26,6 +26,7 @@ VIEWS = {  # memory layout: function of (draw, rows, columns) that returns a vie
     "one row, repeated": lambda draw, r, c: backend.xp.broadcast_to(draw(1, c), (r, c)),
     "one number, repeated": lambda draw, r, c: backend.xp.broadcast_to(draw(1, 1), (r, c)),
 }
+# layouts that cuBLAS cannot read, so matmul copies the matrix
 COPIED = ("every other column", "rows backwards", "one row, repeated", "one number, repeated")
 
 
@@ -65,7 +66,7 @@ def test_a_view_without_gaps_in_its_rows_or_columns_is_not_copied(view, draw):
 
 def test_transposition_is_passed_as_a_flag_and_gaps_as_a_leading_dimension(library, draw):
     blas.matmul(draw(3, 4), draw(5, 9)[:, :4].T)
-    (call,) = library.calls  # cuBLAS stores by columns, so it multiplies (n, k) with (k, m)
+    (call,) = library.calls  # cuBLAS is column-major, so it computes the transposed product: (n, k) times (k, m)
     assert (call["m"], call["n"], call["k"]) == (5, 3, 4)
     assert (call["transa"], call["transb"]) == (1, 0) and call["ld"] == (9, 4, 5)
 
@@ -89,7 +90,7 @@ def test_tf32_is_used_only_for_float32_and_only_on_request(library, draw):
     assert [call["compute"] for call in library.calls] == [exact, double, tf32, double]
 
 
-def test_the_stream_is_set_before_the_workspace_and_only_when_it_changes(draw):
+def test_the_stream_is_set_only_when_it_changes_and_before_the_workspace(draw):
     handle = blas.Handle()
     layout = blas.operand(draw(2, 2))
     out = draw(2, 2)

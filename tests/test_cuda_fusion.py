@@ -1,7 +1,7 @@
-"""The CUDA kernels made from the engine's formulas give NumPy's numbers on the CPU, and NVRTC compiles them.
+"""CUDA kernels are made from the formulas of the engine. On the CPU they give NumPy's numbers, and NVRTC compiles them.
 
-No GPU is needed. Running kernels on the CPU needs g++, and CuPy or --device standin. Compiling kernels needs the real
-CuPy and NVIDIA's compiler NVRTC.
+No GPU is needed. To run kernels on the CPU, the tests need g++, and either CuPy or --device standin. To compile
+kernels, they need the real CuPy and NVIDIA's compiler NVRTC.
 """
 
 import importlib
@@ -30,7 +30,7 @@ KINDS = {  # formula: kinds of its arguments (see fusion.py), if they are not on
     "scaled_difference": "mnss", "root": "ms", "sqrt_gradient": "mm",
     "tanh_gradient": "mm", "slope_at": "ms", "scores": "mmmss", "probability_scores": "mmmnn",
 }  # fmt: skip
-JOINED = {  # functions in formulas.py that are not formulas
+JOINED = {  # functions in formulas.py that are not elementwise formulas
     "batch_norm", "batch_norm_statistics", "normalise", "mean", "mean_softplus", "mean_square", "adam_scalars",
     "partial", "fuse",
 }  # fmt: skip
@@ -89,7 +89,7 @@ def test_each_formula_is_a_kernel_that_gives_numpys_numbers(dtype):
     "rows, slabs, parts", [(1, 1, 1), (70, 1, 1), (70, 3, 1), (70, 20, 1), (70, 1, 2), (70, 3, 2), (3, 1, 3)]
 )
 def test_sums_of_several_results_equal_numpys(rows, slabs, parts, then):
-    """The kernel stores the first result of h_products, and sums both. `then` applies a function to the sums."""
+    """h_products has two results. The kernel sums both, and stores the first. then: apply `combined` to the sums."""
     rng = np.random.default_rng(0)
     columns = 5
     g, y, x = rng.standard_normal((3, rows, columns))
@@ -103,8 +103,8 @@ def test_sums_of_several_results_equal_numpys(rows, slabs, parts, then):
     stored, total = np.full((rows, columns), np.nan), np.zeros(columns)
     results = [np.full((parts, columns), np.nan) for _ in range(2)]
     if then:
-        more[0] = results[1] = total  # read and written: a part adds to what the parts before it have left
-        results.append(np.full(columns, np.nan))  # only written: the kernel adds up the parts
+        more[0] = results[1] = total  # the kernel reads this array and writes it: each part of the rows adds its sum
+        results.append(np.full(columns, np.nan))  # the kernel only writes this array: the sum over all parts
     arrived = np.zeros(2, "uint32")
     scratch = [np.full((count, parts * slabs, columns), np.nan), arrived] if parts * slabs > 1 else []
     run = cuda_on_cpu.raw_kernel(source, "tinygan_sums")
@@ -127,7 +127,7 @@ def combined(total, factors, divisor, first, second):
 
 
 @on_the_cpu
-def test_one_kernel_adds_up_the_parts_of_several_arrays():
+def test_one_kernel_computes_several_sums_of_arrays():
     rng = np.random.default_rng(0)
     parts = [[rng.random(7)], [rng.random(5) for _ in range(3)]]
     targets = [np.full(7, np.nan), np.full(5, np.nan)]
@@ -155,7 +155,7 @@ def test_each_formula_compiles(name, dtype, architecture):
 @pytest.mark.skipif(bool(WITHOUT_NVRTC), reason=str(WITHOUT_NVRTC))
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sums_with_a_function_at_their_end_and_sums_of_several_arrays_compile(dtype, architecture):
+def test_column_sums_with_a_last_function_and_sums_of_arrays_compile(dtype, architecture):
     from cuda_nvrtc import machine_code
 
     h_products = FORMULAS["h_products"], "mmmps", dtype, True, combined, "rps", "pra"

@@ -1,4 +1,7 @@
-"""backend.capture calls a function, then captures it as a graph, then replays the graph: pytest --device standin."""
+"""backend.capture(f) returns a function. Its first calls run f, the next captures f as a graph, later calls replay it.
+
+Run with pytest --device standin.
+"""
 
 import contextlib
 
@@ -32,7 +35,7 @@ def test_each_call_computes_once_and_python_runs_only_until_the_capture():
 
 
 def test_a_replay_uses_the_python_values_of_the_capture():
-    """So everything that changes between steps must be in arrays."""
+    """count[0] is 3 in the capture, so each replay adds 3. A value that changes between steps must be in an array."""
     total, count = backend.xp.zeros(1), [0]
 
     def step():
@@ -130,10 +133,10 @@ def test_a_replayed_product_uses_the_current_inputs():
 
 
 def drop(monkeypatch, calls, sizes=()):
-    """Capture a function, call it `calls` times, and delete it. Return a list of the calls of the function, and of the
-    operations on its stream and pool.
+    """Call a captured function `calls` times, and delete it. Return a list of what happened.
 
-    sizes: results of the pool's total_bytes, call by call; later results are 0.
+    "call": the function was run or captured. "launch": its graph was replayed. "wait": its stream was synchronised.
+    "free": its memory pool was freed. sizes: results of the first calls of the pool's total_bytes; later results are 0.
     """
     done, sizes, Pool = [], [*sizes, 0], backend.xp.cuda.MemoryPool
     monkeypatch.setattr(Pool, "total_bytes", lambda self: sizes.pop(0) if len(sizes) > 1 else sizes[0])
@@ -155,7 +158,7 @@ def test_a_dropped_function_frees_its_pool_after_the_last_replay(monkeypatch):
 
 
 def test_a_graph_that_was_captured_while_memory_ran_short_is_dropped(monkeypatch):
-    """The pool may have freed blocks that the graph uses. So the graph is dropped, and Python runs the function."""
+    """The pool may have freed blocks that the graph uses. So this call runs the function; the next captures again."""
     assert drop(monkeypatch, 4, [8, 12, 12, 12]) == ["call"] * 5 + ["launch", "wait", "free"]
     with pytest.raises(MemoryError, match="smaller batch"):
         drop(monkeypatch, 10, range(20))

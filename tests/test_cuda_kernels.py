@@ -1,7 +1,7 @@
 """The CUDA kernels give NumPy's results on the CPU, and NVRTC compiles them.
 
-No GPU is needed. Running kernels on the CPU needs g++, and CuPy or --device standin. Compiling kernels needs the real
-CuPy and NVIDIA's compiler NVRTC.
+No GPU is needed. To run kernels on the CPU, the tests need g++, and either CuPy or --device standin. To compile
+kernels, they need the real CuPy and NVIDIA's compiler NVRTC.
 """
 
 import importlib
@@ -94,7 +94,7 @@ def test_squared_norms_of_rows_equal_numpys(columns, dtype, tolerance):
 
 KNOWN = [  # known answers of Random123 (Salmon et al. 2011): key, draw, the first two words for element 0
     ((0, 0), 0, (0x6627E8D5, 0xE169C58D)),
-    # these kernels use counters with the second word 0; test_cupy_kernels.py has known answers for other counters
+    # the second word of the counter is always 0 in these kernels; test_cupy_kernels.py has answers for other counters
 ]
 
 
@@ -137,7 +137,7 @@ def test_float32_random_numbers_have_their_range_and_moments():
 
 @pytest.mark.parametrize("shape, kernel, stride, padding", CONVOLUTIONS)
 def test_kernels_are_launched_with_the_right_sizes(shape, kernel, stride, padding, monkeypatch):
-    """Grid, arguments and constants follow from the shape of the images, and each element has a thread."""
+    """Each element has a thread. Arguments and constants follow from the shape of the images."""
     if REAL_CUPY:
         pytest.skip("needs --device standin: CuPy cannot allocate memory without a GPU")
     launched = []
@@ -178,7 +178,7 @@ def test_raw_kernels_compile(architecture, dtype, lanes):
     assert machine_code(arrays.norms_source(dtype, 784), architecture)
 
 
-ELEMENTWISE = {  # kernel of CuPy's template: the types of its arguments, T for the dtype under test
+ELEMENTWISE = {  # name: (function that returns an ElementwiseKernel, types of its arguments; T: the dtype of the test)
     "uniform": (lambda: random.kernel("uniform"), "uint64 uint32 T"),
     "normal": (lambda: random.kernel("normal"), "uint64 uint32 T"),
     "scatter": (arrays.scatter_kernel, "T int64 int64 int64 int64 T"),

@@ -1,4 +1,4 @@
-"""The stand-in's kernels run their twins, and its fused functions refuse operations that CuPy cannot fuse."""
+"""A kernel of the stand-in runs its NumPy version, called its twin. A fused function refuses what CuPy cannot fuse."""
 
 import cupy_standin
 import numpy as np
@@ -78,7 +78,7 @@ def test_a_raw_kernel_runs_its_twin(monkeypatch):
 
 
 def test_cupys_reduction_kernel_is_refused():
-    """It goes through CUB on a GPU, which takes some ten seconds to compile at the first step."""
+    """On a GPU, CuPy compiles such a kernel with NVIDIA's library CUB, which takes seconds at the first step."""
     with pytest.raises(AttributeError, match=r"no cupy\.ReductionKernel"):
         cupy.ReductionKernel("T x", "T y", "x * x", "a + b", "y = sqrt(a)", "0", "norm")
 

@@ -1,4 +1,4 @@
-"""The stand-in's names and arguments are those of the real CuPy, which needs no GPU for this comparison."""
+"""The names and arguments of the stand-in are those of the real CuPy. The comparison needs CuPy, but no GPU."""
 
 import inspect
 
@@ -49,7 +49,7 @@ def test_raw_kernel_takes_cupys_arguments():
     assert declared(inspect.signature(standin.RawKernel)) == arguments(real.RawKernel)
     ours = declared(inspect.signature(standin.ElementwiseKernel))
     assert ours[: ours.index("*")] == arguments(real.ElementwiseKernel)[:-1]
-    for name in ours[ours.index("*") + 1 :]:  # CuPy takes these as **kwargs, and describes them in the docstring
+    for name in ours[ours.index("*") + 1 :]:  # CuPy takes these as **kwargs, and its docstring describes them
         assert f"    {name} (" in real.ElementwiseKernel.__doc__
 
 

@@ -48,12 +48,12 @@ def test_other_idx_files_load_with_or_without_gzip_in_grey_or_colour(tmp_path, z
     assert loaded.labels.tolist() == list(range(6))
 
 
-def test_own_images_need_neither_train_in_their_name_nor_labels(tmp_path):
+def test_a_file_of_images_needs_no_labels_and_no_train_in_its_name(tmp_path):
     write(tmp_path, my_images=idx(pictures()))
     assert data.load(str(tmp_path)).labels is None
 
 
-def test_a_file_beside_its_gzipped_form_is_one_file(tmp_path):
+def test_a_file_and_its_gzipped_copy_count_as_one_file(tmp_path):
     write(tmp_path, train_images_idx3_ubyte=idx(pictures()))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures())))
     assert len(data.load(tmp_path).images) == 6
@@ -68,19 +68,21 @@ BROKEN = {  # name: (files, part of the message)
     "of floats": ({"train_images": b"\0\0\x0d\3" + b"\0\0\0\1" * 3 + bytes(4)}, "type 0x0d"),
     "cut in the header": ({"train_images": idx(pictures())[:9]}, "the header is incomplete"),
     "cut in the pixels": ({"train_images": idx(pictures())[:-1]}, "384 bytes"),
-    "longer than it says": ({"train_images": idx(pictures()) + b"x"}, "it is longer than"),
-    "labels for images": ({"train_images": idx(np.arange(6))}, "this file has 1"),
+    "longer than its header says": ({"train_images": idx(pictures()) + b"x"}, "it is longer than"),
+    "labels in place of images": ({"train_images": idx(np.arange(6))}, "this file has 1"),
     "no pixels": ({"train_images": idx(np.zeros((0, 8, 8)))}, "it is empty"),
     "no pixels, and dimensions with a huge product": (
         {"train_images": b"\0\0\x08\3" + b"\xff\xff\xff\xff" * 2 + bytes(4)}, "it is empty"
     ),
     "no labels": ({"train_images": idx(pictures()), "train_labels": idx(np.zeros(0))}, "it is empty"),
     "five channels": ({"train_images": idx(pictures(c=5))}, "1 or 3 channels"),
-    "labels missing some": ({"train_images": idx(pictures()), "train_labels": idx(np.arange(5))}, "of shape (6,)"),
+    "fewer labels than images": ({"train_images": idx(pictures()), "train_labels": idx(np.arange(5))}, "of shape (6,)"),
     "labels in two dimensions": ({"train_images": idx(pictures()), "train_labels": idx(pictures()[:, 0])}, "of shape"),
     "gzip cut short": ({"train_images": gzip.compress(idx(pictures()))[:-20]}, "gzip stream is damaged"),
     "gzip damaged": ({"train_images": gzip.compress(idx(pictures()))[:40] + bytes(60)}, "gzip stream is damaged"),
-    "a huge claim": ({"train_images": b"\0\0\x08\3" + b"\x7f\xff\xff\xff" * 3 + bytes(99)}, "its header says"),
+    "a huge size in the header": (
+        {"train_images": b"\0\0\x08\3" + b"\x7f\xff\xff\xff" * 3 + bytes(99)}, "its header says"
+    ),
     "a gzip bomb": (
         {"train_images": gzip.compress(b"\0\0\x08\3" + b"\0\x0f\xff\xff" * 3 + bytes(10**6))}, "its header says"
     ),
@@ -102,7 +104,7 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 
 def read_or_refuse(folder, draw):
-    """Check that a mutated IDX file is read as bytes or refused with a DataError, in limited memory."""
+    """Damage an IDX file, and read it. Check that it gives a uint8 array or a DataError, and needs little memory."""
     content = bytearray(idx(pictures(2, 3, 3)))
     if draw(st.booleans(), label="gzipped"):
         content = bytearray(gzip.compress(bytes(content)))
@@ -124,12 +126,12 @@ def read_or_refuse(folder, draw):
         assert str(path) in str(error)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < DEFLATE_LIMIT * len(content) + 2**18  # largest unpacked size, and buffers
+    assert peak < DEFLATE_LIMIT * len(content) + 2**18  # the largest size of the unpacked content, and buffers
 
 
 @settings(max_examples=250, deadline=None)
 @given(st.data())
-def test_a_mutated_file_is_read_or_refused_and_never_crashes(tmp_path_factory, data):
+def test_a_mutated_file_is_read_or_refused(tmp_path_factory, data):
     read_or_refuse(tmp_path_factory.getbasetemp(), data.draw)
 
 
@@ -140,8 +142,8 @@ def test_ten_thousand_mutated_files_are_read_or_refused(tmp_path_factory, data):
     read_or_refuse(tmp_path_factory.getbasetemp(), data.draw)
 
 
-def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
-    """The file has 4 KB, claims 16 pixels, and unpacks to 4 MB."""
+def test_a_gzip_bomb_needs_little_memory(tmp_path):
+    """The file has 4 KB and unpacks to 4 MB. Its header says 16 pixels."""
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(idx(pictures(1, 4, 4)) + bytes(2**22)))
     tracemalloc.start()
@@ -152,7 +154,7 @@ def test_a_gzip_bomb_costs_no_more_memory_than_it_claims(tmp_path):
     assert peak < 2**20
 
 
-def test_pixels_become_floats_and_return_exactly():
+def test_pixels_become_floats_and_back_without_a_change():
     every = np.arange(256, dtype=np.uint8)
     unit = to_float(every)
     assert unit.dtype == np.float32 and unit[0] == -1 and unit[-1] == pytest.approx(1)
@@ -165,7 +167,7 @@ def small(n=10):
     return Dataset(images, None, "small")
 
 
-def test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch():
+def test_an_epoch_has_each_image_once_and_its_order_depends_on_seed_and_epoch():
     def epoch(seed, number):
         batches = Batches(small(), 2, seed)
         batches.start_epoch(number)
@@ -177,7 +179,7 @@ def test_an_epoch_has_each_image_once_in_an_order_of_seed_and_epoch():
     assert epoch(0, 1) == epoch(0, 1) != epoch(0, 0) != epoch(1, 0)
 
 
-def test_the_last_smaller_batch_is_left_out():
+def test_the_last_batch_is_left_out_if_it_is_smaller():
     assert Batches(small(), 3, 0).steps_per_epoch == 3
 
 

@@ -27,10 +27,10 @@ OPENMPI = bool(MPIEXEC) and "Open MPI" in subprocess.run([MPIEXEC, "--version"],
 needs_mpi = pytest.mark.skipif(
     not (MPIEXEC and importlib.util.find_spec("mpi4py")), reason="needs MPI: pip install -e '.[mpi]'"
 )
-needs_cpu = pytest.mark.skipif(backend.device != "cpu", reason="its processes compute on the CPU")
+needs_cpu = pytest.mark.skipif(backend.device != "cpu", reason="the processes of these tests use the CPU")
 pytestmark = [needs_mpi, needs_cpu]
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", backend.KERNELS: "numpy", "PYTHONPATH": str(ROOT)}
-WARM = 100, 120, 140  # steps of one process, after which N go on
+WARM = 100, 120, 140  # one process does so many steps, then N processes continue (see equality.py)
 
 
 def start(n, *words, **options):
@@ -47,11 +47,12 @@ def train(n, *words, **options):
 
 
 def own(err):
-    """What our programs printed. OpenMPI's launcher adds a paragraph between two lines."""
+    """Return what our programs printed to stderr. OpenMPI's launcher adds a text that begins with a line of dashes."""
     return err.split("-" * 20)[0] if OPENMPI else err
 
 
 def differences(n, dtype, steps, *cases, device="cpu", warm=(0,)):
+    """Run equality.py on n processes. Return its lines as dictionaries."""
     process = start(n, "tests/equality.py", device, dtype, ",".join(map(str, warm)), steps, *cases)
     out, err = process.communicate(timeout=3000)
     rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
@@ -62,9 +63,10 @@ def differences(n, dtype, steps, *cases, device="cpu", warm=(0,)):
 
 
 def check(rows, most, rounding=()):
-    """Assert that weights differ by at most `most`, relative to all weights of their network, in the median of a case.
+    """Assert that all processes end with the same bits, and differ by at most `most` from one process.
 
-    rounding: parts that may also differ by ten times the effect of a change in the last bit.
+    rows: lines of equality.py, in which differences are relative. Of each case, the median of the rows is tested.
+    rounding: parts that may also differ by ten times their "rounding".
     """
     for case in dict.fromkeys(row["case"] for row in rows):
         ours = [row for row in rows if row["case"] == case]
@@ -74,40 +76,43 @@ def check(rows, most, rounding=()):
             limit = max(most, 1e-6) if part == "history" else most  # the history is in float32
             if part in rounding:
                 limit = max(limit, 10 * statistics.median(row["rounding"][part] for row in ours))
-            assert found <= limit, f"{case}: {part} differs by {found:.2g}, not {limit:.2g}"
+            assert found <= limit, f"{case}: {part} differs by {found:.2g}, more than {limit:.2g}"
 
 
-def test_two_processes_equal_one_in_float64_after_20_steps_of_each_preset():
+def test_two_processes_equal_one_process_in_float64_after_20_steps_of_each_preset():
     check(differences(2, "float64", 20), most=1e-12)
 
 
 @pytest.mark.slow
-def test_four_processes_equal_one_in_float64():
+def test_four_processes_equal_one_process_in_float64():
     check(differences(4, "float64", 20), most=1e-12)
 
 
-def test_two_processes_equal_one_in_float32_after_20_steps_of_a_run_that_one_has_begun():
-    """These two are the most sensitive: cgan has BatchNorm in both networks, and the ring's D biases without effect."""
+def test_two_processes_equal_one_process_in_float32_after_20_steps_from_a_trained_state():
+    """These two cases are the most sensitive to rounding.
+
+    cgan has BatchNorm in both networks. In the case ring, some biases of D have no effect on the loss.
+    """
     check(differences(2, "float32", 20, "cgan", "ring", warm=WARM), most=1e-5, rounding=["shifts"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_after_20_steps_of_a_run_that_one_has_begun(n):
-    """The median of three, because sometimes a rounding error moves a number across a kink."""
+def test_n_processes_equal_one_process_in_float32_after_20_steps_from_a_trained_state(n):
+    """The median of three is tested, because sometimes a rounding error moves a number across a ReLU's kink."""
     check(differences(n, "float32", 20, warm=WARM), most=1e-5, rounding=["shifts"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
-def test_processes_equal_one_in_float32_from_the_first_step_up_to_the_effect_of_rounding(n):
-    """Adam's first steps are as large as the learning rate for any gradient, so the effect of rounding is large."""
+def test_n_processes_equal_one_process_in_float32_from_the_first_step_up_to_rounding(n):
+    """Adam's first steps are as large as the learning rate, even for tiny gradients. So rounding has a large effect."""
     check(differences(n, "float32", 20), most=1e-5, rounding=PARTS)
 
 
 def test_gpus_exchange_sums_through_nccl():
-    """Run on stand-ins for CuPy and NCCL. MPI computes the sums, which are captured in the graph of a step."""
-    rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # captured at the third step
+    """The test uses stand-ins for CuPy and NCCL. MPI computes the sums. The captured graph of a step contains them."""
+    rows = differences(2, "float32", 4, "cgan", "r3gan", device="standin")  # the third step is captured
     check(rows, most=1e-5, rounding=PARTS)
 
 
@@ -124,7 +129,7 @@ def test_process_0_writes_the_run_and_prints_for_all(pair, trained):
     assert out.count("epoch 2/2") == 1 and "2 processes, each with 2 images of a batch" in out
     assert {path.name for path in folder.iterdir()} == {path.name for path in trained[0].iterdir()}
     ours, one = (np.array(lines(run / "log.csv")[1:], float) for run in (folder, trained[0]))
-    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # later rows differ more by rounding
+    assert np.allclose(ours[:2], one[:2], rtol=1e-3)  # in later rows rounding makes larger differences
 
 
 def test_a_run_continues_with_another_number_of_processes(pair, tiny, tmp_path):
@@ -247,7 +252,7 @@ def test_processes_on_different_devices_are_refused():
 
 
 def test_all_reduce_is_differentiated_to_third_order_through_batch_norm():
-    """Each process has half of the rows of x, and gets the same derivatives for its rows as one process."""
+    """Each process has half of the rows of x. Its derivatives equal those of one process with all rows."""
     process = start(2, "tests/reduced.py")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0 and out.split() == ["1", "2", "3"], out + err
@@ -263,7 +268,7 @@ def test_a_launcher_of_another_mpi_is_noticed():
 
 
 def test_each_process_takes_its_rows_of_the_same_random_numbers(monkeypatch):
-    whole = backend.RNG(0).normal((2 * 6, 3))  # real and fake, six images each
+    whole = backend.RNG(0).normal((2 * 6, 3))  # for two batches of six images
     monkeypatch.setattr(distributed, "size", 3)
     for rank in range(3):
         monkeypatch.setattr(distributed, "rank", rank)

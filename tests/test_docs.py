@@ -106,20 +106,21 @@ def test_the_snippets_of_the_tour_print_the_output_shown(stop, restored_primitiv
     assert not failures, "".join(failures)
 
 
-def test_each_of_the_eight_stops_has_an_example_and_the_list_comes_last():
+def test_each_of_the_eight_stops_has_an_example_and_the_table_of_answers_comes_last():
     numbered = [stop for stop in STOPS if stop[0].isdigit()]
     assert [stop[0] for stop in numbered] == list("12345678")
     assert all(">>> " in stop and links(stop) for stop in numbered)
     assert STOPS[-1].startswith("In under a minute")
 
 
-def rows_of_the_list():
+def rows_of_the_table():
+    """Return the rows (question, place, word) of the tour's last table."""
     cells = [row.strip("| ").split(" | ") for row in STOPS[-1].splitlines() if row.startswith("| ")]
     return [tuple(row) for row in cells[2:]]
 
 
-@pytest.mark.parametrize("question, where, word", rows_of_the_list(), ids=lambda cell: cell[:60])
-def test_each_answer_of_the_list_is_found_by_its_word(question, where, word):
+@pytest.mark.parametrize("question, where, word", rows_of_the_table(), ids=lambda cell: cell[:60])
+def test_each_answer_of_the_table_is_found_by_its_word(question, where, word):
     for text, target in links(where):
         source = (TOUR.parent / target).read_text()
         if text.startswith("`"):
@@ -136,9 +137,9 @@ def definition(source, name):
     return ast.get_source_segment(source, node)
 
 
-def test_pictures_of_the_pages_are_small():
+def test_figures_of_the_tour_are_small():
     for picture in (ROOT / "docs/figures").glob("*.png"):
-        assert picture.stat().st_size < 150_000, f"{picture.name} has {picture.stat().st_size} bytes"
+        assert picture.stat().st_size < 150_000, f"{picture.name} has {picture.stat().st_size} bytes, too many"
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_the_script_draws_every_figure_of_the_tour(drawn, monkeypatch):
     for draw in (figures.tiny_graph, figures.step_graph, figures.transposed, figures.ring):
         draw()
     names = {path.name for path in drawn.iterdir()}
-    of_a_run = {"epochs.png", "interpolation.png"}  # drawn in the next test
+    of_a_run = {"epochs.png", "interpolation.png"}  # the next test draws these
     assert names | of_a_run == {Path(target).name for _, target in links(TOUR.read_text()) if target.endswith(".png")}
 
 
@@ -193,4 +194,4 @@ def test_the_tour_quotes_the_line_counts_of_the_code():
     for part, count in measured.items():
         in_tour = int(quoted[part].replace(",", ""))
         within = abs(in_tour - count) <= 0.1 * count
-        assert within, f"the tour has {in_tour} lines for {part}, the code {count}: python docs/measure.py --write"
+        assert within, f"the tour says {in_tour} lines for {part}, the code has {count}: run docs/measure.py --write"

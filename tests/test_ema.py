@@ -1,4 +1,7 @@
-"""The average of G's weights (EMA) has its half-life, and samples use the average and its own BatchNorm statistics."""
+"""The average of G's weights (EMA) has the given half-life. Samples are drawn with the averaged weights.
+
+BatchNorm's statistics for the averaged weights are computed from latent vectors.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from tinygan.layers import BatchNorm, Linear, Sequential
 def test_the_average_follows_the_weights_with_its_half_life(rng):
     network, average = Linear(2, 1, rng).flatten(), Linear(2, 1, rng)
     ema = EMA(network, average, half_life=100, images_per_step=50)
-    ema.images[...] = 1e6  # the ramp is over
+    ema.images[...] = 1e6  # after so many images, the half-life is 100
     network.flat.data[...] = 0.0
     average.flat.data[...] = 1.0
     for expected in (0.5**0.5, 0.5, 0.5**1.5):
@@ -44,7 +47,7 @@ def sampled(training, latent):
     return backend.to_host(training.sample(latent))
 
 
-def test_samples_are_drawn_from_the_average_of_the_weights_with_its_own_statistics():
+def test_samples_are_drawn_with_averaged_weights_and_their_own_statistics():
     training = steps(build(), 3)
     latent = backend.RNG(5).normal((40, training.gan.latent_size))
     before = sampled(training, latent)

@@ -1,4 +1,4 @@
-"""The backward pass visits only tensors between output and inputs, frees them, and refuses a graph out of date."""
+"""The backward pass visits only tensors between output and inputs, frees memory, and refuses an outdated graph."""
 
 import gc
 import weakref
@@ -135,7 +135,7 @@ def test_a_graph_is_freed_without_the_garbage_collector():
 
 
 def test_memory_falls_during_the_backward_pass():
-    """Each activation is freed when its gradient has been passed on, even while the output is still in use."""
+    """Each activation is freed after its gradient has been passed on, even if the output is still used."""
     x = leaf(1.0)
     hidden = [x * 2.0]
     for _ in range(3):

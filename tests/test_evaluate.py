@@ -20,7 +20,7 @@ import evaluate as script
 
 
 def evaluate(cache, *words):
-    """Run evaluate.py, which then keeps its networks in the folder `cache`."""
+    """Run evaluate.py. It stores the classifier that it trains in the folder `cache`."""
     return run("evaluate.py", "--device", device(), *words, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
 
 
@@ -81,12 +81,12 @@ def test_a_second_evaluation_gives_the_same_numbers_and_trains_no_network(measur
 
 
 def test_a_run_knows_how_many_images_each_class_has(measured):
-    """BatchNorm's statistics under the average of G's weights are computed with these shares of the classes."""
+    """The latent vectors for BatchNorm's statistics get classes in these proportions."""
     settings = Run.open(measured[0] / "r").settings
     assert settings.class_sizes == tuple(settings.training().class_sizes) == (14, 13, 13)
 
 
-def test_several_runs_are_one_table_with_a_column_for_each(measured):
+def test_several_runs_give_one_table_with_a_column_for_each(measured):
     folder, _, done = measured
     both = evaluate(folder, folder / "r", folder / "r" / ".", folder / "r" / "..", "--n", 20)
     assert both.returncode != 0 and "is not a run" in both.stderr  # no run was measured
@@ -97,7 +97,7 @@ def test_several_runs_are_one_table_with_a_column_for_each(measured):
     assert distance.split()[:4] == [*alone[:2], *alone[1:3]]
 
 
-def test_examples_are_the_extremes_and_the_most_frequent_mistake():
+def test_examples_show_the_extremes_and_the_most_frequent_mistake():
     class Judge:  # features: the first two pixels; class: the third pixel
         def predict(self, images):
             x = images.reshape(len(images), -1).astype(float)

@@ -58,7 +58,7 @@ def test_the_notebook_trains_draws_and_loads_in_ten_cells(tmp_path):
     assert "epoch 1/1" in done.stdout and done.stdout.splitlines()[-1] == "steps 2"
 
 
-def test_the_notebook_runs_in_a_kernel(tmp_path):
+def test_the_notebook_runs_in_a_jupyter_kernel(tmp_path):
     reason = "needs the extra notebook: pip install -e '.[notebook]'"
     nbformat = pytest.importorskip("nbformat", reason=reason)
     nbclient = pytest.importorskip("nbclient", reason=reason)
@@ -69,4 +69,4 @@ def test_the_notebook_runs_in_a_kernel(tmp_path):
     )
     nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     pictures = [out for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
-    assert len(pictures) == 4  # the grid of the model, and three strips
+    assert len(pictures) == 4  # one grid of samples, and three strips

@@ -1,4 +1,4 @@
-"""With each change of bench/experiments.py, the preset trains and is measured."""
+"""bench/experiments.py trains the default preset with each of CHANGES, and measures it."""
 
 import math
 import sys
@@ -15,7 +15,7 @@ from tinygan.metrics import classifier
 sys.path.insert(0, str(ROOT / "bench"))
 import experiments
 
-PRIMITIVES.pop("moved")  # a primitive of the script, which only this file checks
+PRIMITIVES.pop("moved")  # a primitive of the script. The last test checks it; test_gradients.py has no case for it
 
 CHANGES = [
     "",
@@ -30,7 +30,7 @@ CHANGES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Write bright and dark images. The classifier of these images is kept in the same folder."""
+    """Write bright and dark images. The classifier that the metrics train on them is stored in the same folder."""
     if backend.device != "cpu":
         pytest.skip("bench/experiments.py trains on the CPU")
     folder = tmp_path_factory.mktemp("bright")
@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_trained_and_measured(change, folder):
+def test_the_preset_is_trained_with_a_change_and_measured(change, folder):
     words = [*change.split(), "--data", str(folder), "--steps", "2", "--batch-size", "6"]
     row = experiments.measured(words)
     assert row["command"] == " ".join(words)

@@ -78,7 +78,7 @@ def test_without_the_package_onnx_the_error_names_it(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_importing_the_exporters_imports_no_onnx():
+def test_importing_the_export_modules_does_not_import_onnx():
     code = "import sys; from tinygan.app import export, onnx_model; assert 'onnx' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -1,7 +1,7 @@
 """References: PyTorch versions of tinygan's layers, losses and penalties, and functions that compare the two.
 
-The references have channels last, like tinygan, and transpose images and filters for PyTorch, which has channels first.
-Without PyTorch, importing this module skips the test module that imports it.
+The references take images with channels last, like tinygan. PyTorch has channels first, so the references transpose
+images and filters. Without PyTorch, importing this module skips the test module that imports it.
 """
 
 import numpy as np
@@ -89,7 +89,7 @@ GRADIENT_PENALTIES = {  # name in penalties.py: function of (D, real images, fak
 
 
 def reference_of(table, name):
-    """Return a reference from a table of this module. table: name of the table"""
+    """Return the reference of this name from a table of this module. Without a reference, the test fails."""
     references = globals()[table]
     if name not in references:
         pytest.fail(f"{name} has no PyTorch reference: add one to the table {table}")
@@ -97,7 +97,7 @@ def reference_of(table, name):
 
 
 def run_reference(module, x, state, prefix=""):
-    """Return a module's output, computed by PyTorch from `state`: {dotted name: torch tensor}."""
+    """Return a module's output, computed by PyTorch. state: {dotted name: torch tensor}, with `prefix` in the names."""
     if isinstance(module, layers.Sequential):
         for i, part in enumerate(module.layers):
             x = run_reference(part, x, state, f"{prefix}{i}.")
@@ -114,7 +114,7 @@ def torch_state(module):
 
 
 def pair_of(array):
-    """Return the array as a tensor of tinygan and as one of PyTorch, which both require a gradient."""
+    """Return a tensor of tinygan and a tensor of PyTorch with these values. Both require a gradient."""
     return Tensor(backend.to_device(array), requires_grad=True), torch.tensor(array, requires_grad=True)
 
 
@@ -136,8 +136,8 @@ def assert_equal(ours, theirs, what):
 def assert_equal_to_second_order(ours, theirs, host):
     """Compare y, its gradients g1, g2, ... for a random grad_output u, and second derivatives.
 
-    ours, theirs: (y, [x1, x2, ...]). The second derivatives are the gradients of <v1, g1> + <v2, g2> + ... with respect
-    to each x and to u, where v1, v2, ... are random.
+    ours, theirs: (y, [x1, x2, ...]). host: a random generator of NumPy. The second derivatives are the gradients of
+    sum(v1 * g1) + sum(v2 * g2) + ... with respect to each x and to u, where v1, v2, ... are random arrays.
     """
     (y, xs), (torch_y, torch_xs) = ours, theirs
     assert_equal(y.numpy(), torch_y.detach(), "forward")

@@ -1,8 +1,7 @@
-"""Get the source of CuPy's kernels and compile it with NVIDIA's compiler NVRTC, without a GPU.
+"""Compile CUDA kernels with NVIDIA's compiler NVRTC, without a GPU: pip install -e '.[cuda-check]'
 
-    pip install -e '.[cuda-check]'
-
-The module uses private names of CuPy, because no public function returns the source of a kernel.
+CuPy writes most of the source of an ElementwiseKernel. No public function returns this source, so this module uses
+private names of CuPy.
 """
 
 import cupy
@@ -29,17 +28,18 @@ def machine_code(source, architecture, options=()):
 def elementwise_source(kernel, dtypes):
     """Return the source of an ElementwiseKernel for arguments of these dtypes.
 
-    A parameter is an array if it is raw, or if its type is a letter such as T. The source is for arrays that are
-    matrices with gaps. All other parameters are numbers.
+    A parameter is an array if it is raw, or if its type is a letter such as T. All other parameters are numbers. The
+    source is for arrays with two axes that are not contiguous.
     """
     infos, letters = [], {}
     for parameter, dtype in zip(kernel.in_params + kernel.out_params, map(np.dtype, dtypes), strict=True):
         is_array = parameter.raw or parameter.dtype is None
+        # CuPy's kinds of arguments: 1 is an array, 2 the index of the loop, 3 a number
         of_array, of_number = (1, cupy.ndarray, dtype, 2, False, True), (3, dtype.type, dtype, 0, True, True)
         infos.append(_kernel._ArgInfo(*(of_array if is_array else of_number)))
         if parameter.dtype is None:
             letters[parameter.ctype] = dtype
-    infos.append(_kernel._ArgInfo(2, _carray.Indexer, None, 2, True, True))  # 2: the index
+    infos.append(_kernel._ArgInfo(2, _carray.Indexer, None, 2, True, True))
     types = _kernel._TypeMap(tuple(sorted(letters.items())))
     words = kernel.params, kernel.operation, kernel.name, kernel.preamble
     return HEADERS + _kernel._get_elementwise_kernel_code(tuple(infos), types, *words)

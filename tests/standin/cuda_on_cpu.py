@@ -1,8 +1,8 @@
-"""Run a CUDA kernel on the CPU: g++ compiles the source of the kernel as C++ after a short prefix.
+"""Run a CUDA kernel on the CPU. g++ compiles its source as C++, after definitions of CUDA's words such as __global__.
 
-The threads of a block run one after another. If the kernel calls __syncthreads, the block has threads of the operating
-system, so that a test can find a missing synchronisation. Kernels run slowly here, so the arrays of a test should be
-small.
+The blocks of a kernel run one after another, and so do the threads of a block. But if the kernel calls __syncthreads,
+each thread of a block is a thread of the operating system. Then a test can find a missing synchronisation. Kernels run
+slowly here, so the arrays of a test should be small.
 """
 
 import ctypes
@@ -79,7 +79,7 @@ def compiled(text):
 
 
 def raw_kernel(source, name):
-    """Return a function (grid, block, arguments) like a cupy.RawKernel, for NumPy's arrays and scalars."""
+    """Return a function that is called like a cupy.RawKernel: grid, block, and a tuple of NumPy arrays and scalars."""
     parameters = re.search(rf"__global__ void {name}\(([^)]*)\)", source)[1]
     arguments = ", ".join(re.split(r"[\s*]+", p.strip())[-1] for p in parameters.split(","))
     call = LAUNCH.replace("PARAMETERS", parameters).replace("NAME", name).replace("ARGUMENTS", arguments)
@@ -93,7 +93,10 @@ def raw_kernel(source, name):
 
 
 def elementwise(operation, preamble, real):
-    """Return a function (draws, key, y) like the ElementwiseKernel "raw uint64 draws, raw uint32 key" -> "T y"."""
+    """Return a function (draws, key, y) that runs the operation of a random kernel for each element of the array y.
+
+    operation, preamble: the CUDA code of the ElementwiseKernel. real: the C type of y.
+    """
     loop = f"typedef {real} T;\n{preamble}\n" + (
         'extern "C" void launch(const uint64_t* draws, const uint32_t* key, T* out, long long size) {'
         f"for (long long i = 0; i < size; i++) {{ T& y = out[i]; {operation}; }} }}"

@@ -1,8 +1,8 @@
 """cuBLAS for the stand-in: NumPy versions of the C functions that backend/cuda/blas.py calls with raw addresses.
 
-Matrices are stored by columns, as in cuBLAS. `leading` is the number of elements from one column to the next. Invalid
-arguments give cuBLAS's status 7, "invalid value". A product without a workspace on the handle's stream also gives
-status 7, because a graph could not capture it.
+Matrices are column-major, as in cuBLAS. `leading` is the number of elements from one column to the next. Invalid
+arguments give cuBLAS's status 7, "invalid value". Here a product without a workspace gives status 7 too, because a
+CUDA graph could not capture it.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ COMPUTE = {0: (68, 77), 1: (70,)}  # allowed compute types: exact and TF32 for f
 
 
 class Cublas:
-    """The library. `calls` has the arguments of each product. `order` has the kinds of all calls, in order."""
+    """The stand-in for the library. calls: the arguments of each product. order: the kinds of all calls, in order."""
 
     def __init__(self):
         self.calls, self.order, self.workspace = [], [], None
@@ -27,7 +27,7 @@ class Cublas:
         return 0
 
     def cublasSetStream_v2(self, handle, stream):
-        self.workspace = None  # cublasSetStream resets the workspace to cuBLAS's own; products are then refused here
+        self.workspace = None  # as in cuBLAS, setting the stream resets the workspace
         self.order.append("stream")
         return 0
 
@@ -64,7 +64,7 @@ class Cublas:
 
 
 def by_columns(address, kind, leading, shape):
-    """Return the matrix at an address."""
+    """Return the column-major matrix of this shape at an address. kind: a key of TYPES."""
     rows, columns = shape
     dtype = TYPES[kind]
     length = leading * (columns - 1) + rows if rows and columns else 0

@@ -1,7 +1,7 @@
-"""The names of CuPy 14 that tinygan uses, with CuPy's arguments. The stand-in has no others.
+"""Tables of the functions and methods of CuPy 14 that the stand-in has, with CuPy's arguments.
 
-Any other name raises AttributeError. To use another name of CuPy, add it here. test_cupy_names.py compares these tables
-with the real CuPy, if it is installed.
+Any other function or method raises AttributeError. To use another one in tinygan, add it here. test_cupy_names.py
+compares these tables with the real CuPy, if it is installed.
 """
 
 import functools
@@ -66,10 +66,10 @@ METHODS = {  # name: CuPy's arguments, for the methods of ndarray that cupy_rule
     "var": "self, axis=None, dtype=None, out=None, ddof=0, keepdims=False",
 }
 AS_STRIDED = "x, shape=None, strides=None"
-CUBLAS = {"dot", "einsum", "matmul", "tensordot"}
-WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # functions for which the host waits
+CUBLAS = {"dot", "einsum", "matmul", "tensordot"}  # functions that call cuBLAS, so they cannot be captured
+WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # functions whose result the host waits for
 
-# operators and attributes of ndarray, and the ufunc or NumPy attribute behind each
+# operators of ndarray: the ufunc that computes each; and the attributes of ndarray that are NumPy's
 BINARY = dict(add="add", sub="subtract", mul="multiply", truediv="divide", floordiv="floor_divide", mod="remainder")
 BINARY |= {"pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 COMPARISONS = dict(lt="less", le="less_equal", gt="greater", ge="greater_equal", eq="equal", ne="not_equal")

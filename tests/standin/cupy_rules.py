@@ -1,6 +1,6 @@
 """The arrays of the stand-in: they compute with NumPy, and have the rules of CuPy 14.
 
-Operations that CuPy lacks or cannot capture raise an error. During a capture, operations are also recorded (see `run`).
+An operation that CuPy lacks raises an error. During a capture, an operation is recorded (see `run`) or refused.
 """
 
 import functools
@@ -19,11 +19,11 @@ fusing = False  # True within a fused function
 
 
 class Tape(NamedTuple):
-    """A capture: operations of a launch, (array, old values) of overwritten arrays, and arrays that must stay alive."""
+    """The record of a capture."""
 
-    operations: list
-    overwritten: list
-    kept: list
+    operations: list  # functions that a launch of the graph calls
+    overwritten: list  # pairs (array, its values before the capture)
+    kept: list  # arrays whose addresses were used, so they must not be freed
 
 
 def begin_capture():
@@ -56,8 +56,8 @@ def refuse_in_fusion(what):
 
 
 def run(compute, inputs=(), written=(), name=""):
-    """Do one operation, or the kernel `name`: `compute` returns a result, which may be a view of `inputs`, or writes
-    the arrays `written`. During a capture it is also recorded. Each launch then repeats it on the same memory."""
+    """Call compute(). It returns a result, which may be a view of `inputs`, or it writes into the arrays `written`.
+    During a capture, also record the call, which each launch of the graph repeats. name: the kernel's, or ""."""
     if tape is not None:
         tape.overwritten.extend((array, array.copy()) for array in written if array.flags.writeable)
     result = compute()
@@ -134,9 +134,9 @@ def from_host(x, dtype=None, *_, **__):
 
 
 def pointer_table(arrays):
-    """In a capture, refuse to join many small arrays of one dtype: CuPy would send a table of addresses to the GPU."""
+    """Refuse to join over 8 small arrays of one dtype in a capture. CuPy would send a table of addresses to the GPU."""
     if len(arrays) > 8 and len({a.dtype for a in arrays}) == 1 and sum(a.nbytes for a in arrays) < len(arrays) << 21:
-        refuse_in_capture("transfers", f"joining {len(arrays)} arrays, over 8,")
+        refuse_in_capture("transfers", f"joining {len(arrays)} small arrays")
 
 
 def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
@@ -159,7 +159,7 @@ def array_index(index):
 
 
 class ndarray:
-    """The stand-in for cupy.ndarray. `complete` adds operators and attributes; other methods are cupy_names.METHODS."""
+    """The stand-in for cupy.ndarray. The function `complete` adds operators and attributes."""
 
     __array_priority__ = 100
     __slots__ = ("__weakref__", "_array")
@@ -168,7 +168,7 @@ class ndarray:
         self._array = np.asarray(array)
 
     def __getattr__(self, name):
-        if name not in cupy_names.METHODS:
+        if name not in cupy_names.METHODS:  # the methods that this class does not define
             raise AttributeError(f"the stand-in has no cupy.ndarray.{name}; see cupy_names.py")
         takes = cupy_names.signature(cupy_names.METHODS[name])
         return lambda *args, **kwargs: call(name, getattr(np.ndarray, name), takes, (self, *args), kwargs)
@@ -240,7 +240,7 @@ def address(array):
 
 
 def defers(other):
-    """Return whether the other operand computes the operator, as tinygan's Tensor does (__array_ufunc__ is None)."""
+    """Return whether `other` computes the operator itself. A Tensor does: its __array_ufunc__ is None."""
     return not isinstance(other, ndarray) and getattr(other, "__array_ufunc__", other) is None
 
 

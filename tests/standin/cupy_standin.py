@@ -1,7 +1,8 @@
 """A stand-in for CuPy: it runs the code for CUDA on a machine without a GPU, with pytest --device standin.
 
-This file has kernels, streams and graphs. cupy_names.py has the names, and cupy_rules.py the arrays. Each kernel has a
-twin, a NumPy version in cupy_twins.py. A graph repeats its operations on the same memory and host values.
+This file has kernels, streams and graphs. cupy_names.py has tables of names, and cupy_rules.py has the arrays. Each
+kernel has a twin, which is a NumPy version in cupy_twins.py. A launch of a graph repeats the recorded operations on the
+same arrays, with the Python numbers of the capture.
 """
 
 import contextlib
@@ -41,7 +42,10 @@ def parameters(text):
 
 
 def typed(parameter, x, letters):
-    """Return the NumPy value of x for this parameter. letters: the dtypes found so far for types of one letter."""
+    """Return the NumPy value of x for this parameter. Raises TypeError if x is an array of another type.
+
+    letters: {type of one letter: dtype}; this function adds the letters that it finds.
+    """
     value = operand(x)
     if len(parameter.type) == 1:
         wanted = letters.setdefault(parameter.type, value.dtype) if isinstance(x, ndarray) else None
@@ -63,7 +67,7 @@ class ElementwiseKernel:
     def __call__(self, *args, size=None, block_size=128):
         given, n = len(args), len(self.inputs)
         if given not in (n, n + len(self.outputs)):
-            raise TypeError(f"kernel {self.name!r} takes {n} inputs, and outputs or none; got {given} arguments")
+            raise TypeError(f"kernel {self.name!r} takes {n} inputs, with or without outputs; got {given} arguments")
         letters = {}
         values = [typed(p, x, letters) for p, x in zip(self.inputs + self.outputs, args)]
         looped = [np.shape(x) for p, x in zip(self.inputs, values) if not p.raw]
@@ -106,13 +110,13 @@ class RawKernel:
 
 
 class FusedNumber(float):
-    """A Python number given to a fused function. Arithmetic with an array is legal, with another number an error."""
+    """A Python number given to a fused function. Arithmetic with arrays is legal. With other numbers it is an error."""
 
 
 def between_numbers(self, other):
     if isinstance(other, ndarray):
         return NotImplemented
-    raise TypeError("two numbers are combined in a fused function, which CuPy does in float16: pass the result")
+    raise TypeError("a fused function combines two Python numbers. CuPy does this in float16: pass the result instead")
 
 
 for symbol in ("add", "sub", "mul", "truediv", "pow"):
@@ -121,7 +125,7 @@ for symbol in ("add", "sub", "mul", "truediv", "pow"):
 
 
 def fuse(*args, **kwargs):
-    """Run a function operation by operation. Refuse operations that CuPy does not fuse, or fuses wrongly."""
+    """Return a function that computes operation by operation, and refuses what CuPy does not fuse, or fuses wrongly."""
 
     def wrap(function, kernel_name=None):
         if not (kernel_name or function.__name__).isidentifier():
@@ -141,7 +145,7 @@ def fuse(*args, **kwargs):
 
 
 class Stream:
-    """A stream. All work is done immediately, so a stream only knows whether it is current, and captures."""
+    """A stream without a queue: all work is done immediately. A stream can be the current one, and capture a graph."""
 
     _current = null = None
 
@@ -171,7 +175,7 @@ class Stream:
 
     def begin_capture(self, mode=None):
         if self is Stream.null or Stream._current is not self:
-            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: capture on a stream of its own, made current")
+            raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: capture on a new stream that is the current one")
         cupy_rules.begin_capture()
 
     def end_capture(self):

@@ -1,7 +1,6 @@
-"""A NumPy version, or twin, of each CUDA kernel of tinygan, for the stand-in. TWINS maps the name of a kernel to its
-twin.
+"""Twins: NumPy versions of tinygan's CUDA kernels, for the stand-in. TWINS: {name of a kernel: its twin}.
 
-test_cuda_kernels.py runs the kernels themselves on the CPU and compares the results.
+test_cuda_kernels.py runs the kernels themselves on the CPU. It compares their results with NumPy's or with the twins'.
 """
 
 import re
@@ -27,7 +26,7 @@ def philox(counter, key):
 
 
 def random_bits(draws, key, y):
-    """Return two random words for each element of y, from the index of the element and the number of the draw."""
+    """Return two random words for each element of y. The counter is the element's index and the number of the draw."""
     element, draw = np.arange(y.size, dtype="uint64").reshape(y.shape), int(draws[0])
     return philox((element, 0, draw & 0xFFFFFFFF, draw >> 32), key)[:2]
 
@@ -112,7 +111,7 @@ def sums(code, grid, block, *values, COLUMNS, SLABS, PARTS, **sizes):
     for target, _, result in stores:
         a[target][...] = np.reshape(result, a[target].shape)
     finish = f"{code.split(';')[0]};__global__ {finish}"
-    for part in range(PARTS):  # in this order, because the function of the sums may update an array with each part
+    for part in range(PARTS):  # in this order, because the code after the sums may update an array with each part
         a["part"] = part
         for name, result in added:
             a[name] = sum_of_slabs(result.reshape(PARTS, -1, COLUMNS)[part], SLABS)
@@ -122,7 +121,7 @@ def sums(code, grid, block, *values, COLUMNS, SLABS, PARTS, **sizes):
 
 
 def sum_of_slabs(rows, slabs):
-    """The sums of the columns, from those of each slab of rows."""
+    """Return the sums of the columns. Like the kernel, sum each slab of rows first, then add up these sums."""
     slab = -(-len(rows) // slabs)
     sums = [rows[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]
     return np.sum(sums, 0) if slabs > 1 else sums[0]
@@ -145,8 +144,9 @@ def parameters_of(code):
 def interpret(code, arguments, shape, of_part):
     """Run the assignments of an elementwise kernel on arrays of this shape instead of single numbers.
 
-    of_part: a function that broadcasts an array with a row for each part of a batch to this shape. Returns two lists:
-    (name of the array, index, value) of each store, and (name of the sum, value) of each term added.
+    of_part: a function that broadcasts an array with one row for each part of a batch to this shape. Returns two lists:
+    (array, index, value) for each value that is stored, and (sum, value) for each value that is added to a sum. Arrays
+    and sums are given by their names.
     """
     real = np.dtype({"float": "float32", "double": "float64"}[re.search(r"typedef (\w+) Real;", code)[1]]).type
     names = {"Real": real, "fabs": np.abs, **{name: getattr(np, name) for name in MATHEMATICS}}

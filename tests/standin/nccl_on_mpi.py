@@ -1,7 +1,7 @@
 """A stand-in for cupy.cuda.nccl, for tests without GPUs. The arguments are CuPy's, and MPI computes the sums.
 
 Tests with this stand-in show that addresses, counts and types are right, that a sum can be captured, and that all
-processes ask for the same sums in the same order. Such tests show nothing about GPUs or NCCL.
+processes ask for the same sums in the same order. They show nothing about real GPUs and the real NCCL.
 """
 
 import ctypes

@@ -1,6 +1,4 @@
-"""A captured step caches patches and constants (cuda/step_cache.py).
-
-The kernels of cuda/arrays.py give the same results as NumPy.
+"""A captured step caches patches and constants (cuda/step_cache.py). Kernels of cuda/arrays.py give NumPy's results.
 
 Run with pytest --device standin, or --device cuda.
 """
@@ -76,7 +74,7 @@ def test_only_patches_of_constants_are_used_again_in_the_next_call(monkeypatch):
     np.testing.assert_array_equal(results[3], backend.to_host(backend.conv2d(images(1), filters(), *GEOMETRY[1:])))
 
 
-def test_patches_that_are_too_large_are_not_kept():
+def test_patches_that_are_too_large_are_not_cached():
     def step():
         x = images()
         backend.conv2d(x, filters(), *GEOMETRY[1:])
@@ -87,7 +85,7 @@ def test_patches_that_are_too_large_are_not_kept():
     few.run(step)
 
 
-def test_constants_are_filled_by_the_first_call_of_a_captured_step():
+def test_a_captured_step_makes_its_constants_only_in_the_first_call():
     arrays, step = [], step_cache.StepCache()
     for _ in range(2):
         step.run(lambda: arrays.append(backend.ones((2, 1), "float32")))
