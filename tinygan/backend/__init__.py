@@ -41,7 +41,7 @@ def use(name: str = "auto") -> str:
 
     Call `use` before anything is built, because existing arrays are not moved. Returns the name of the device. Raises
     ValueError for an unknown name, and DeviceError if the device cannot be used. "auto" chooses the CPU instead of
-    raising DeviceError. If CuPy is installed, it then logs the reason as a warning.
+    raising DeviceError. If CuPy is installed, the reason is then logged as a warning.
     """
     global _device, device, xp, RNG, AsyncCopy
     if name == "auto":
@@ -71,7 +71,7 @@ def tune(threads: int | None = None) -> int:
 
     Importing tinygan changes no settings of the process. So programs that train call this function once. Without this
     call NumPy computes, and the settings of OpenBLAS and glibc do not change. Raises ValueError if TINYGAN_KERNELS has
-    another value, or if it is numba and Numba does not work.
+    an unknown value, or if it is numba and Numba does not work.
     """
     global _cpu, _device
     count, before = cpu.threads.tune(threads), _cpu

@@ -11,7 +11,7 @@ from .tile import TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
 
 PRODUCT = 1 << 20  # NumPy computes products with fewer multiplications
 BLOCK = 16  # rows of a factor that one iteration copies
-DEPTH = 2048  # rows of the second factor that are multiplied at a time; they fit in the cache
+DEPTH = 2048  # rows of a panel (see _panels) that are multiplied at a time; they fit in the cache
 DEEP = 256  # a transposed first factor with at least this many columns is copied
 TASKS = 16  # a product is divided into at least this number of tasks for the threads
 
@@ -21,7 +21,7 @@ def matmul(a, b):
     (m, k), n = a.shape, b.shape[1]
     if m * k * n < PRODUCT or min(m, n, k) < 8 or a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         return cpu.matmul(a, b)
-    if not b.flags.c_contiguous and b.size > 4 * a.size:  # y^T = b^T a^T: copying b is slow
+    if not b.flags.c_contiguous and b.size > 4 * a.size:  # copying b is slow: y^T = b^T a^T
         return np.ascontiguousarray(matmul(b.T, a.T).T)
     lanes = VECTOR // a.itemsize
     width = -(-n // lanes) * lanes  # whole vectors
@@ -44,7 +44,7 @@ def _first(a):
 
 @functools.lru_cache(1024)
 def _tile_offsets(m, k):
-    """Return the offsets of the rows, and of the columns, of the first factor in the result of _columns_of_tiles."""
+    """Return the offsets of the rows, and of the columns, of the first factor after _columns_of_tiles has copied it."""
     rows = np.arange(-(-m // TILE) * TILE)
     return rows // TILE * (k * TILE) + rows % TILE, np.arange(k) * TILE
 

@@ -31,9 +31,9 @@ def _matrix(a, i):
 
 
 def sums(compute, args, parts, out, then):
-    """Return the result of backend.column_sums or backend.mean_and_variance, from a function for one part.
+    """Return the result of backend.column_sums or backend.mean_and_variance. parts: the number of parts.
 
-    compute(*args, out=out): this function. It returns the sums, or mean and variance, of one part: arrays (C,).
+    compute(*args, out=out) returns the sums of one part, or its mean and variance: arrays (C,).
     """
     shape = max((a.shape for a in args if isinstance(a, np.ndarray)), key=lambda shape: (len(shape), shape))
     cut = [[_part(a, i, parts, shape) for a in (*args, out)] for i in range(parts)]

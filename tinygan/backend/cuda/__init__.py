@@ -2,7 +2,7 @@
 
 A training step consists of many short kernels, and Python needs longer to start a kernel than the GPU to run it. So a
 step is captured once as a CUDA graph, and then replayed (graph.py). Python does not wait until the GPU has run a
-replay. to_host and AsyncCopy.get wait. CuPy's matrix products cannot be captured; the products of blas.py can.
+replay. to_host and AsyncCopy.get do. CuPy's matrix products cannot be captured; the products of blas.py can.
 Elementwise functions are in fusion.py and sums.py, patches in kernels.py.
 """
 

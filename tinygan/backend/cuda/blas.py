@@ -122,7 +122,9 @@ def library():
     try:
         return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
     except DynamicLibNotFoundError as error:
-        raise DeviceError(f"device cuda needs cuBLAS: pip install 'cupy-cuda12x[ctk]', or cuda13x ({error})") from None
+        raise DeviceError(
+            f"device cuda needs cuBLAS: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]' ({error})"
+        ) from None
 
 
 def pointer(array):

@@ -140,7 +140,7 @@ def inputs(kinds, column, of_part, a="a"):
     """Return the parameters of a kernel, code that loads an element of each, and the variables of these elements.
 
     kinds: the kinds of the arguments. column: the CUDA expression of the index into an array of kind r. of_part: the
-    same for kind p. a: the first letter of all names.
+    CUDA expression of the index into an array of kind p. a: the first letter of all names.
     """
     parameters = [f"Real {a}{k}" if kind == "s" else f"const Real* {a}{k}" for k, kind in enumerate(kinds)]
     names = [f"{a}{k}_" for k in range(len(kinds))]

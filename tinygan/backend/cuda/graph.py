@@ -72,7 +72,7 @@ class Captured:
             try:
                 self.cache.run(self.function)
             except BaseException:
-                with suppress(xp.cuda.runtime.CUDARuntimeError):  # an invalid capture; raise the first error
+                with suppress(xp.cuda.runtime.CUDARuntimeError):  # raise the first error, not one of end_capture
                     self.stream.end_capture()
                 raise
             graph = self.stream.end_capture()

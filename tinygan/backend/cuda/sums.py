@@ -115,7 +115,7 @@ def _kind(a, columns):
 
 
 def mean_and_variance(x, parts=1, then=None):
-    """See backend.mean_and_variance. One pass computes the sums of x - s and of (x - s)^2. s is the first row of x.
+    """See backend.mean_and_variance. One pass computes the sums of x - s and (x - s)^2, where s is the first row of x.
 
     var = E[(x - s)^2] - (mean - s)^2. Because s is a value of x, this loses fewer digits than E[x^2] - mean^2 if the
     mean is far from 0 (Chan, Golub & LeVeque 1983).

@@ -3,7 +3,7 @@
     mpiexec -n 4 python train.py
 
 Each process has all weights. Each batch is divided into N equal parts, and each process computes one part, its local
-batch. Three things make the result equal to that of one process:
+batch. Three things make the result independent of N:
 
 - `all_reduce` adds up values that depend on the whole batch, such as the mean in BatchNorm.
 - `average` averages gradients. The average of the gradients for the local batches is the gradient for the batch.

@@ -18,7 +18,7 @@ SENTENCE = b"one of the processes has died, so all end. The last checkpoint is c
 class Watchdog:
     """Monitors processes, given by their pids, until `stop`. If one process dies, prints SENTENCE and kills all.
 
-    SENTENCE does not say which process died. The launcher may have killed others since, so the first is not known.
+    SENTENCE does not say which process died. The launcher may have killed others too, so the first is not known.
     """
 
     def __init__(self, pids):
