@@ -135,7 +135,7 @@ def _pad(x, before, after):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _copy_inside(x, padded, top, left):
-    """Copy x: (N, H, W C) into `padded`, and zeros around it. top: rows of zeros above; left: zeros left of a row."""
+    """Copy x: (N, H, W * C) into `padded`, and zeros around it. top: rows of zeros above; left: zeros left of a row."""
     images, h, w = x.shape
     _, height, width = padded.shape
     for n in numba.prange(images):

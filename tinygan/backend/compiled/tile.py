@@ -2,9 +2,9 @@
 
     y[m, n] = sum over k of a[rows[m] + columns[k]] b[k, n]
 
-With rows[m] = m width and columns[k] = k the first factor is an ordinary matrix. A convolution has the offset of patch
-m in rows[m], and the offset of pixel k within a patch in columns[k]. Then the first factor is the matrix of patches,
-but this matrix is never built.
+With rows[m] = m width and columns[k] = k the first factor is an ordinary matrix. In a convolution, rows[m] is the
+offset of patch m in the images, and columns[k] is the offset of pixel k within a patch. Then the first factor is the
+matrix of patches, but this matrix is never built.
 
 The result is computed in tiles of TILE rows and a few vectors. A tile stays in registers while k takes all values, so
 each number from memory is used in many multiplications (Goto & van de Geijn 2008, section 4). Numba does not keep

@@ -80,7 +80,7 @@ def _one_thread_per_product():
 
 
 def _keep_memory():
-    """Set glibc to reuse freed memory instead of returning it to the system. Every step needs the same sizes again."""
+    """Set glibc to reuse freed memory instead of returning it to the system. Each step needs the same sizes."""
     if hasattr(libc := ctypes.CDLL(None) if sys.platform == "linux" else None, "mallopt"):
         libc.mallopt(-4, 0)  # M_MMAP_MAX: allocate large arrays in the heap too
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: the heap does not shrink

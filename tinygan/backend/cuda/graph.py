@@ -54,7 +54,7 @@ class Captured:
 
     @contextmanager
     def aside(self):
-        """with self.aside(): use the private stream and memory pool, between earlier and later work of the caller."""
+        """with self.aside(): use the private stream and pool. Wait for earlier work of the caller; later work waits."""
         callers = xp.cuda.get_current_stream()
         self.stream.wait_event(callers.record())
         with self.stream, xp.cuda.using_allocator(self.pool.malloc):
