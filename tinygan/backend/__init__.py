@@ -1,8 +1,9 @@
-"""The array operations of tinygan, for NumPy on the CPU and CuPy on CUDA.
+"""The array operations of tinygan: with NumPy or Numba on the CPU, with CuPy on CUDA.
 
-`use(device)` is called once, before anything is built. All other packages read `backend.xp`, the array namespace, and
-call the functions of this file, so they run on both devices. This file documents each function. The packages `cpu`,
-`compiled` and `cuda` implement it under the same name. Arrays are channels last: (N, H, W, C).
+`use(device)` is called once, before anything is built. The code of the engine and of the GAN is the same on every
+device: it uses `backend.xp` (NumPy or CuPy) and the functions of this file. Most of these functions call the function
+of the same name in the package of the device: `cpu` (NumPy), `compiled` (Numba) or `cuda` (CuPy). They are documented
+here. Images are channels last: (N, H, W, C).
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from . import cpu, distributed
 Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
 xp = np  # the array namespace: numpy, or cupy after use("cuda")
 device = "cpu"  # the device in use: cpu, cuda or cuda:N
-RNG = cpu.RNG  # seeded random numbers: normal(shape), uniform(shape), and a state that can be saved
-AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host; ready(): is it finished? get(): wait for it
+RNG = cpu.RNG  # RNG(seed) draws random numbers: normal(shape), uniform(shape). Its state can be saved
+AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host. ready(): is it finished? get(): wait for it
 KERNELS = "TINYGAN_KERNELS"  # the environment variable that chooses numpy or numba for the CPU
-_cpu: ModuleType = cpu  # the implementation for the CPU: cpu (NumPy), or compiled (Numba) after `tune`
-_device: ModuleType = cpu  # the implementation in use: _cpu, or cuda after use("cuda")
+_cpu: ModuleType = cpu  # the package for the CPU: cpu (NumPy), or compiled (Numba) if `tune` chooses it
+_device: ModuleType = cpu  # the package of the device in use: _cpu, or cuda after use("cuda")
 
 
 class DeviceError(RuntimeError):
@@ -39,8 +40,8 @@ def use(name: str = "auto") -> str:
     """Choose the device for this process: "cpu", "cuda", "cuda:1", or "auto" (CUDA if it works, else the CPU).
 
     Call `use` before anything is built, because existing arrays are not moved. Returns the name of the device. Raises
-    DeviceError if the device cannot be used, and ValueError for another name. "auto" raises no error: if CuPy is
-    installed and no GPU works, it logs the reason as a warning.
+    ValueError for an unknown name, and DeviceError if the device cannot be used. "auto" chooses the CPU instead of
+    raising DeviceError. If CuPy is installed, the reason is then logged as a warning.
     """
     global _device, device, xp, RNG, AsyncCopy
     if name == "auto":
@@ -61,15 +62,16 @@ def use(name: str = "auto") -> str:
 
 
 def tune(threads: int | None = None) -> int:
-    """Prepare this process for training on the CPU. Returns the number of threads that will compute.
+    """Prepare this process for training on the CPU. Returns the number of threads.
 
-    Large operations then use `threads` cores (default: OMP_NUM_THREADS, or all cores). If Numba is installed (the extra
-    `fast`), Numba computes them, else NumPy. The environment variable TINYGAN_KERNELS, numpy or numba, overrides this
-    choice. OpenBLAS then uses one thread for each product, and glibc does not return freed memory to the system.
+    From then on, large operations use `threads` threads (default: OMP_NUM_THREADS, else one for each core). Numba
+    computes if it is installed (the extra `fast`), else NumPy. The environment variable TINYGAN_KERNELS overrides this
+    choice: numpy or numba. OpenBLAS uses one thread for each product, and glibc does not return freed memory to the
+    system.
 
-    Raises ValueError for another value of TINYGAN_KERNELS, and for numba if Numba does not work. Programs that train
-    call this function once, because importing tinygan changes no settings of the process. Without this call NumPy
-    computes on the calling thread.
+    Importing tinygan changes no settings of the process. So programs that train call this function once. Without this
+    call NumPy computes, and the settings of OpenBLAS and glibc do not change. Raises ValueError if TINYGAN_KERNELS has
+    an unknown value, or if it is numba and Numba does not work.
     """
     global _cpu, _device
     count, before = cpu.threads.tune(threads), _cpu
@@ -80,12 +82,12 @@ def tune(threads: int | None = None) -> int:
 
 
 def kernels() -> str:
-    """Return the name of the library that computes: "numpy", "numba" (see tune) or "cupy"."""
+    """Return the name of the library that computes: "numpy", "numba" or "cupy"."""
     return "cupy" if device != "cpu" else "numpy" if _device is cpu else "numba"
 
 
 def _choose_kernels(threads: int) -> ModuleType:
-    """Return the implementation for the CPU, `compiled` or `cpu`; see tune."""
+    """Return the package that computes on the CPU, `compiled` or `cpu`. See tune."""
     name = os.environ.get(KERNELS, "")
     if name not in ("", "numpy", "numba"):
         raise ValueError(f"{KERNELS} is {name!r}: set it to numpy or numba, or remove it")
@@ -94,7 +96,7 @@ def _choose_kernels(threads: int) -> ModuleType:
     try:
         compiled = importlib.import_module(".compiled", __name__)
         compiled.tune(threads)
-    except (ImportError, ValueError) as error:  # no Numba, or no OpenMP for it
+    except (ImportError, ValueError) as error:  # Numba cannot be imported, or finds no OpenMP
         if name:
             raise ValueError(f"{KERNELS} is numba, but Numba cannot be used ({error})") from None
         logging.getLogger("tinygan").warning("Numba is installed but cannot be used (%s); using NumPy", error)
@@ -103,7 +105,7 @@ def _choose_kernels(threads: int) -> ModuleType:
 
 
 def _after_fork() -> None:
-    """Use NumPy in a forked child process: it has no OpenMP threads, which Numba needs."""
+    """Use NumPy instead of Numba in a forked child process. It has no OpenMP threads, which Numba needs."""
     global _cpu, _device
     _cpu, _device = cpu, cpu if _device is _cpu else _device
 
@@ -128,7 +130,7 @@ def matmul(a: Array, b: Array) -> Array:
 
 
 def conv2d(x: Array, w: Array, stride: tuple, padding: tuple) -> Array:
-    """y = patches(x) w        See autograd/convolution.py for the three convolution functions."""
+    """y = patches(x) w        autograd/convolution.py explains the three convolution functions."""
     return _device.conv2d(x, w, stride, padding)
 
 
@@ -145,26 +147,28 @@ def conv2d_weight_grad(x: Array, r: Array, kernel: tuple, stride: tuple, padding
 def column_sums(
     function: Callable, *args, parts: int = 1, out: Array | None = None, then: functools.partial | None = None
 ) -> Any:
-    """Sum function(*args) over all axes but the last: (..., C) -> (C,); (N,) -> (1,). Without storing function(*args).
+    """Sum function(*args) over all axes but the last: (..., C) -> (C,), and (N,) -> (1,).
 
-    function: elementwise, as for `fuse`. If it has several results, a list of their sums is returned. out: an array
-    that receives the first result, not summed. then: partial(fused function, *args, out=tuple of arrays). The sums are
-    its last arguments, and then(*sums) is returned. On CUDA everything is one kernel.
+    The array function(*args) itself is not stored. function: elementwise, as for `fuse`. If it has several results, a
+    list with the sums of each result is returned. out: an array that receives the first result before it is summed.
 
-    parts: a number P. The rows are divided into P equal parts, and each part has its own sums: (P, C). Arguments (P, C)
-    have a row for each part. `then` is called for one part after the other. An array (C,) of its `out` is updated with
-    each part if it is also an argument of `then`; else it gets the sum of the results for all parts.
+    then: functools.partial(f, *more, out=arrays), where f is a fused function and `arrays` is a tuple. After the sums,
+    f(*more, *sums, out=arrays) is computed, and `arrays` is returned. On CUDA all of this is one kernel.
+
+    parts: a number P. The rows of C numbers are divided into P equal parts. Each part has its own sums, so the result
+    is (P, C). An argument (P, C) has one row for each part. `then` is called for one part after the other. If an array
+    (C,) of `out` is also an argument of f, each part updates it. Otherwise it gets the sum of the results of all parts.
     """
     return _device.column_sums(function, *args, parts=parts, out=out, then=then)
 
 
 def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
-    """Compute targets[i] = parts[i][0] + parts[i][1] + ... for every i. On CUDA this is one kernel."""
+    """Compute targets[i] = parts[i][0] + parts[i][1] + ... for every i. On CUDA one kernel computes many targets."""
     _device.add_into(targets, parts)
 
 
 def scatter(x: Array, index: Any, shape: tuple) -> Array:
-    """Return y = zeros(shape) with y[index] = x. index: slices, integers, None and ..."""
+    """Return y = zeros(shape) with y[index] = x. The index consists of slices, integers, None and Ellipsis."""
     return _device.scatter(x, index, shape)
 
 
@@ -174,17 +178,17 @@ def concatenate(arrays: Sequence[Array], axis: int) -> Array:
 
 
 def squared_norms(x: Array) -> Array:
-    """Return the sum of x[n]^2 for each n: (N, ...) -> (N,)"""
+    """Return, for each n, the sum of the squares of the elements of x[n]: (N, ...) -> (N,)"""
     return _device.squared_norms(x)
 
 
 def interpolate(a: Array, b: Array, t: Array) -> Array:
-    """Return a + t (b - a). On CUDA this is one kernel; written with xp it would be three. t is broadcast."""
+    """Return a + t (b - a), where t is broadcast. On CUDA this is one kernel; written with xp it would be three."""
     return _device.interpolate(a, b, t)
 
 
 def ones(shape: tuple, dtype: Any) -> Array:
-    """Return an array of ones, which the caller must not change: all replays of a step use the same array."""
+    """Return an array of ones. The caller must not change it, because all replays of a captured step use this array."""
     return _device.ones(shape, dtype)
 
 
@@ -202,14 +206,18 @@ def sums(parts: Sequence[Sequence[Array]]) -> list[Array]:
 
 
 def gather(rows: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
-    """Return rows[order[position : position + n]] * factor - offset, in float32: (N, ...) -> (n, ...)"""
+    """Return rows[order[position : position + n]] * factor - offset, in float32: (N, ...) -> (n, ...)
+
+    position: an array of one integer.
+    """
     return _device.gather(rows, order, position, n, factor, offset)
 
 
 def mean_and_variance(x: Array, parts: int = 1, then: functools.partial | None = None) -> Any:
-    """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,). parts, then: see column_sums.
+    """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,).
 
-    If several processes train together, x is a part of the batch on each, and the result is for the whole batch.
+    parts, then: as for column_sums, with the mean and the variance in place of the sums. If several processes train
+    together, x is the local batch of this process, but the mean and the variance are those of the whole batch.
     """
     if distributed.size == 1:
         return _device.mean_and_variance(x, parts, then)
@@ -217,27 +225,27 @@ def mean_and_variance(x: Array, parts: int = 1, then: functools.partial | None =
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:
-    """Return a faster version of a function without arguments that is called many times, such as a training step.
+    """Return a faster version of a training step, or of another function without arguments that is called many times.
 
-    On CUDA the kernels of one call are captured as a CUDA graph, and later calls replay the graph. Python code of the
-    function does not run in a replay. So state that changes between calls must be in arrays that are updated in place.
-    On the CPU the function itself is returned.
+    On CUDA the kernels of one call are captured as a CUDA graph, and later calls replay the graph. A replay does not
+    run the Python code of the function. So everything that changes between calls must be in arrays that are updated in
+    place. On the CPU the function itself is returned.
     """
     return _device.capture(function)
 
 
 def tf32(on: bool) -> None:
-    """Allow or forbid TensorFloat-32 in products on CUDA: it is faster, and rounds factors to 10 bits."""
+    """Allow or forbid TensorFloat-32 in matrix products on CUDA. It is faster, and rounds each factor to 10 bits."""
     _device.tf32(on)
 
 
 def fuse(function: Callable) -> Callable:
     """Compile an elementwise function of arrays, so that it reads and writes memory once. Used as a decorator.
 
-    The function may use arithmetic and elementwise functions of backend.xp, such as maximum, sign and sqrt. Its
-    arguments are arrays of one shape (..., C), and numbers or arrays (C,) or (1,), which are broadcast, and
-    arrays (P, 1, C) beside (P, n, C). The first call on a device compiles for this device: one kernel on CUDA, one
-    loop with Numba, blocks in the cache with NumPy.
+    The function may use arithmetic and elementwise functions of backend.xp, such as maximum, sign and sqrt. Its large
+    arguments are arrays of one shape (..., C). The other arguments are broadcast: numbers, arrays (1,) or (C,), and
+    arrays (P, 1, C) if the large arrays are (P, n, C). The first call on a device compiles the function: to one kernel
+    on CUDA, to one loop with Numba. NumPy computes it in blocks that stay in the cache.
 
     Without `out` a new array is returned. With `out` the result is written to this array, which may be an argument.
     A function can have several results. Then `out` must be a tuple with an array for each:
@@ -263,7 +271,7 @@ def fuse(function: Callable) -> Callable:
 def load_arrays(live: Mapping[str, Array], saved: Mapping[str, np.ndarray], owner: str) -> None:
     """Copy each array of `saved` into the array of the same name in `live`. Both are {name: array}.
 
-    Raises ValueError, before anything is copied, if names, shapes or dtypes differ. owner: its name in the message.
+    Raises ValueError, before anything is copied, if names, shapes or dtypes differ. The message begins with `owner`.
     """
     for name in live.keys() ^ saved.keys():
         raise ValueError(f"{owner}: the saved state {'lacks' if name in live else 'has an unknown'} {name!r}")

@@ -1,9 +1,11 @@
 """Fast formulas for primitives, layers and Adam. They read and write memory as little as possible.
 
-Large arrays have one shape (..., C). Arrays with a number for each channel are (C,), or (parts, C) if a batch is
-divided into parts. All other arguments are numbers, or arrays of one number. backend.xp is read at call time, because
-it depends on the device. The functions named *_gradients are the fused vjps of primitives: (g, needs_grad, y, *args) ->
-dL/d argument for each argument, with g = dL/dy.
+The large arrays of a formula have one shape (..., C). Arrays with a number for each channel are (C,), or (parts, C) if
+a batch is divided into parts. All other arguments are numbers, or arrays of one number. The formulas read backend.xp
+when they are called, because it depends on the device.
+
+A function named *_gradients is the fused vjp of a primitive y = f(*args): it returns dL/d argument for each argument.
+g is dL/dy. needs_grad has a bool for each argument; a gradient that is not needed can be None.
 """
 
 from functools import partial
@@ -33,7 +35,7 @@ def stable_softplus(x):
 
 
 def slope_at(y, slope):
-    """1 where y > 0, else slope        the derivative of y = leaky_relu(x), from y"""
+    """dy/dx of y = leaky_relu(x), computed from y: 1 where y > 0, else slope"""
     return backend.xp.maximum(backend.xp.sign(y), slope)
 
 
@@ -93,7 +95,10 @@ def add_bias_gradients(g, needs_grad, y, x, bias, slope):
 
 
 def divide_gradients(g, needs_grad, y, a, b):
-    """Return the gradients for a single number b that needs a gradient. Return NotImplemented in other cases."""
+    """Return the gradients if b is one number that needs a gradient, and a is not empty and not broadcast.
+
+    In other cases return NotImplemented. Then the vjps of `divide` are used.
+    """
     if not needs_grad[1] or b.size != 1 or not g.size or a.shape != g.shape:
         return NotImplemented
     db = backend.column_sums(divisor_gradient, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
@@ -144,16 +149,16 @@ def sqrt_gradient(g, y):
 
 
 def batch_norm_statistics(x, gamma, beta, running_mean, running_var, momentum, eps, parts=1):
-    """Return mean, var, scale, shift, (parts, C) each, for arrays x: (N, ..., C), gamma, beta: (C,).
+    """Return mean, var, scale and shift of a batch x: (N, ..., C). gamma, beta: (C,).
 
-    The batch is divided into equal parts, and row i of each result belongs to part i. The parts update the running
-    averages one after the other. batch_norm is then x scale + shift.
+    The batch is divided into equal parts. Each result is (parts, C), with row i for part i. The normalised part is
+    x scale + shift. The parts update the running averages one after the other.
     """
     rows = x.size // x.shape[-1] // parts * distributed.size
     mean, var, scale, shift = (backend.xp.empty((parts, gamma.size), gamma.dtype) for _ in range(4))
     args = running_mean, running_var, gamma, beta, momentum, rows / max(rows - 1, 1), eps
     out = mean, var, running_mean, running_var, scale, shift
-    backend.mean_and_variance(x, parts, then=partial(statistics, *args, out=out))  # statistics(*args, mean, var)
+    backend.mean_and_variance(x, parts, then=partial(statistics, *args, out=out))  # calls statistics(*args, mean, var)
     return mean, var, scale, shift
 
 
@@ -178,10 +183,13 @@ def scaled_leaky_relu(x, scale, shift, slope):
 
 
 def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
-    """One pass over memory computes sum(h) and sum(h (x - mean)), which all gradients need. Another computes dL/dx.
+    """Compute the gradients of batch_norm (autograd/normalization.py) in two passes over memory.
 
-    If several processes train together, dL/dgamma and dL/dbeta are sums over the local batch, but mean(h) and mean(h x̂)
-    are means over the whole batch.
+    h = g where y > 0, else slope g. The first pass computes sum(h) and sum(h (x - mean)), which give dL/dgamma and
+    dL/dbeta. The second pass computes dL/dx from these sums.
+
+    If several processes train together, dL/dgamma and dL/dbeta are sums over the local batch. The formula of dL/dx has
+    mean(h) and mean(h x̂), which are means over the whole batch.
     """
     (mean, var, _, _), shape = statistics, x.shape
     dgamma, dbeta = backend.xp.empty((2, *gamma.shape), mean.dtype)
@@ -201,7 +209,10 @@ def h_products(g, y, x, mean, slope):
 
 @fuse
 def gradient_factors(gamma, var, eps, one_over_rows, sum_h, product):
-    """Return dL/dgamma, dL/dbeta, and the arguments mean_h, projection and scale of batch_norm_gradient."""
+    """Return dL/dgamma, dL/dbeta, and the arguments mean_h, projection and scale of batch_norm_gradient.
+
+    sum_h, product: sum(h) and sum(h (x - mean)). one_over_rows: 1 / the number of values of a channel in a part.
+    """
     r = 1.0 / backend.xp.sqrt(var + eps)
     return r * product, sum_h, sum_h * one_over_rows, r * r * product * one_over_rows, gamma * r
 
@@ -219,7 +230,10 @@ def adam_scalars(gradient, t, log_beta1, one_minus_beta2, out):
 
 @fuse
 def bias_corrections(t, log_beta1, one_minus_beta2, squared_norm):
-    """Compute the results of adam_scalars. 1 - b^t = -expm1(t ln b) is accurate in float32 even if b^t is near 1."""
+    """Return the four results of adam_scalars. 1 - b^t is computed as -expm1(t ln b).
+
+    In float32 this is accurate even if b^t is near 1.
+    """
     xp, t = backend.xp, t + 1.0
     return t, xp.sqrt(squared_norm), -1.0 / xp.expm1(t * log_beta1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_beta2))
 
@@ -232,7 +246,7 @@ def adam(p, g, m, v, one_minus_beta1, one_minus_beta2, m_scale, v_scale, lr, eps
 
 
 def normalise(x, out):
-    """out = x / |x|, for a vector x of any shape"""
+    """out = x / |x|, where |x| is the root of the sum of the squares of all elements"""
     divide_by_root(x.reshape(-1), backend.column_sums(square, x.reshape(-1)), 1e-12, out=out)
 
 
@@ -242,13 +256,17 @@ def divide_by_root(x, square, eps):
 
 
 def scores(real, fake, after, over_real, over_fake):
-    """Return the three logits and two numbers: 1 if real > over_real, else 0, and 1 if fake < over_fake, else 0."""
+    """Return the three logits, and two numbers that are 1 if D is right, else 0.
+
+    D is right about a real image if real > over_real, and about a fake image if fake < over_fake. after: the logit of
+    another fake image, after the update of D.
+    """
     xp = backend.xp
     right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
     return real, fake, after, *right
 
 
 def probability_scores(real, fake, after, over_real, over_fake):
-    """Return the results of `scores` with sigmoids of the logits in place of the logits."""
+    """Return the results of `scores`, with the probability sigmoid(logit) in place of each logit."""
     _, _, _, real_right, fake_right = scores(real, fake, after, over_real, over_fake)
     return stable_sigmoid(real), stable_sigmoid(fake), stable_sigmoid(after), real_right, fake_right

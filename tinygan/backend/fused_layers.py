@@ -1,4 +1,4 @@
-"""What makes networks faster: a layer fused with its activation, and several batches in one pass."""
+"""Two ways to make networks faster: several batches in one pass, and a layer and its activation in one function."""
 
 import functools
 from collections.abc import Iterator
@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _parts = ContextVar("parts", default=1)
-parts_of_batch = (
-    _parts.get
-)  # parts_of_batch(): the number of equal parts of a batch that BatchNorm normalises separately
+parts_of_batch = _parts.get  # returns the number of equal parts of a batch; BatchNorm normalises each separately
 
 
 @contextmanager
 def separate_statistics(parts: int) -> Iterator[None]:
-    """Within the block, BatchNorm gives each of `parts` equal parts of a batch a mean and a variance of its own."""
+    """with separate_statistics(2): BatchNorm divides each batch into 2 parts, each with its own mean and variance."""
     before = _parts.set(parts)
     try:
         yield
@@ -22,10 +20,10 @@ def separate_statistics(parts: int) -> Iterator[None]:
 
 
 def fuse_activations(layers):
-    """Return functions that compute the layers in order. A layer and a (leaky) ReLU after it can become one function.
+    """Return a list of functions. Applied in order, they compute the layers.
 
-    That needs layer.fuses_activation: forward(x, slope) of such a layer also applies the leaky ReLU. layer.slope: the
-    slope of a ReLU or leaky ReLU; None for all other layers.
+    If a ReLU or leaky ReLU follows a layer with fuses_activation=True, one function computes both: forward(x, slope) of
+    this layer. layer.slope is the slope of a ReLU or leaky ReLU, and None for other layers.
     """
     functions = []
     for layer in layers:

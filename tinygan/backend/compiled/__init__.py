@@ -1,13 +1,11 @@
-"""The backend with loops compiled by Numba, which the extra `fast` installs. See backend/__init__.py for the functions.
+"""The backend with loops compiled by Numba (the extra `fast`). backend/__init__.py documents the functions.
 
-NumPy reads memory once for each operation of a formula; a compiled loop reads it once for the whole formula. OpenMP
-divides the iterations of a loop among its threads. Between loops these threads wait actively, so they start at once. To
-wake up a Python thread takes longer than many operations.
+NumPy reads memory once for each operation of a formula. A compiled loop reads it once for the whole formula. OpenMP
+divides the iterations of a loop among its threads. Between loops these threads wait actively, so they start at once.
+Waking up a sleeping thread would take longer than many operations.
 
-Each number of a result, or each partial sum, is computed by one iteration, and the number of iterations does not depend
-on the number of threads. So the number of threads does not change any bit of a result. Compiled code is stored beside
-the package. If the package is read-only, it is stored in the user's cache folder. If this is read-only too, each
-process compiles again.
+Each number of a result, or of a partial sum, is computed by one iteration of a loop. The number of iterations does not
+depend on the number of threads. So the number of threads does not change any bit of a result.
 """
 
 import logging
@@ -16,7 +14,7 @@ import numba
 
 from ..cpu import RNG, AsyncCopy, capture, concatenate, ones, start, tf32, to_device, to_host, xp
 from ..cpu.fusion import add_into, gather, interpolate, scatter, squared_norms
-from . import cache  # must be first: it sets the folder for the compiled code of the modules below
+from . import cache  # must be first: it sets the folder where the modules below store compiled code
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import column_sums, fuse, mean_and_variance
 from .products import matmul

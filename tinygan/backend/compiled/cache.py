@@ -1,7 +1,7 @@
 """The options of the compiler, and the folder for compiled code.
 
 Numba stores compiled code beside the package, or in the user's cache folder if the package is read-only. If both are
-read-only it raises an error. Then this process uses a temporary folder.
+read-only, Numba raises an error. Then this file chooses a temporary folder, and each process compiles again.
 """
 
 import tempfile
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numba
 
-# The option "reassoc" is left out, because with it the compiler can change the order of a sum. Numba optimises stored
-# code once more when it is loaded, so results before and after the loading could differ in the last bit.
+# With the option "reassoc", the compiler could change the order of a sum. Numba optimises stored code once more when it
+# loads the code. So the process that compiles and the processes that load could get different last bits.
 OPTIONS = dict(nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "afn"})
 
-# A hash of the files of this package.
+# A hash of the files of this package, for the names of compiled loops (elementwise.py).
 STAMP = zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 def _needs_storage():
-    """Do nothing. Compiled below only to find out whether Numba can store code."""
+    """Do nothing. This function is decorated below only to find out whether Numba can store code."""
 
 
 try:

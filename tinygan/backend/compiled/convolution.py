@@ -1,8 +1,8 @@
-"""The three convolution primitives as tiled matrix products. See autograd/convolution.py.
+"""The three convolution functions as tiled matrix products. autograd/convolution.py explains them.
 
-The matrix of patches is not built, except by the transposed convolution to few channels. Its elements are elements of
-the padded images. There the patch of response (n, i, j) begins at a known offset, and the pixel (u, v, c) of a patch is
-at a fixed distance from the beginning. So patches(x)[m, k] = x[rows[m] + columns[k]]; tile.py computes such products.
+conv2d and conv2d_weight_grad multiply with the matrix of patches, but do not build it. Patch m begins at some offset in
+the padded images, rows[m]. Pixel k of a patch is at a fixed distance from the beginning of the patch, columns[k]. So
+patches(x)[m, k] = x[rows[m] + columns[k]]. tile.py computes products with such a matrix.
 """
 
 import functools
@@ -41,6 +41,7 @@ def conv_transpose2d(r, w, size, stride, padding):
 
     With stride s the pixels of x form s x s phases: a phase has every s-th pixel in both directions. All pixels of a
     phase depend on the same weights of the filter. So each phase is an ordinary convolution of r with these weights.
+    If x has few channels, _add_scaled_filters is faster.
     """
     x = np.empty((len(r), *size, w.shape[2]), r.dtype)
     if w.shape[2] * w.itemsize < VECTOR // 2:
@@ -56,7 +57,7 @@ def conv_transpose2d(r, w, size, stride, padding):
 
 
 class _Phase(NamedTuple):
-    """A phase along one axis: every stride-th pixel. Pixel t of it is the sum over k of r[t + shift - k] w[taps[k]]."""
+    """A phase along one axis: every stride-th pixel. Its pixel t is the sum over k of r[t + shift - k] w[taps[k]]."""
 
     pixels: range
     taps: range
@@ -72,7 +73,7 @@ def _phases(k, size, stride, padding):
 
 
 def _margins(phases, responses):
-    """Return how many zeros are needed before and after the responses along one axis, for all phases."""
+    """Return how many zeros before and after the responses along one axis are enough for all phases."""
     before = max(len(phase.taps) - 1 - phase.shift for phase in phases)
     after = max(len(phase.pixels) - 1 + phase.shift for phase in phases) - (responses - 1)
     return max(0, before), max(0, after)
@@ -82,8 +83,8 @@ def _margins(phases, responses):
 def _phase_offsets(a, b, before, x_shape, r_shape):
     """Return three arrays of offsets for the pixels of vertical phase a and horizontal phase b.
 
-    The first has the offset of each pixel in x. The second has, for each pixel, the offset in padded r of its response
-    for tap 0. The third has the distance from there to the response for each tap.
+    The first has the offset of each pixel in x. The second has, for each pixel, the offset in padded r of the response
+    for its first tap. The third has, for each tap and channel, the distance from that response.
     """
     (n, h, w, c), (_, rh, rw, depth) = x_shape, r_shape
     image, i, j = np.ogrid[:n, : len(a.pixels), : len(b.pixels)]
@@ -94,7 +95,7 @@ def _phase_offsets(a, b, before, x_shape, r_shape):
 
 
 def _add_scaled_filters(r, w, x, stride, padding):
-    """Compute conv_transpose2d if x has few channels: a product gives all scaled filters r w^T, which are added up."""
+    """Compute conv_transpose2d if x has few channels: compute all scaled filters r w^T, and add them to the image."""
     patches = np.empty((*r.shape[:3], *w.shape[:3]), r.dtype)
     m, k, n = r.size // r.shape[3], r.shape[3], math.prod(w.shape[:3])
     filters = np.ascontiguousarray(_matrix(w).T)
@@ -123,7 +124,7 @@ def _add_patches(patches, x, sh, sw, ph, pw):
 
 
 def _pad(x, before, after):
-    """Return images with zeros around them. before, after: (rows, columns) of zeros above and left, below and right."""
+    """Return images with zeros around them. before: zeros (above, on the left); after: zeros (below, on the right)."""
     (n, h, w, c), (top, left), (bottom, right) = x.shape, before, after
     if not any((top, left, bottom, right)):
         return np.ascontiguousarray(x)
@@ -134,7 +135,7 @@ def _pad(x, before, after):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _copy_inside(x, padded, top, left):
-    """Copy x: (N, H, W C) into `padded`, with zeros around it. top: rows of zeros; left: zeros in each row."""
+    """Copy x: (N, H, W * C) into `padded`, and zeros around it. top: rows of zeros above; left: zeros left of a row."""
     images, h, w = x.shape
     _, height, width = padded.shape
     for n in numba.prange(images):
@@ -157,8 +158,8 @@ def _matrix(w):
 def _patch_offsets(shape, grid, kernel, stride, transposed=False):
     """Return the offsets of all patches of padded images of this shape, and of the pixels within a patch.
 
-    One array is filled up to whole tiles, for the rows of a product: the offsets of the patches, or, if `transposed` is
-    True, the offsets of the pixels.
+    In a product with the matrix of patches, the rows are patches. In a product with its transpose, the rows are pixels.
+    The offsets of the rows are extended to whole tiles (see `offsets` in tile.py).
     """
     (n, h, w, c), (sh, sw) = shape, stride
     image, i, j = np.ogrid[:n, : grid[0], : grid[1]]

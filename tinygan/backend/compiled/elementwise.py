@@ -1,4 +1,4 @@
-"""Elementwise functions and sums over columns as compiled loops.
+"""Elementwise functions and column sums as compiled loops.
 
 The source of a loop is made from a template. The loop calls the elementwise function, which Numba compiles too.
 """
@@ -17,8 +17,8 @@ from .. import cpu
 from ..cpu.parts import one_by_one, sums
 from .cache import OPTIONS, STAMP
 
-BLOCK = 1 << 14  # elements of a block, at least; a thread computes one block at a time
-COLUMNS = 1 << 13  # elements of a row at most, after short rows are joined: a long inner loop is faster
+BLOCK = 1 << 14  # elements in a block, which one thread computes; in column_sums, the least number of elements
+COLUMNS = 1 << 13  # short rows are joined into rows of up to this number of elements: a long inner loop is faster
 SUMS = 1 << 10  # the same limit in column_sums, where a row of sums must stay in the cache
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
@@ -50,7 +50,7 @@ def {name}({parameters}):
 
 
 def fuse(function):
-    """See backend.fuse. If the arrays are not all float32 or all float64, NumPy computes the function."""
+    """See backend.fuse. NumPy computes the function unless the arrays are all float32 or all float64."""
     by_numpy = cpu.fuse(function)
 
     @one_by_one
@@ -81,7 +81,7 @@ def column_sums(function, *args, parts=1, out=None, then=None):
 
 
 def _column_sums(function, *args, out=None):
-    """Return the sums over all rows. Each block of rows has its own sums, which are added at the end."""
+    """Return the sums over all rows. Each block of rows has its own sums, and these are added at the end."""
     views, kinds = _arrange(args, SUMS, flat=False)
     shape = _largest([a for a in args if isinstance(a, np.ndarray)])
     matrix, count = views[kinds.index("m")], _results(function, len(args))
@@ -108,7 +108,7 @@ def mean_and_variance(x, parts=1, then=None):
 
 
 def _mean_and_variance(x, out):
-    """Return mean and variance. The first pass computes the mean, the second the squared deviations."""
+    """Return mean and variance. The first pass sums x, the second sums the squared deviations from the mean."""
     rows = x.dtype.type(x.size // x.shape[-1])
     mean = _column_sums(_identity, x)[0] / rows
     return mean, _column_sums(_squared_deviation, x, mean)[0] / rows
@@ -131,10 +131,11 @@ def _largest(arrays):
 
 
 def _arrange(args, most, flat=True):
-    """Return the arguments in the shapes that a compiled loop needs, and a string with a letter for the kind of each.
+    """Return the arguments in the shapes that a compiled loop needs, and their kinds: a string with a letter for each.
 
-    m: an array of the largest shape, as a matrix whose rows have at most about `most` elements. If flat is True and no
-    argument has kind r, the array is a vector instead. r: an array (C,), repeated to the length of a row. n: a number.
+    m: an array of the largest shape (..., C), as a matrix. Short rows are joined into rows of up to `most` elements. If
+    flat is True and no argument has kind r, the array becomes a vector instead. r: an array (C,), repeated to the
+    length of a row of the matrix. n: a number.
     """
     shape = _largest([a for a in args if isinstance(a, np.ndarray)])
     columns = max(1, shape[-1]) if len(shape) > 1 else 1
@@ -157,7 +158,7 @@ def _kind(a, shape, columns):
 
 @functools.cache
 def _compile(function):
-    """Compile an elementwise function and the functions of its module that it calls."""
+    """Compile an elementwise function, and the functions of its module that it calls."""
     called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
     compiled = {name: _compile(value) for name, value in called.items() if inspect.isfunction(value)}
     if compiled:
@@ -171,8 +172,8 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     """Compile a loop. kinds: see _arrange. aliases: for each result, the number of the argument that it overwrites, or
     None for a new array. stored: 1 if a loop of sums also writes the first result to an array.
 
-    Numba discards stored code when its source file changes. So the loop is compiled under the file name of the
-    elementwise function. Its name contains a hash of this package, so code from older templates is not used either.
+    Numba stores compiled code, and discards it when its source file changes. So the loop is compiled under the file
+    name of the elementwise function. If a template changes, the loop gets a new name, because the name contains STAMP.
     """
     function, real = inspect.unwrap(function), numba.from_dtype(dtype)
     args, dimensions = [f"a{i}" for i in range(len(kinds))], 1 if template is FLAT else 2
@@ -197,7 +198,8 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     )
     names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK)
     namespace = {**names, "__name__": function.__module__}
-    lines_before = "\n" * (code.co_firstlineno - 2)  # Numba reads this line of the file and needs a function there
+    # The loop gets the line number of the elementwise function: Numba reads this line, and needs a function there.
+    lines_before = "\n" * (code.co_firstlineno - 2)
     exec(compile(lines_before + source, code.co_filename, "exec"), namespace)
     signature = [
         real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)

@@ -1,4 +1,4 @@
-"""Matrix products of two arrays, tile by tile. The second factor may be too wide for the cache, so it is cut."""
+"""Matrix products of two arrays, tile by tile. The second factor may be too large for the cache, so it is cut."""
 
 import functools
 
@@ -9,11 +9,11 @@ from .. import cpu
 from .cache import OPTIONS
 from .tile import TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
 
-PRODUCT = 1 << 20  # multiplications; NumPy computes smaller products
-BLOCK = 16  # rows of the second factor that are copied at a time
-DEPTH = 2048  # rows of the second factor that are multiplied at a time; they fit in the cache
+PRODUCT = 1 << 20  # NumPy computes products with fewer multiplications
+BLOCK = 16  # rows of a factor that one iteration copies
+DEPTH = 2048  # rows of a panel (see _panels) that are multiplied at a time; they fit in the cache
 DEEP = 256  # a transposed first factor with at least this many columns is copied
-TASKS = 16  # tasks for the threads in one product, at least
+TASKS = 16  # a product is divided into at least this number of tasks for the threads
 
 
 def matmul(a, b):
@@ -21,7 +21,7 @@ def matmul(a, b):
     (m, k), n = a.shape, b.shape[1]
     if m * k * n < PRODUCT or min(m, n, k) < 8 or a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         return cpu.matmul(a, b)
-    if not b.flags.c_contiguous and b.size > 4 * a.size:  # copying columns is slow, so copy the smaller factor
+    if not b.flags.c_contiguous and b.size > 4 * a.size:  # copying b is slow: y^T = b^T a^T
         return np.ascontiguousarray(matmul(b.T, a.T).T)
     lanes = VECTOR // a.itemsize
     width = -(-n // lanes) * lanes  # whole vectors
@@ -44,7 +44,7 @@ def _first(a):
 
 @functools.lru_cache(1024)
 def _tile_offsets(m, k):
-    """Return the offsets of the rows and of the columns of the first factor in the copy by `_columns_of_tiles`."""
+    """Return the offsets of the rows, and of the columns, of the first factor after _columns_of_tiles has copied it."""
     rows = np.arange(-(-m // TILE) * TILE)
     return rows // TILE * (k * TILE) + rows % TILE, np.arange(k) * TILE
 
@@ -75,7 +75,10 @@ def _second(b):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _panels(b, row, column, k, n, lanes):
-    """Copy b into contiguous panels that are as wide as a tile: (panels, k, width of a tile)."""
+    """Copy b: (k, n) into contiguous panels that are as wide as a tile: (panels, k, width). The rest of the last is 0.
+
+    b: a flat array. row, column: the distance between two rows, and between two columns.
+    """
     width = WIDEST * lanes
     panels = np.empty((-(-n // width), k, width), b.dtype)
     for block in numba.prange(-(-k // BLOCK)):
@@ -97,7 +100,7 @@ def _panels(b, row, column, k, n, lanes):
 
 @numba.njit(cache=True, parallel=True, **OPTIONS)
 def _matmul(y, y_rows, a, rows, columns, panels, n, lanes):
-    """Compute y. Each task of a thread computes some rows of one panel."""
+    """Compute y = a b. A task computes some rows of y, in the columns of one panel of b."""
     width, depth, tiles = panels.shape[2], len(columns), len(rows) // TILE
     parts = -(-TASKS // len(panels))
     for task in numba.prange(len(panels) * parts):

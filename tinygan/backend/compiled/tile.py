@@ -2,8 +2,9 @@
 
     y[m, n] = sum over k of a[rows[m] + columns[k]] b[k, n]
 
-With rows[m] = m width and columns[k] = k the first factor is an ordinary matrix. With rows the offsets of the patches
-in an image, and columns the offsets of the pixels in a patch, it is the matrix of patches, which need not be copied.
+With rows[m] = m width and columns[k] = k the first factor is an ordinary matrix. In a convolution, rows[m] is the
+offset of patch m in the images, and columns[k] is the offset of pixel k within a patch. Then the first factor is the
+matrix of patches, but this matrix is never built.
 
 The result is computed in tiles of TILE rows and a few vectors. A tile stays in registers while k takes all values, so
 each number from memory is used in many multiplications (Goto & van de Geijn 2008, section 4). Numba does not keep
@@ -30,7 +31,8 @@ TILE = 6  # rows of a tile
 def _tile(width):
     """Return the function that computes a tile: TILE rows from row i on, `width` vectors from column j on.
 
-    y, a: flat arrays. Result n of row m is written to y[y_rows[m] + n], or added to this number if adding is True.
+    y, a: flat arrays. The number in row m and column n of the product is written to y[y_rows[m] + n]. If adding is
+    True, it is added to this element instead.
     """
 
     @intrinsic
@@ -42,7 +44,7 @@ def _tile(width):
 
 
 def _write_tile(width, context, builder, signature, args):
-    """Write the instructions that compute a tile: for each k, add the product of a column of a and a row of b."""
+    """Write the instructions that compute a tile. For each k they add the product of column k of a and row k of b."""
     arrays = [context.make_array(signature.args[n])(context, builder, args[n]) for n in (0, 1, 3, 4, 5, 6)]
     y, y_rows, a, rows, columns, b = arrays
     i, j, adding = args[2], args[7], args[8]
@@ -62,7 +64,7 @@ def _write_tile(width, context, builder, signature, args):
         starts.append(address(a, builder.load(address(rows, row))))
         for v, target in enumerate(vectors_from(address(y, builder.add(builder.load(address(y_rows, row)), j)))):
             targets[m, v] = target
-            sums[m, v] = cgutils.alloca_once(builder, vector)  # LLVM keeps it in a register
+            sums[m, v] = cgutils.alloca_once(builder, vector)  # LLVM keeps this variable in a register
     for key in sums:
         before = builder.select(adding, builder.load(targets[key], align=real_size(real)), vector([0.0] * lanes))
         builder.store(before, sums[key])
@@ -122,16 +124,16 @@ def _product(y, y_rows, a, rows, columns, b, lanes):
 def product(y, y_rows, a, rows, columns, b):
     """y[y_rows[m] + n] = sum over k of a[rows[m] + columns[k]] b[k, n]
 
-    y, a, b: contiguous arrays; b is a matrix. rows and y_rows are made by the function `offsets` below. Their length is
-    a multiple of TILE, because only whole tiles are computed.
+    y, a, b: contiguous arrays; b is a matrix. rows, y_rows: made by the function `offsets` below. Their length is a
+    multiple of TILE, because only whole tiles are computed.
     """
     lanes, n = VECTOR // b.itemsize, b.shape[1]
-    if not len(columns):  # all sums are empty: compute 0 times 0 instead, since offsets may be outside of an empty a
+    if not len(columns):  # all sums are empty: compute 0 times 0 instead, because a may have no element
         a, rows, b, columns = np.zeros(1, a.dtype), rows * 0, np.zeros((1, n), b.dtype), np.zeros(1, np.int64)
     if n % lanes == 0:
         _product(y.reshape(-1), y_rows, a.reshape(-1), rows, columns, b, lanes)
         return
-    wide = np.zeros((len(b), -(-n // lanes) * lanes), b.dtype)  # whole vectors
+    wide = np.zeros((len(b), -(-n // lanes) * lanes), b.dtype)  # filled up to whole vectors
     wide[:, :n] = b
     results = np.empty((len(rows), wide.shape[1]), b.dtype)
     result_rows = np.arange(len(rows)) * wide.shape[1]
@@ -147,7 +149,10 @@ def _copy_rows(y, y_rows, results, width):
 
 
 def offsets(array):
-    """Return offsets of rows, repeated at the end to whole tiles. The last row is then computed several times."""
+    """Return the offsets of rows as a vector. The last offset is repeated until the length is a multiple of TILE.
+
+    Then the last row is computed several times, always with the same result.
+    """
     flat = np.asarray(array, np.int64).reshape(-1)
     return np.concatenate([flat, np.repeat(flat[-1:], -len(flat) % TILE)])
 

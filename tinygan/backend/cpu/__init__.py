@@ -1,4 +1,4 @@
-"""The backend with NumPy, on all cores of the CPU. backend/__init__.py documents the functions."""
+"""The backend with NumPy, on one or several cores of the CPU. backend/__init__.py documents the functions."""
 
 import numpy as xp
 
@@ -38,11 +38,11 @@ class AsyncCopy:
         self.array = array.copy()
 
     def ready(self):
-        """Whether the copy is finished."""
+        """Return whether the copy is finished."""
         return True
 
     def get(self):
-        """Return the copy as a numpy.ndarray; wait for it if necessary."""
+        """Return the copy, a numpy.ndarray."""
         return self.array
 
 

@@ -1,6 +1,7 @@
-"""The three convolution primitives with NumPy. The batch is divided into blocks of images, for the cache and threads.
+"""The three convolution functions with NumPy. autograd/convolution.py explains them: x images, w filters, r responses.
 
-autograd/convolution.py defines the primitives: x images, w filters, r responses.
+The batch is divided into blocks of images. The patches of a block fit in the cache, and several threads compute
+different blocks at the same time.
 """
 
 import math
@@ -10,12 +11,12 @@ import numpy as xp
 from ..patches import patch_grid
 from . import threads
 
-PATCHES = 1 << 18  # elements of the patches of a block of images, at most: 1 MiB
-PARTIAL_SUMS = 4  # of a weight gradient; one thread computes each
+PATCHES = 1 << 18  # the patches of a block have about this number of elements, or fewer: 1 MiB in float32
+PARTIAL_SUMS = 4  # a weight gradient is the sum of up to 4 partial sums, each computed by one thread
 
 
 def im2col(x, kernel, stride, padding):
-    """x: (N, H, W, C) -> (N * OH * OW, kh * kw * C)."""
+    """Return the matrix of patches: (N, H, W, C) -> (N * OH * OW, kh * kw * C)"""
     (n, h, w, c), (ph, pw) = x.shape, padding
     padded = xp.ascontiguousarray(x)
     if ph or pw:
@@ -47,14 +48,17 @@ def conv2d(x, w, stride, padding):
 def conv_transpose2d(r, w, size, stride, padding):
     """x = patches^T(r w^T): the sum of overlapping filters, each scaled by its response.
 
-    Divide the image into cells of stride x stride pixels. Consider one direction, with filters of k pixels, and let
-    q = ceil(k / stride). The responses t, t - 1, ..., t - q + 1 overlap cell t. Response t - i adds the pixels
-    stride i, ..., stride (i + 1) - 1 of its filter to this cell. So a cell is a weighted sum over a q x q patch of r,
-    and all cells together are an ordinary convolution of r with rearranged filters.
+    The padded image is divided into cells of stride x stride pixels. Along one axis, response t adds a filter of k
+    pixels to the image, from the first pixel of cell t on. So a filter reaches q = ceil(k / stride) cells, and cell t
+    gets pixels from the q responses t, t - 1, ..., t - q + 1. From response t - i it gets the pixels stride i, ...,
+    stride (i + 1) - 1 of the filter.
+
+    In two dimensions, each pixel of a cell is a weighted sum over a patch of q x q responses. So all cells together
+    are an ordinary convolution of r with stride 1. Its filters contain the elements of w in another order.
     """
     (kh, kw, c, depth), (sh, sw), (n, *grid, _) = w.shape, stride, r.shape
     (qh, top, rows), (qw, left, columns) = map(_cells, size, (kh, kw), stride, padding)
-    y0, x0 = padding[0] - top * sh, padding[1] - left * sw  # the first pixel of the image in the first computed cell
+    y0, x0 = padding[0] - top * sh, padding[1] - left * sw  # the image begins at this pixel of the computed cells
     filters = xp.zeros((qh * sh, qw * sw, c, depth), w.dtype)
     filters[:kh, :kw] = w
     filters = filters.reshape(qh, sh, qw, sw, c, depth)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
@@ -74,14 +78,17 @@ def conv_transpose2d(r, w, size, stride, padding):
 
 
 def _cells(size, k, stride, padding):
-    """Return three numbers for one direction: responses per cell, skipped cells (all padding), cells to compute."""
+    """Return three numbers for one axis: responses that reach a cell, skipped cells (all padding), cells to compute."""
     responses = -(-k // stride)
     skipped = min(padding // stride, responses - 1)
     return responses, skipped, -(-(size + padding) // stride) - skipped
 
 
 def conv2d_weight_grad(x, r, kernel, stride, padding):
-    """w = patches(x)^T r        Several threads add up the products of some blocks each; then these sums are added."""
+    """w = patches(x)^T r
+
+    Each partial sum adds up the products of some blocks of images. Then the partial sums are added in a fixed order.
+    """
     w = xp.zeros((*kernel, x.shape[3], r.shape[3]), x.dtype)
     blocks = _images(r, w)
 
@@ -97,6 +104,6 @@ def conv2d_weight_grad(x, r, kernel, stride, padding):
 
 
 def _images(responses, w):
-    """Return slices of the batch such that the patches of each have about PATCHES elements at most."""
+    """Return slices of the batch. The patches of each slice have about PATCHES elements, or fewer."""
     n, patches = len(responses), math.prod(responses.shape[1:3]) * math.prod(w.shape[:3])
     return threads.cut_evenly(n, n * patches, PATCHES)

@@ -1,6 +1,6 @@
-"""Elementwise functions and sums over columns with NumPy, block by block on all cores.
+"""Elementwise functions and column sums with NumPy. Threads compute them block by block.
 
-The intermediate results of a block stay in the cache, so main memory is read once.
+The intermediate results of a block stay in the cache. So each array is read from main memory once.
 """
 
 import functools
@@ -12,8 +12,8 @@ import numpy
 from . import threads
 from .parts import one_by_one, sums
 
-BLOCK = 1 << 17  # elements of a block, 512 KiB in float32; with smaller blocks, threads often wait for Python's lock
-ROW = 1 << 13  # elements of a row at most, after short rows are joined
+BLOCK = 1 << 17  # elements in a block: 512 KiB in float32. With smaller blocks, threads often wait for Python's lock
+ROW = 1 << 13  # short rows are joined into rows of up to this number of elements
 
 
 def fuse(function):
@@ -24,7 +24,7 @@ def fuse(function):
         shape, blocks, select = _cut(args)
         if out is None:
             dtype = next(a.dtype for a in args if isinstance(a, numpy.ndarray))
-            if len(blocks) == 1 and (result := function(*select(blocks[0]))).base is None:  # not a view of an argument
+            if len(blocks) == 1 and (result := function(*select(blocks[0]))).base is None:  # no view of an argument
                 return result.reshape(shape).astype(dtype, copy=False)
             out = numpy.empty(shape, dtype)
         targets = out if isinstance(out, tuple) else (out,)
@@ -87,7 +87,7 @@ def column_sums(function, *args, parts=1, out=None, then=None):
 
 
 def _column_sums(function, *args, out):
-    """Return the sums over all rows, as products with ones, which are faster than `x.sum(0)`."""
+    """Return the sums over all rows. They are computed as products with ones, which is faster than `x.sum(0)`."""
     shape, blocks, select = _cut(args)
 
     def partial(block):
@@ -110,9 +110,10 @@ def mean_and_variance(x, parts=1, then=None):
 def _mean_and_variance(x, out):
     """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,).
 
-    E[x^2] - mean^2 would lose digits in float32, so x is centred before it is squared. Each block is centred by its own
-    mean m while it is in the cache. For blocks of n numbers (Chan, Golub & LeVeque 1983, equation 1.5):
-        sum (x - mean)^2 = sum over all x of (x - m)^2 + sum over all blocks of n (m - mean)^2
+    E[x^2] - mean^2 would lose digits in float32. So x is centred before it is squared. Each block is centred by its own
+    mean m, while the block is in the cache. For blocks of n rows (Chan, Golub & LeVeque 1983, equation 1.5):
+
+        sum over all x of (x - mean)^2 = sum over all x of (x - m)^2 + sum over all blocks of n (m - mean)^2
     """
     shape, blocks, select = _cut((x,))
 
@@ -132,7 +133,7 @@ def _mean_and_variance(x, out):
 
 
 def _cut(args):
-    """Return (shape of the large arguments, blocks, a function that returns the arguments for a block).
+    """Return the shape of the large arguments, the blocks, and a function that returns the arguments for a block.
 
     A block is a slice of rows. Short rows are joined, because NumPy has a start-up cost for each row. Arguments (C,)
     are repeated to the length of the joined rows.
@@ -154,7 +155,7 @@ def _cut(args):
 
 @functools.lru_cache(1024)
 def _layout(shape):
-    """Return, for arrays of this shape: elements in a row, number of rows joined into one, blocks of joined rows."""
+    """Return, for arrays of this shape: elements in a row, number of rows to join into one, blocks of joined rows."""
     columns = max(1, shape[-1]) if len(shape) > 1 else 1
     size = math.prod(shape)
     rows = size // columns

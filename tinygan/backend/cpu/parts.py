@@ -1,6 +1,6 @@
-"""Functions of a batch in equal parts, on the CPU.
+"""Functions of a batch that is divided into equal parts, on the CPU.
 
-Each part has its own statistics, and the parts are computed one after the other.
+The parts are computed one after the other, and each part has its own sums.
 """
 
 import functools
@@ -9,14 +9,14 @@ import numpy as np
 
 
 def one_by_one(fused):
-    """Extend a fused function of arrays (n, C) and (C,) to arrays (P, n, C) and (P, 1, C)."""
+    """Extend a fused function of arrays (n, C) and (C,) to arrays (P, n, C) and (P, 1, C): call it for each part."""
 
     @functools.wraps(fused)
     def extended(*args, out=None):
         shapes = {a.shape for a in args if isinstance(a, np.ndarray) and a.ndim == 3}
         if len(shapes) < 2:
             return fused(*args, out=out)
-        shape = max(shapes)  # (P, n, C) comes after (P, 1, C)
+        shape = max(shapes)  # (P, n, C), which is larger than (P, 1, C)
         if out is None:
             out = np.empty(shape, next(a.dtype for a in args if isinstance(a, np.ndarray)))
         for i in range(shape[0]):
@@ -31,7 +31,10 @@ def _matrix(a, i):
 
 
 def sums(compute, args, parts, out, then):
-    """Return what backend.column_sums returns. compute(*args, out): the list of sums of one part, (C,) each."""
+    """Return the result of backend.column_sums or backend.mean_and_variance. parts: the number of parts.
+
+    compute(*args, out=out) returns the sums of one part, or its mean and variance: arrays (C,).
+    """
     shape = max((a.shape for a in args if isinstance(a, np.ndarray)), key=lambda shape: (len(shape), shape))
     cut = [[_part(a, i, parts, shape) for a in (*args, out)] for i in range(parts)]
     each = [compute(*some, out=out) for *some, out in cut]
@@ -39,15 +42,14 @@ def sums(compute, args, parts, out, then):
 
 
 def _part(a, i, parts, shape):
-    """Return part i of an array of this shape, or row i of an array (parts, C). Other arguments are returned
-    unchanged."""
+    """Return part i of an array of this shape, row i of an array (parts, C), or any other argument unchanged."""
     if not isinstance(a, np.ndarray) or a.ndim < 2:
         return a
     return a[i] if a.shape != shape else a if parts == 1 else a.reshape(parts, -1, shape[-1])[i]
 
 
 def finish(then, parts, *sums):
-    """Call `then` with the sums of one part after the other and return its `out`, or return the sums if it is None."""
+    """Call `then` with the sums of one part after the other, and return its `out`. Without `then` return the sums."""
     if not then:
         return list(sums) if len(sums) > 1 else sums[0]
     out = then.keywords["out"]

@@ -1,11 +1,11 @@
-"""Matrix products, cut into pieces for all threads."""
+"""Matrix products. Large products are cut into pieces for several threads."""
 
 import numpy as xp
 
 from . import threads
 
-PRODUCT = 1 << 22  # multiplications; one thread computes a smaller product
-PIECE = 1 << 26  # multiplications in each piece of a larger product, about
+PRODUCT = 1 << 22  # products with fewer multiplications are not cut
+PIECE = 1 << 26  # multiplications in a piece of a large product, about
 
 
 def matmul(a, b):
@@ -15,7 +15,7 @@ def matmul(a, b):
         return a * b  # many times faster than OpenBLAS
     if m * k * n < PRODUCT or max(m, n) < 128 or min(m, n) == 1:
         return a @ b
-    pieces = max(2, m * k * n // PIECE)  # depends on the size only, because the rounding depends on the pieces
+    pieces = max(2, m * k * n // PIECE)  # does not depend on THREADS, because the pieces change the rounding
     y = xp.empty((m, n), xp.result_type(a, b))
 
     def compute(block):

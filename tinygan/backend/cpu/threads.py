@@ -28,7 +28,7 @@ THREADS = 1  # the number of threads that compute; set by `tune`
 def default():
     """Return the default number of threads: OMP_NUM_THREADS if it is set, else the number of cores of this process.
 
-    The similar variables of OpenBLAS and MKL are read too. Processes that train together divide their common cores.
+    OPENBLAS_NUM_THREADS and MKL_NUM_THREADS are read too. Processes that train together divide their common cores.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         if os.environ.get(name, "").isdigit():
@@ -55,7 +55,7 @@ _helpers: list[Thread] = []
 
 
 def _forget_threads():
-    """Make a new pool in a forked child process: the parent's threads are missing there, and may have held a lock."""
+    """Make a new pool in a forked child process. The fork copied no threads, but maybe a locked queue."""
     global _jobs, _helpers
     _jobs, _helpers = SimpleQueue(), []
 
@@ -71,7 +71,7 @@ def _serve(jobs):
 
 
 def _one_thread_per_product():
-    """Set OpenBLAS, which comes with NumPy, to one thread: its own pool would compete with ours for the cores."""
+    """Set OpenBLAS, which comes with NumPy, to one thread. Its threads would compete with ours for the cores."""
     for path in Path(numpy.__file__).parent.parent.glob("numpy.libs/*openblas*"):
         library = ctypes.CDLL(str(path))  # NumPy has loaded it already: this returns the same library
         for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):
@@ -80,7 +80,7 @@ def _one_thread_per_product():
 
 
 def _keep_memory():
-    """Set glibc to reuse freed memory instead of returning it to the system. Every step needs the same sizes again."""
+    """Set glibc to reuse freed memory instead of returning it to the system. Each step needs the same sizes."""
     if hasattr(libc := ctypes.CDLL(None) if sys.platform == "linux" else None, "mallopt"):
         libc.mallopt(-4, 0)  # M_MMAP_MAX: allocate large arrays in the heap too
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: the heap does not shrink
@@ -89,8 +89,8 @@ def _keep_memory():
 def run(function, blocks):
     """Return [function(block) for block in blocks], computed on all threads.
 
-    Each thread computes one block after another until none is left. If a block fails, all other blocks
-    are still computed, and then the first error is raised.
+    Each thread computes one block after another until none is left. If a block fails on one of several threads, the
+    other blocks are still computed, and then the first error is raised.
     """
     if len(blocks) == 1 or THREADS == 1:
         return [function(block) for block in blocks]
@@ -115,7 +115,7 @@ def run(function, blocks):
         _jobs.put(work)
     work()
     found = [error for error in [errors.get() for _ in blocks] if error is not None]
-    result, results, function = results, None, None  # frees the arrays even if a helper starts `work` late
+    result, results, function = results, None, None  # frees the arrays even if a helper starts `work` later
     if found:
         raise found[0]
     return result
@@ -127,9 +127,10 @@ def cut(length, size):
 
 
 def cut_evenly(length, work, most):
-    """Return slices of about equal size that cover `length`. Each has about `most` units of the total `work`, or less.
+    """Return slices of equal size that cover `length`. The last may be smaller. Each has about `most` work, or less.
 
-    If possible, the number of slices is even, for two threads.
+    work: the work of all slices together, such as a number of elements. The number of slices is usually even, so that
+    two threads get equal work.
     """
     blocks = 2 * max(1, math.ceil(work / (2 * most)))
     return cut(length, max(1, math.ceil(length / blocks)))

@@ -1,10 +1,9 @@
-"""The backend on CUDA, with CuPy; see backend/__init__.py for the functions. Only to_host and AsyncCopy.get wait for
-the GPU.
+"""The backend on CUDA, with CuPy. backend/__init__.py documents the functions.
 
-A training step is a few hundred kernels of a few microseconds each. Launching a kernel from Python takes longer than
-the kernel itself. So a step is captured once and then replayed as a CUDA graph (graph.py). CuPy's matrix products
-cannot be captured; the products of blas.py can. Elementwise functions are in fusion.py and sums.py, patches in
-kernels.py.
+A training step consists of many short kernels, and Python needs longer to start a kernel than the GPU to run it. So a
+step is captured once as a CUDA graph, and then replayed (graph.py). Python does not wait until the GPU has run a
+replay. to_host and AsyncCopy.get do. CuPy's matrix products cannot be captured; the products of blas.py can.
+Elementwise functions are in fusion.py and sums.py, patches in kernels.py.
 """
 
 import numpy as np
@@ -32,9 +31,9 @@ from .sums import column_sums, mean_and_variance
 
 
 def start(index):
-    """Use the GPU with number `index`. None: GPU 0; or GPU n in process n of this machine, if several train together.
+    """Use the GPU with number `index`. None: process n of this machine uses GPU n, modulo the number of GPUs.
 
-    Raises DeviceError if there is no such GPU, or if it cannot run a kernel or a product.
+    Raises DeviceError if there is no such GPU, or if it cannot run a kernel or a matrix product.
     """
     try:
         count = xp.cuda.runtime.getDeviceCount()
@@ -68,7 +67,7 @@ def to_device(array):
 
 
 class AsyncCopy:
-    """A copy to the host, queued after the kernels that compute the array; see backend.AsyncCopy."""
+    """A copy to the host, queued after the kernels that compute the array. See backend.AsyncCopy."""
 
     def __init__(self, array):
         pinned = xp.cuda.alloc_pinned_memory(array.nbytes)  # with pageable memory the host would wait for the copy
@@ -94,7 +93,7 @@ def conv2d(x, w, stride, padding):
 
 
 def conv_transpose2d(r, w, size, stride, padding):
-    """x = patches^T(r w^T)        A product gives all patches; col2im adds them up."""
+    """x = patches^T(r w^T)        A matrix product computes the patches r w^T, and col2im adds them up."""
     columns = matmul(r.reshape(-1, r.shape[3]), w.reshape(-1, w.shape[3]).T)
     return col2im(columns, (len(r), *size, w.shape[2]), w.shape[:2], stride, padding)
 

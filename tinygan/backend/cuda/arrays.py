@@ -1,4 +1,4 @@
-"""Small operations on arrays as one kernel each. CuPy would need several kernels for each of them."""
+"""Scatter, concatenation, squared norms and interpolation. Each is one kernel; with CuPy's functions it would be more."""
 
 import functools
 import math
@@ -6,12 +6,13 @@ import math
 import cupy as xp
 
 SCATTER = """
-    // x: (..., count, inner) -> y: (..., n, inner). y[..., start : start + count, :] = x; the other elements are 0
+    // x: (..., count, inner) -> y: (..., n, inner). y[..., start : start + count, :] = x, and 0 elsewhere
     const long long j = i / inner % n - start;
     y = j >= 0 && j < count ? x[(i / (inner * n) * count + j) * inner + i % inner] : T(0);
 """
 NORMS = """
-// x: (rows, COLUMNS) -> y: (rows,), the sum of squares of each row. A block takes a row, and adds up its sums by halves
+// x: (rows, COLUMNS) -> y: (rows,), the sum of squares of each row. One block computes one row: each thread sums some
+// elements. Then the second half of these sums is added to the first half, again and again, until one sum is left
 extern "C" __global__ void tinygan_squared_norms(const Real* x, Real* y) {
     __shared__ Real partial[THREADS];
     Real sum = 0;
@@ -28,7 +29,7 @@ extern "C" __global__ void tinygan_squared_norms(const Real* x, Real* y) {
     if (threadIdx.x == 0) y[blockIdx.x] = partial[0];
 }
 """
-THREADS = 256  # of a block
+THREADS = 256  # threads in a block
 ARRAYS = 20  # arrays that one kernel joins, at most: CUDA allows 4096 bytes of parameters
 
 
@@ -46,7 +47,7 @@ def norms_source(dtype, columns):
 
 @functools.cache
 def norms_kernel(dtype, columns):
-    """Return a kernel of ours. CuPy's ReductionKernel goes through CUB, which takes seconds to compile."""
+    """Return the kernel NORMS. CuPy's ReductionKernel would use CUB, which takes seconds to compile."""
     return xp.RawKernel(norms_source(dtype, columns), "tinygan_squared_norms")
 
 
@@ -67,7 +68,7 @@ def interpolation_kernel():
 
 
 def scatter(x, index, shape):
-    """See backend.scatter. If the index is a slice with step 1 along one axis, this is one kernel."""
+    """See backend.scatter. This is one kernel if the index is a slice with step 1, or an integer, along one axis."""
     y = xp.empty(shape, x.dtype)
     *before, last = index if isinstance(index, tuple) and index else (index,)
     axis = len(before)

@@ -1,10 +1,11 @@
-"""Matrix products that a CUDA graph can capture: calls of cuBLAS through ctypes, with a separate handle.
+"""Matrix products that a CUDA graph can capture. They call cuBLAS through ctypes, with a handle that CuPy does not use.
 
-CuPy does not call cuBLAS while a stream is captured. cuBLAS itself allows this if its workspace is allocated before.
+CuPy does not call cuBLAS while a stream is captured. cuBLAS itself allows capture if its workspace is allocated before.
 The workspace has 32 MiB, as NVIDIA recommends for Hopper.
 
-cuBLAS is column-major: it reads a row-major (m, k) array as a (k, m) matrix. So this file computes the transposed
-product out^T = b^T a^T, where cuBLAS can read a, b and out in place. A transposed view only sets a flag of the call.
+cuBLAS is column-major: it reads a row-major array (m, k) as its transpose, a (k, m) matrix. So out = a b is computed
+as out^T = b^T a^T, and cuBLAS reads and writes the row-major arrays without copies. If a factor is a transposed view,
+only a flag of the call changes.
 """
 
 import ctypes
@@ -51,11 +52,11 @@ def matmul(a, b):
 
 
 class Layout(NamedTuple):
-    """The layout of a matrix in memory. transposed: 0 if its rows are contiguous, 1 if its columns are."""
+    """A matrix and its layout in memory. transposed: 0 if its rows are contiguous, 1 if its columns are."""
 
     array: "xp.ndarray"
     transposed: int
-    leading: int  # elements from the beginning of a row (transposed: a column) to the next
+    leading: int  # elements from the beginning of one row (if transposed: column) to the next
 
 
 def layout(x):
@@ -64,7 +65,7 @@ def layout(x):
         (rows, columns), (down, across) = matrix.shape, matrix.strides
         contiguous = columns <= 1 or across == x.itemsize
         apart = rows <= 1 or (down >= columns * x.itemsize and down > 0 and down % x.itemsize == 0)
-        if contiguous and apart:  # along an axis of one element the stride can be any number
+        if contiguous and apart:  # the stride along an axis of one element means nothing
             return Layout(x, transposed, max(1, columns, down // x.itemsize if rows > 1 else 0))
     return None
 
@@ -96,7 +97,7 @@ class Handle:
         )  # fmt: skip
 
     def use_stream(self, stream):
-        """Set the stream, if it changed, and then the workspace, because setting the stream resets it."""
+        """Set the stream if it changed. Then set the workspace again, because cublasSetStream resets it."""
         if stream != self.stream:
             self.call("cublasSetStream_v2", self.handle, ctypes.c_void_p(stream))
             self.call("cublasSetWorkspace_v2", self.handle, pointer(self.workspace), ctypes.c_size_t(WORKSPACE))
@@ -110,7 +111,7 @@ class Handle:
 
 @functools.cache
 def handle():
-    """Return the only handle of the process: a process uses one GPU."""
+    """Return the handle. A process has only one, because it uses one GPU."""
     return Handle()
 
 
@@ -121,7 +122,9 @@ def library():
     try:
         return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
     except DynamicLibNotFoundError as error:
-        raise DeviceError(f"device cuda needs cuBLAS: pip install 'cupy-cuda12x[ctk]', or cuda13x ({error})") from None
+        raise DeviceError(
+            f"device cuda needs cuBLAS: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]' ({error})"
+        ) from None
 
 
 def pointer(array):

@@ -1,7 +1,7 @@
-"""Translate elementwise Python functions to CUDA: call the function once, with symbols in place of arrays.
+"""Translate an elementwise Python function to CUDA: call the function once, with symbols in place of arrays.
 
 Each operation on a symbol writes a line, such as `const Real v3 = maximum(v1, v2);`, and returns a symbol for the
-result. During this call backend.xp is the class Namespace of this file, so functions such as xp.sqrt write lines too.
+result. During this call backend.xp is a Namespace (below), so functions such as xp.sqrt write lines too.
 """
 
 import contextlib
@@ -17,13 +17,16 @@ __device__ Real sign(Real x) { return x > 0 ? Real(1) : x < 0 ? Real(-1) : x; }
 
 
 class Symbol:
-    """A number in a kernel: the name of its variable, and the list of lines that its operations are appended to."""
+    """A number in a kernel. name: its variable.
+
+    lines: the list to which its operations append lines. prefix: the first letter of the variables in these lines.
+    """
 
     def __init__(self, name, lines, prefix):
         self.name, self.lines, self.prefix = name, lines, prefix
 
     def write(self, text, *args):
-        """Append the line of an operation, and return its result. text: CUDA, with {} for each of args."""
+        """Append the line of an operation, and return its result. text: a CUDA expression, with {} for each of args."""
         names = [x.name if isinstance(x, Symbol) else f"Real({float(x)!r})" for x in args]
         result = Symbol(f"{self.prefix}{len(self.lines)}", self.lines, self.prefix)
         self.lines.append(f"const Real {result.name} = {text.format(*names)};")
@@ -58,7 +61,7 @@ for _name, _symbol in dict(lt="<", le="<=", gt=">", ge=">=").items():
 
 
 class Namespace:
-    """The stand-in for backend.xp during the call: its functions write lines."""
+    """The stand-in for backend.xp while a function is translated: its functions write lines."""
 
     def __getattr__(self, name):
         if name not in FUNCTIONS:
@@ -82,7 +85,7 @@ def _symbolic():
 
 
 def trace(function, names, prefix="v"):
-    """Return (lines, names of the results) of an elementwise function. names: the variables for its arguments."""
+    """Return (lines, variables of the results) of an elementwise function. names: the variables of its arguments."""
     lines = []
     with _symbolic():
         results = function(*(Symbol(name, lines, prefix) for name in names))

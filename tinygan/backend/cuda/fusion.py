@@ -4,7 +4,8 @@ The source of a kernel is a template, filled with the lines of the function (exp
 
     m: an array of the largest shape (..., C)        r: an array (C,), one number for each column
     n: an array of one number                        s: a Python number
-    p: an array (P, 1, C), or (P, C) beside sums: one number for each column of each of P equal parts of the rows
+    p: an array (P, 1, C), or (P, C) in column_sums. The rows are divided into P equal parts, and the array has one
+       number for each part and column
 """
 
 import functools
@@ -16,8 +17,8 @@ import numpy as np
 
 from .expression import PREAMBLE, trace
 
-THREADS = 256  # threads of a block
-ARRAYS = 200  # arrays that one kernel adds up, at most: CUDA allows 4096 bytes of parameters, which are 512 arrays
+THREADS = 256  # threads in a block
+ARRAYS = 200  # arrays that add_into gives to one kernel, at most. CUDA allows 4096 bytes of parameters: 512 arrays
 
 ELEMENTWISE = """
 // an elementwise function: one thread computes one element
@@ -76,7 +77,7 @@ def add_into(targets, parts):
 
 
 def _add(sums):
-    """Write the sum of some arrays into each target, by one kernel. sums: pairs (target, arrays)."""
+    """Run one kernel that writes sums of arrays into their targets. sums: pairs (target, arrays to add)."""
     sizes = tuple((target.size, len(some)) for target, some in sums)
     total = sum(n for n, _ in sizes)
     if not total:
@@ -88,7 +89,7 @@ def _add(sums):
 
 
 def kinds_of(args, parts=1):
-    """Return the largest shape of the arguments, their dtype, and a string with a letter for the kind of each.
+    """Return the largest shape of the arguments, their dtype, and their kinds: a string with a letter for each.
 
     parts: the number of equal parts of the rows, in column_sums.
     """
@@ -99,7 +100,7 @@ def kinds_of(args, parts=1):
     for a in args:
         if not isinstance(a, xp.ndarray):
             kinds += "s"
-        elif a.size == 1 or (a.size and not any(a.strides)):  # a number, perhaps broadcast to a shape
+        elif a.size == 1 or (a.size and not any(a.strides)):  # one number, perhaps broadcast to a shape
             kinds += "n"
         elif a.shape == shape:
             kinds += "m"
@@ -109,7 +110,7 @@ def kinds_of(args, parts=1):
             kinds += "p"
         else:
             raise ValueError(
-                f"a fused function needs arrays of one shape (..., C), of (C,), (1,) or (P, 1, C); "
+                f"the arrays of a fused function must have one shape (..., C), or the shape (C,), (1,) or (P, 1, C); "
                 f"got {a.shape} and {shape}"
             )
     dtypes = {a.dtype.name for a in arrays}
@@ -136,10 +137,10 @@ def writable(out):
 
 
 def inputs(kinds, column, of_part, a="a"):
-    """Return the parameters of a kernel, lines that load an element of each, and the names of these elements.
+    """Return the parameters of a kernel, code that loads an element of each, and the variables of these elements.
 
-    kinds: the kinds of the arguments. column, of_part: the expressions of the index into arrays of kind r and of kind
-    p. a: the first letter of the names.
+    kinds: the kinds of the arguments. column: the CUDA expression of the index into an array of kind r. of_part: the
+    CUDA expression of the index into an array of kind p. a: the first letter of all names.
     """
     parameters = [f"Real {a}{k}" if kind == "s" else f"const Real* {a}{k}" for k, kind in enumerate(kinds)]
     names = [f"{a}{k}_" for k in range(len(kinds))]
@@ -155,7 +156,8 @@ def _elementwise(*what):
 def elementwise_source(function, kinds, count, dtype, index, columns, part=1):
     """Return the source of the kernel of a function.
 
-    kinds: the kinds of the arguments. count: the number of results. part: the number of elements in each part.
+    kinds: the kinds of the arguments. count: the number of results. index: the integer type of indices. columns: C, if
+    an argument has kind r or p. part: the number of elements in each of the P parts.
     """
     parameters, loads, names = inputs(kinds, f"i % {columns}", f"i / {part} * {columns} + i % {columns}")
     lines, results = trace(inspect.unwrap(function), names)

@@ -9,13 +9,14 @@ The code depends on these properties of CuPy 14.2 and CUDA:
 - Blocks that are freed during the capture return to the pool, and later operations of the step use them again. Each
   replay writes to these blocks. So the pool is private, and exists as long as the graph.
 - The default mode of begin_capture is relaxed: the pool may call cudaMalloc during the capture.
-- A graph can be launched on any stream. Here this is the caller's stream, so the graph runs after earlier work of the
-  caller, such as the shuffling of an epoch, and before later work. to_host waits for the caller's stream.
-- A non-blocking stream and the default stream do not wait for each other. So events order the warm-up calls.
+- A graph can be launched on any stream. Here it is launched on the caller's stream. So it runs after earlier work of
+  the caller, such as the shuffling of an epoch, and before later work. to_host waits for the caller's stream.
+- A non-blocking stream and the default stream do not wait for each other. So the warm-up calls use events to wait for
+  earlier work of the caller, and to make later work of the caller wait.
 - A pool that runs out of memory frees its unused blocks. During a capture some of them belong to the graph. So a graph
-  is discarded if the size of the pool changed during its capture, and the capture is tried again in the next call.
-- A pool without references does not free its blocks. When a captured function is deleted, this file frees them, after
-  the last replay.
+  is discarded if the size of the pool changed during its capture, and the next call tries the capture again.
+- A pool without references does not free its blocks. So `release` frees them when a captured function is deleted, after
+  its last replay.
 """
 
 import weakref
@@ -27,7 +28,7 @@ from .. import distributed
 from .step_cache import StepCache
 
 WARM_UP = 2  # calls before the capture: the first compiles kernels and allocates memory, which the second reuses
-ATTEMPTS = 3  # to capture
+ATTEMPTS = 3  # how often a capture is tried, at most
 
 
 class Captured:
@@ -37,7 +38,7 @@ class Captured:
         self.function, self.calls, self.graph = function, 0, None
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
         self.cache = StepCache()
-        self.launched = []  # the stream of the last replay, if there was one
+        self.launched = []  # [the stream of the last replay], or [] before the first
         weakref.finalize(self, release, self.pool, self.launched, self.cache.constants)
 
     def __call__(self):
@@ -53,7 +54,7 @@ class Captured:
 
     @contextmanager
     def aside(self):
-        """with self.aside(): run on the private stream and memory pool, after earlier work of the caller's stream."""
+        """with self.aside(): use the private stream and pool. Wait for earlier work of the caller; later work waits."""
         callers = xp.cuda.get_current_stream()
         self.stream.wait_event(callers.record())
         with self.stream, xp.cuda.using_allocator(self.pool.malloc):
@@ -71,7 +72,7 @@ class Captured:
             try:
                 self.cache.run(self.function)
             except BaseException:
-                with suppress(xp.cuda.runtime.CUDARuntimeError):  # the capture may be invalid; report the first error
+                with suppress(xp.cuda.runtime.CUDARuntimeError):  # raise the first error, not one of end_capture
                     self.stream.end_capture()
                 raise
             graph = self.stream.end_capture()
@@ -82,12 +83,12 @@ class Captured:
         return None
 
 
-_deleted: list = []  # of each deleted Captured: the pool, the stream of its last replay, the constants
+_deleted: list = []  # (pool, launched, constants) of each deleted Captured whose memory is not yet free
 _capturing = False
 
 
 def release(pool, launched, constants):
-    """Free the memory of a deleted Captured after its last replay, or after the present capture of another one."""
+    """Free the memory of a deleted Captured, after its last replay. During a capture, leave it to a later call."""
     _deleted.append((pool, launched, constants))
     while _deleted and not _capturing:
         pool, launched, constants = _deleted.pop()
@@ -99,7 +100,7 @@ def release(pool, launched, constants):
 
 @contextmanager
 def nothing_released():
-    """with nothing_released(): do not free memory. Freeing waits for the GPU, which would make a capture invalid."""
+    """with nothing_released(): `release` frees nothing. Freeing waits for the GPU, which makes a capture invalid."""
     global _capturing
     _capturing = True
     try:

@@ -1,7 +1,8 @@
-"""CUDA kernels that copy patches of images, add them up (see backend/patches.py), and collect the rows of a batch.
+"""Three CUDA kernels. im2col copies patches of images, col2im adds them up, gather collects the images of a batch.
 
-One thread computes each output. There are no atomic additions, whose order is random, so the results of a step are
-reproducible to the bit. Sizes are constants in the source, because division by a constant is fast.
+backend/patches.py explains patches. Each element of a result is computed by one thread. Atomic additions are not used,
+because their order is random. So the same step always gives the same bits. Sizes are constants in the source, because
+division by a constant is fast.
 """
 
 import functools
@@ -11,14 +12,14 @@ import numpy as np
 
 from ..patches import patch_grid
 
-THREADS = 256  # threads of a block
+THREADS = 256  # threads in a block
 
 PIXELS = """
-struct alignas(LANES * sizeof(Real)) Channels { Real lane[LANES]; };  // up to 16 bytes, moved in one instruction
+struct alignas(LANES * sizeof(Real)) Channels { Real lane[LANES]; };  // one instruction moves 16 bytes, or one number
 constexpr int C = CHANNELS / LANES;
 """
 IM2COL = """
-// x: (N, H, W, C) -> columns: (N, OH, OW, KH, KW, C). One thread copies one element of columns
+// x: (N, H, W, C) -> columns: (N, OH, OW, KH, KW, C). One thread computes one element of columns
 extern "C" __global__ void tinygan_im2col(const Channels* x, Channels* columns, Index total) {
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= total) return;
@@ -46,7 +47,7 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
     const Index n = rest / H;
     Channels sum = Channels();
     #pragma unroll
-    for (int a = 0; a < (KH + SH - 1) / SH; a++) {  // the lengths of the loops are constants, so loads can overlap
+    for (int a = 0; a < (KH + SH - 1) / SH; a++) {  // both loops have constant lengths, so loads can overlap
         const int u = (h + PH) % SH + a * SH, oh = (h + PH - u) / SH;  // row u of the filter at response oh covers h
         #pragma unroll
         for (int b = 0; b < (KW + SW - 1) / SW; b++) {
@@ -60,7 +61,7 @@ extern "C" __global__ void tinygan_col2im(const Channels* columns, Channels* x, 
 }
 """
 GATHER = """
-// rows: (ROWS, COLUMNS) -> y: (n, COLUMNS), the rows order[position], order[position + 1], ...
+// y[j] = rows[order[position + j]] * factor - offset        rows: (ROWS, COLUMNS), y: (n, COLUMNS)
 extern "C" __global__ void tinygan_gather(
     const Element* rows, const long long* order, const long long* position, Real* y, Index total, Real factor,
     Real offset) {
@@ -73,7 +74,7 @@ CODE = {"gather": GATHER, "im2col": PIXELS + IM2COL, "col2im": PIXELS + COL2IM}
 
 
 def source(name, dtype, index, element="", **constants):
-    """Return the source of a kernel. index: the integer type for indices of elements. element: defines type Element."""
+    """Return the source of a kernel. index: the integer type for indices. element: a C typedef of the type Element."""
     numbers = "".join(f"constexpr int {key} = {value};\n" for key, value in constants.items())
     real = {"float32": "float", "float64": "double"}[str(dtype)]
     return f"typedef {real} Real;\ntypedef {index} Index;\n{element}{numbers}{CODE[name]}"
@@ -93,13 +94,13 @@ def im2col(x, kernel, stride, padding):
 
 
 def col2im(columns, shape, kernel, stride, padding):
-    """columns: (N * OH * OW, kh * kw * C) -> x: `shape`, (N, H, W, C). The adjoint of im2col: overlaps are added."""
+    """columns: (N * OH * OW, kh * kw * C) -> x: (N, H, W, C), of this shape. Adds up patches: the adjoint of im2col."""
     grid = patch_grid(shape[1:3], kernel, stride, padding)
     return move("col2im", columns, xp.empty(shape, columns.dtype), shape, grid, kernel, stride, padding)
 
 
 def move(name, source, target, shape, grid, size, stride, padding):
-    """Run im2col or col2im, whose result is `target`. If possible, a thread moves 16 bytes of channels at once."""
+    """Run the kernel im2col or col2im, and return `target`. If possible, a thread moves 16 bytes of channels."""
     source = xp.ascontiguousarray(source)
     lanes = 16 // source.itemsize
     if shape[3] % lanes or source.data.ptr % 16 or target.data.ptr % 16:
@@ -116,7 +117,7 @@ def move(name, source, target, shape, grid, size, stride, padding):
 
 
 def gather(rows, order, position, n, factor, offset):
-    """See backend.gather. One kernel."""
+    """See backend.gather. This is one kernel."""
     y = xp.empty((n, *rows.shape[1:]), "float32")
     element = {"uint8": "typedef unsigned char Element;\n", "float32": "typedef float Element;\n"}[rows.dtype.name]
     program = kernel("gather", "float32", "unsigned int", element, COLUMNS=y.size // n, ROWS=len(order))

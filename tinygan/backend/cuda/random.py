@@ -1,4 +1,4 @@
-"""Random numbers on CUDA: a function of a key and a counter. The counter is on the GPU; a replay gets new numbers."""
+"""Random numbers on CUDA, computed from a key and a counter. The counter is on the GPU, so a replay can increase it."""
 
 import functools
 
@@ -23,11 +23,11 @@ __device__ uint2 philox(unsigned int i, unsigned long long draw, unsigned int ke
 }
 """
 INPUTS = "raw uint64 draws, raw uint32 key"
-UNIFORM = "y = (T)(philox(i, draws[0], key[0], key[1]).x >> 8) * (T)5.9604644775390625e-08"  # 24 bits, so y < 1
+UNIFORM = "y = (T)(philox(i, draws[0], key[0], key[1]).x >> 8) * (T)5.9604644775390625e-08"  # 24 bits: y < 1
 NORMAL = """
     uint2 bits = philox(i, draws[0], key[0], key[1]);
-    T u = ((T)bits.x + (T)1) * (T)2.3283064365386963e-10;      // (0, 1]: its logarithm is finite
-    y = sqrt((T)-2 * log(u)) * cos((T)1.4629180792671596e-09 * (T)bits.y)     // Box-Muller: 2 pi / 2^32
+    T u = ((T)bits.x + (T)1) * (T)2.3283064365386963e-10;      // in (0, 1], so log(u) is finite
+    y = sqrt((T)-2 * log(u)) * cos((T)1.4629180792671596e-09 * (T)bits.y)     // Box-Muller; the factor is 2 pi / 2^32
 """
 
 
@@ -39,12 +39,12 @@ def kernel(name):
 
 
 class RNG:
-    """A seeded source of random numbers: a key, and the number of arrays filled so far.
+    """A seeded source of random numbers. Its state is a key, and the number of arrays filled so far.
 
     This number is on the GPU, where a captured step increases it. So each replay of the step has new random numbers.
     """
 
-    AHEAD = 16  # the numbers of the next arrays are in an array, so a step that fills up to 16 increases them only once
+    AHEAD = 16  # `numbers` has `draw` of the next 16 arrays, so a step that fills up to 16 arrays updates it only once
 
     def __init__(self, seed):
         self.key = xp.asarray(np.random.SeedSequence(seed).generate_state(2))

@@ -1,8 +1,8 @@
 """The cache of a captured step: patches that are needed twice, constants, and functions to call at the end of the step.
 
-The gradient of a filter needs the patches that the convolution has made. In a captured step the patches are cached
-until the images are deleted, if there is enough memory. Outside of captured steps patches are not cached, because
-images may change in place.
+A convolution makes the patches of its images, and the gradient of its filter needs the same patches. In a captured step
+they are cached until the images are deleted, if there is enough memory. Outside of captured steps patches are not
+cached, because images may change in place.
 """
 
 import functools
@@ -12,7 +12,7 @@ import cupy as xp
 
 FRACTION = 4  # cached patches use at most 1 / FRACTION of the memory that is free when the cache is made
 
-_step = None  # the StepCache of the running function; None outside of captured functions
+_step = None  # the StepCache of the captured function that is running, or None
 
 
 class StepCache:
@@ -23,7 +23,7 @@ class StepCache:
         self.space = xp.cuda.runtime.memGetInfo()[0] // FRACTION  # bytes for patches
 
     def run(self, function):
-        """Call the captured function with this cache."""
+        """Call the captured function with this cache, and then the functions in at_end."""
         global _step
         _step = self
         for key, (_, images) in list(self.patches.items()):
@@ -49,7 +49,7 @@ class StepCache:
 
 
 def cache_patches(images, columns, *geometry):
-    """Put `columns`, the patches of images, into the cache, and return them. geometry: kernel, stride, padding."""
+    """Return `columns`, the patches of images. In a captured step, cache them. geometry: kernel, stride, padding."""
     if _step:
         _step.add((id(images), geometry), images, columns)
     return columns

@@ -1,4 +1,4 @@
-"""Column sums of elementwise functions, in one kernel, which can apply a second function to the sums at its end."""
+"""Column sums of an elementwise function in one kernel. It can also apply a second function to the sums."""
 
 import functools
 import inspect
@@ -12,13 +12,13 @@ from .expression import trace
 from .fusion import THREADS, arguments, columns_of, inputs, kinds_of, program_of, writable
 from .step_cache import counters
 
-BLOCKS = 528  # enough to keep a large card busy: four for each of 132 multiprocessors
-ROWS = 16  # rows are divided into slabs only if each thread still reads so many rows
+BLOCKS = 528  # enough blocks to keep a large GPU busy: four for each of 132 multiprocessors
+ROWS = 16  # if the rows are divided into slabs, each thread reads at least about this number of rows
 
 SUMS = """
 // sums of the columns of an elementwise function: (rows, COLUMNS) -> (PARTS, COLUMNS). The rows are divided into PARTS
-// parts, and each part into SLABS slabs. A block has ACROSS times DOWN threads, and sums ACROSS columns of one slab.
-// The DOWN threads of a column each sum every DOWN-th row, from different first rows. Then their sums are added up
+// parts, and each part into SLABS slabs. A block has DOWN x ACROSS threads, and sums ACROSS columns of one slab. Thread
+// (down, across) sums rows down, down + DOWN, ... of one column. Then the DOWN sums of each column are added up
 extern "C" __global__ void tinygan_sums({parameters}, int rows) {{
     __shared__ Real partial[DOWN][ACROSS];
     const int across = threadIdx.x % ACROSS, down = threadIdx.x / ACROSS;
@@ -43,7 +43,7 @@ FINISH = """if (down == 0 && column < COLUMNS) {{
         {lines}
     }}"""
 SLABS = """
-    // the last block of these columns that gets here adds up the sums of all slabs, always in the same order
+    // each block stores its sums. The last block of these columns then adds up the sums of all slabs, in a fixed order
     __shared__ bool last;
     if (down == 0 && column < COLUMNS) {{ {stores} }}
     __threadfence();
@@ -80,17 +80,18 @@ def column_sums(function, *args, parts=1, out=None, then=None):
 
 
 def sums(function, args, parts=1, out=None, then=None):
-    """Return the column sums of each result of a function. parts, out, then: see backend.column_sums.
+    """Return a list: the column sums of each result of a function, or the arrays of `then`. See backend.column_sums.
 
-    Many rows are divided into slabs, for more blocks. The last block to finish adds up the sums of the slabs, of one
-    part after the other, because `then` may update an array with each part.
+    Many rows are divided into slabs, so that more blocks run at the same time. The last block to finish adds up the
+    sums of the slabs and applies `then`. It does this for one part after the other, because `then` may update an array
+    with each part.
     """
     shape, dtype, kinds = kinds_of(args, parts)
     columns = columns_of(shape)
     rows, across = math.prod(shape) // columns, 1
     while across < min(columns, 32):
         across *= 2
-    wide, down = -(-columns // across), THREADS // across  # blocks side by side, rows at a time
+    wide, down = -(-columns // across), THREADS // across  # blocks side by side; rows that a block reads at a time
     slabs = max(1, min(BLOCKS // wide, rows // parts // (ROWS * down), 64))
     sizes = dict(ACROSS=across, DOWN=down, COLUMNS=columns, SLABS=slabs, PARTS=parts)
     last, more, outs = (then.func, then.args, then.keywords["out"]) if then else (None, (), ())
@@ -107,7 +108,7 @@ def sums(function, args, parts=1, out=None, then=None):
 
 
 def _kind(a, columns):
-    """Return the kind of an argument of `then` (see fusion.py)."""
+    """Return the kind of an array or number of `then` (see fusion.py)."""
     if not isinstance(a, xp.ndarray):
         return "s"
     return "n" if a.size == 1 else "r" if a.size == columns else "p"
@@ -120,9 +121,10 @@ def _kind_of_result(a, more, parts, columns):
 
 
 def mean_and_variance(x, parts=1, then=None):
-    """See backend.mean_and_variance. One pass: the sums of x - s and of its squares, with the first row of x as s.
+    """See backend.mean_and_variance. One pass computes the sums of x - s and (x - s)^2, where s is the first row of x.
 
-    var = E(x - s)^2 - (mean - s)^2 loses few digits, because s is a value of x and not, say, 0 (Chan et al. 1983).
+    var = E[(x - s)^2] - (mean - s)^2. Because s is a value of x, this loses fewer digits than E[x^2] - mean^2 if the
+    mean is far from 0 (Chan, Golub & LeVeque 1983).
     """
     columns = columns_of(x.shape)
     first = xp.ascontiguousarray(x).reshape(-1, columns)[0]
@@ -143,7 +145,7 @@ def _both(mean, var):
 
 @functools.cache
 def _after_moments(function):
-    """Return a function that computes mean and variance from the sums of _powers, and calls `function` with both."""
+    """Return a function of the sums of _powers. It computes mean and variance, and calls function(..., mean, var)."""
 
     def after(s, share, *args):
         *args, total, squares = args
@@ -162,8 +164,9 @@ def _summing(*what, **sizes):
 def sums_source(function, kinds, dtype, stores, then, of_more, of_results, **sizes):
     """Return the source of the kernel, and the number of results of the function.
 
-    stores: whether the first result is also written to an array. then: a function of more arguments and the sums, or
-    None. of_more, of_results: the kinds of these arguments, and the kinds of the arrays for the results.
+    stores: whether the first result is also written to an array. then: None, or a function then(*more, *sums). of_more:
+    the kinds of its arguments `more`. of_results: the kinds of the arrays for its results. Without `then`, of_results
+    is the kind of every array of sums.
     """
     of_part = "part * COLUMNS + column"
     parameters, loads, names = inputs(kinds, "column", of_part)

@@ -2,16 +2,18 @@
 
     mpiexec -n 4 python train.py
 
-Each process has all weights. A batch is divided: each process computes 1 / N of its images, the local batch. The
-processes exchange sums:
+Each process has all weights. Each batch is divided into N equal parts, and each process computes one part, its local
+batch. Three things make the result independent of N:
 
-- `all_reduce` sums values that depend on the whole batch, such as the mean in BatchNorm.
+- `all_reduce` adds up values that depend on the whole batch, such as the mean in BatchNorm.
 - `average` averages gradients. The average of the gradients for the local batches is the gradient for the batch.
-- Every process draws the random numbers of the whole batch, and uses the rows of its local batch (`RowsRNG`).
+- `RowsRNG` draws the random numbers of the whole batch in every process, and returns the rows of the local batch.
 
-So N processes compute the same as one, up to rounding, and have the same weights, to the bit. The derivative of
-all_reduce is all_reduce: process p differentiates its own loss L_p, and the total loss is L = L_1 + ... + L_N. With
-y = x_1 + ... + x_N in all processes, dL/dx_p = dL_1/dy + ... + dL_N/dy.
+So N processes compute the same as one, up to rounding. All processes have the same weights, to the bit.
+
+The derivative of all_reduce is all_reduce. Let x_p be the value in process p, and y = x_1 + ... + x_N the sum in all
+processes. Process p differentiates its own loss L_p. The total loss is L = L_1 + ... + L_N, and each L_q depends on y.
+So dL/dx_p = dL_1/dy + ... + dL_N/dy, which is the all_reduce of the derivatives dL_q/dy.
 
 MPI (mpi.py) connects the processes, and sums arrays on CPUs. NCCL (nccl.py) sums arrays on GPUs.
 """
@@ -30,9 +32,9 @@ import numpy as np
 
 from ... import backend
 
-rank, size = 0, 1  # the number of this process, from 0 on, and the number of processes
-local_rank = 0  # the number of this process on its machine, from 0 on; it uses the GPU with this number
-sharing = 1  # the number of processes that use the cores of this process, including itself
+rank, size = 0, 1  # rank: the number of this process (0, 1, ...); size: how many processes there are
+local_rank = 0  # the number of this process among the processes of its machine (0, 1, ...)
+sharing = 1  # how many processes share cores with this process, itself included
 _world: Any = None  # an mpi.World if there are several processes
 _gpus: Any = None  # an nccl.Communicator if these processes compute on GPUs
 
@@ -56,7 +58,7 @@ def launched() -> tuple[int, int]:
 
 
 def mute_others() -> None:
-    """Discard the output of this process unless it is process 0. `end` still prints its error."""
+    """Discard the output of this process unless it is process 0. `end` can still print an error."""
     if launched()[0]:
         sys.stdout = sys.stderr = open(os.devnull, "w")
 
@@ -74,7 +76,7 @@ def start() -> None:
 
 
 def connect(device: str) -> None:
-    """Check that all processes use the same kind of device, and connect their GPUs. Raises DistributedError."""
+    """Check that all processes use one kind of device, and connect their GPUs. Raises DistributedError on failure."""
     global _gpus
     kinds = [name.partition(":")[0] for name in gathered(device)]
     for number, kind in enumerate(kinds):
@@ -99,7 +101,7 @@ def all_reduce(array):
 
 
 def average(*arrays) -> None:
-    """Average arrays over the processes, in place. Several arrays must have one shape; they are sent together."""
+    """Average arrays over the processes, in place. All arrays must have the same shape. They are sent together."""
     if size > 1:
         whole = add_up(arrays[0] if len(arrays) == 1 else backend.xp.stack(arrays))
         whole *= 1.0 / size
@@ -109,9 +111,9 @@ def average(*arrays) -> None:
 
 
 def whole_moments(mean, variance):
-    """Return mean and biased variance of the whole batch. mean, variance: those of the local batch, of the same shapes.
+    """Return mean and biased variance of the whole batch. mean, variance: those of the local batch.
 
-    The computation is in float64, because E[x^2] - mean^2 loses digits.
+    The variance is E[x^2] - mean^2. This difference loses digits, so it is computed in float64.
     """
     squares = mean.astype("float64") ** 2
     both = backend.xp.stack([mean.astype("float64"), variance.astype("float64") + squares])
@@ -141,7 +143,7 @@ def gathered(value: Any) -> list[Any]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """with alone(): this process behaves as if there were no others: it computes whole batches, and sends nothing."""
+    """with alone(): behave as if there were only one process. It computes whole batches, and sends nothing."""
     global rank, size
     before = rank, size
     rank, size = 0, 1
@@ -152,7 +154,7 @@ def alone() -> Iterator[None]:
 
 
 def by_process_0(function: Callable) -> Callable:
-    """Decorate a function to run only on process 0, `alone`. On other processes a call returns None at once."""
+    """Decorate a function to run only on process 0, within `alone`. On other processes a call returns None at once."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -166,8 +168,8 @@ def by_process_0(function: Callable) -> Callable:
 def end(sentence: str) -> None:
     """Print an error and end all processes. Without other processes, do nothing.
 
-    The same error often occurs in all processes. Then only process 0 prints it: the others wait for a second before
-    they print, and process 0 ends them before that.
+    The same error often occurs in all processes. Then only process 0 prints it: the other processes wait for a second
+    before they print, and process 0 ends them within this second.
     """
     if _world is None:
         return
@@ -186,10 +188,10 @@ def finish() -> None:
 
 
 class RowsRNG:
-    """A source of random numbers that draws for the whole batch, and returns the rows for the local batch.
+    """A source of random numbers that draws for the whole batch, and returns the rows of the local batch.
 
     rows: the number of images in the local batch. A shape (2 * rows, ...) is for two batches, such as real and fake
-    images. While rows is 0, all processes get the same numbers, as for initial weights.
+    images. While rows is 0, all processes get the same numbers. The initial weights are drawn in this way.
     """
 
     def __init__(self, rng) -> None:

@@ -14,7 +14,7 @@ from ..cpu import threads
 from . import DistributedError, watchdog
 
 SPIN = 1e-4  # seconds of active waiting before the first sleep
-PAUSES = 2e-5, 1e-3  # seconds of the shortest and the longest sleep; a sleep is a tenth of the time waited so far
+PAUSES = 2e-5, 1e-3  # seconds of the shortest and the longest sleep. Between them, a sleep is 1/10 of the wait so far
 
 
 class World:
@@ -73,7 +73,7 @@ class World:
 
 
 def _wait(request) -> None:
-    """Wait for a request: first actively, then with sleeps, because the wait may be long and others need the core."""
+    """Wait for a request: first actively, then with sleeps. During a sleep another process can use the core."""
     started = time.perf_counter()
     while not request.Test():
         if (waited := time.perf_counter() - started) > SPIN:

@@ -1,7 +1,7 @@
 """Sums over GPUs through NCCL. MPI connects the processes; then the GPUs exchange data directly.
 
-A sum is a kernel on the current stream. So the host does not wait, and a CUDA graph captures the sum with the step
-(cuda/graph.py). NCCL supports capture since version 2.9; the versions for CUDA 12 and 13 are newer.
+A sum is a kernel on the current stream. So the host does not wait for it, and a CUDA graph can capture the sum as a
+part of the step (cuda/graph.py). NCCL supports capture since version 2.9. All versions for CUDA 12 and 13 are newer.
 """
 
 import cupy as xp

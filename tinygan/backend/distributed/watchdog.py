@@ -1,9 +1,9 @@
 """A watchdog for the processes of a machine: if one process dies, the watchdog ends all others.
 
 Without a watchdog the other processes would wait for ever. The watchdog is a separate program, because a thread might
-have to wait for Python's lock. On Linux each process has a file (pidfd) that becomes readable when the process ends for
-any reason. The launcher also ends the other processes (mpiexec at once, srun with --kill-on-bad-exit=1), but says
-nothing about the run. Other systems have no watchdog.
+have to wait for Python's lock. It opens a pidfd of each process: a file that becomes readable when the process ends for
+any reason. Only Linux has pidfds, so on other systems there is no watchdog. The launcher can end the processes too
+(mpiexec does; srun does with --kill-on-bad-exit=1). But it does not say how to continue the run.
 """
 
 import os
@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 
-SENTENCE = b"one of the processes has died, so all end. The last checkpoint is complete: --resume continues it\n"
+SENTENCE = b"one of the processes has died, so all end. The last checkpoint is complete: continue with --resume\n"
 
 
 class Watchdog:
     """Monitors processes, given by their pids, until `stop`. If one process dies, prints SENTENCE and kills all.
 
-    SENTENCE does not say which process: the launcher may have killed others, so the first one is not known.
+    SENTENCE does not say which process died. The launcher may have killed others too, so the first is not known.
     """
 
     def __init__(self, pids):
