@@ -1,4 +1,4 @@
-"""Scatter, concatenation, squared norms and interpolation. Each is one kernel; with CuPy's functions it would be more."""
+"""Scatter, concatenation, squared norms and interpolation, as one kernel each. CuPy would need several kernels."""
 
 import functools
 import math
