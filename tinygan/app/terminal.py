@@ -1,4 +1,4 @@
-"""The output of a run in the terminal: a header, a progress bar, a line for each pause, and commands for the next step.
+"""The output of a run in the terminal: a header, a progress bar, a line for each pause, and commands to use afterwards.
 
 There is a progress bar only if stderr is a terminal.
 """
@@ -116,7 +116,8 @@ def summary(log, timings, before, until):
 def command(script):
     """Return the command that starts a script ("train", "sample" or "evaluate"), for messages.
 
-    The command uses the Python, or the installed command, that started this program. So the user can paste it.
+    The command begins with the Python, or with the installed command, that started this program. So the user can paste
+    it into the terminal.
     """
     started, name = Path(sys.argv[0]), sys.argv[0].rpartition(" ")[2]
     if name in SCRIPTS:  # "tinygan train"; see tinygan/__main__.py
