@@ -4,8 +4,8 @@ python evaluate.py runs/dcgan-20260101-1            prints the metrics
 python evaluate.py runs/dcgan-... runs/cgan-...     prints a table with a column for each run
 
 Each run gets metrics.json and metrics.png. The picture shows the samples that are farthest from all test images, and
-the test images that are farthest from all samples. If G gets labels, the picture also shows the most frequent error:
-samples of one class that the classifier assigns to another class.
+the test images that are farthest from all samples. If the run was trained with labels, the picture also shows the most
+frequent error: samples of one class that the classifier assigns to another class.
 
 Samples are compared with test images by the features of a classifier. The classifier of MNIST comes with the package.
 Other data must have labels: then a classifier is trained once and stored in ~/.cache/tinygan. The column "real" has the

@@ -1,4 +1,4 @@
-"""Generate images with the G of a run.
+"""Generate images with the generator G of a run.
 
     python sample.py runs/dcgan-20260101-1                                a grid of 64 images
     python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png

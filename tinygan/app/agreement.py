@@ -1,4 +1,4 @@
-"""Check that all processes of a run have the same settings, the same hash of the data, and bitwise equal weights."""
+"""Check that all processes of a run have the same settings, the same data (by its hash), and bitwise equal states."""
 
 import hashlib
 import json

@@ -1,9 +1,9 @@
 """Checkpoints: .npz files without pickle. A checkpoint is written completely or not at all, and checked by a hash.
 
 A checkpoint is an uncompressed archive. It contains arrays, the JSON text "about", and "sha256", the hash of all other
-members. np.load can read it too. But `read` is safe for files from strangers: it reads no more bytes than the file has,
-and accepts only array headers that match a pattern. (np.load parses a header as a Python literal, and allocates memory
-for any shape in it.) last.previous.npz is the checkpoint before last.npz. It is used if last.npz is damaged.
+members. np.load can read it too, but `read` is safe even for files from strangers: it reads no more bytes than the file
+has, and accepts only array headers that match a pattern. (np.load parses a header as a Python literal, and allocates
+memory for any shape in it.) last.previous.npz is the checkpoint before last.npz. It is used if last.npz is damaged.
 """
 
 import hashlib

@@ -41,7 +41,7 @@ def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[
 
 
 def properties(ink: np.ndarray) -> dict[str, np.ndarray]:
-    """Return {name: (N,)} for bright shapes `ink`, (N, H, W): slant to the right, sum of the ink, and width."""
+    """Return {name: (N,)} for bright shapes `ink`, (N, H, W): slant to the right, thickness (all ink), and width."""
     height, width = ink.shape[1:]
     y, x = np.mgrid[:height, :width]
     total = ink.sum((1, 2)) + 1e-9
@@ -62,7 +62,7 @@ def without_class_means(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def rotated(network: Generator, directions: np.ndarray) -> Generator:
     """Return the network as a function of the coordinates c along `directions` U, with z = U c.
 
-    Let W be the rows of the first weight matrix that multiply z. They change to U^T W, and all else stays. U is
+    Let W be the part of the first weight matrix that multiplies z. It becomes U^T W, and nothing else changes. U is
     orthogonal, so c ~ N(0, I) like z.
     """
     first, *others = network.operations

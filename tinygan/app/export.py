@@ -112,7 +112,7 @@ def weights(weight, bias, n_out) -> dict[str, np.ndarray]:
 
 
 def fold(norm: BatchNorm, steps: list[Operation]) -> None:
-    """Fold a BatchNorm into the weights of the last operation, in place. Operations of kind reshape are skipped."""
+    """Fold a BatchNorm into the weights of the last operation that is not a reshape, in place."""
     step = next((step for step in reversed(steps) if step.kind != "reshape"), Operation("nothing"))
     if not step.arrays:
         raise ExportError(f"BatchNorm can be exported only after a layer with weights; here it follows {step.kind}")
@@ -120,7 +120,7 @@ def fold(norm: BatchNorm, steps: list[Operation]) -> None:
     gamma, beta, mean, var = (backend.to_host(array).astype(np.float64) for array in numbers)
     scale = gamma / np.sqrt(var + norm.eps)
     shift = beta - scale * mean
-    pixels = step.arrays["bias"].size // scale.size  # 1, or the pixels of the image (H, W, C) that a linear layer makes
+    pixels = step.arrays["bias"].size // scale.size  # 1 after a convolution; else those of a linear layer's output
     scale, shift = np.tile(scale, pixels), np.tile(shift, pixels)
     step.arrays["weight"] = (step.arrays["weight"] * scale).astype(np.float32)
     step.arrays["bias"] = (step.arrays["bias"] * scale + shift).astype(np.float32)
@@ -146,7 +146,7 @@ def in_half_precision(steps: list[Operation]) -> list[dict[str, Any]]:
 
 
 def save_npz(path, network: Generator) -> None:
-    """Write an .npz: weights and biases as "<number of the operation>.weight" and ".bias", and about() as JSON."""
+    """Write an .npz of the arrays "0.weight", "0.bias", ... (0: the first operation), and of about() as JSON."""
     arrays: dict[str, Any] = {
         f"{i}.{name}": a for i, step in enumerate(network.operations) for name, a in step.arrays.items()
     }

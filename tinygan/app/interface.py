@@ -123,7 +123,7 @@ def train(**options) -> Model:
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
-        gc.collect()  # free the run, and so its lock, even if it is part of a cycle of references
+        gc.collect()  # free the run and its lock, even if the run is part of a cycle of references
         with suppress(OSError):  # remove the folder if it is empty: then no run was made
             Path(folder).rmdir()
     return load(folder)

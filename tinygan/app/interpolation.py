@@ -27,7 +27,7 @@ def slerp(a, b, t):
 
 
 def path_through(points, count):
-    """Return a path (count, ..., d) in even steps: on arcs from each of `points`, (K, ..., d), to the next point."""
+    """Return `count` points (count, ..., d), in even steps on arcs from each of `points`, (K, ..., d), to the next."""
     positions = [i * (len(points) - 1) / (count - 1) for i in range(count)]
     arcs = [min(int(position), len(points) - 2) for position in positions]
     return backend.xp.stack([slerp(points[i], points[i + 1], position - i) for i, position in zip(arcs, positions)])
@@ -43,7 +43,7 @@ def loops(training, rng, n, classes=None):
     """Return images on n closed paths through random corners, as frames: uint8 (CORNERS * FRAMES, n, H, W, C)."""
     corners = rng.normal((CORNERS, n, training.gan.latent_size))
     closed = backend.xp.concatenate([corners, corners[:1]])
-    latent = path_through(closed, CORNERS * FRAMES + 1)[:-1]  # without the last point, which is the first one
+    latent = path_through(closed, CORNERS * FRAMES + 1)[:-1]  # without the last point, which equals the first
     return drawn(training, latent, classes)
 
 

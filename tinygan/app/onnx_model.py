@@ -76,7 +76,7 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [self.last], **attributes))
 
     def channels(self, first: bool) -> None:
-        """Transpose the last result, if needed, so that its channels are first, or with first=False last."""
+        """Move the channels of the last result to axis 1 (first=True) or to the last axis, unless they are there."""
         if first != self.channels_first:
             self.add("Transpose", self.last, perm=[0, 3, 1, 2] if first else [0, 2, 3, 1])
             self.channels_first = first
@@ -88,7 +88,7 @@ class Graph:
             case "linear":
                 weight, bias = self.constant(numbers["weight"]), self.constant(numbers["bias"])
                 self.add("Gemm", self.last, weight, bias)
-            case "reshape":  # in a shape for ONNX, 0 means that this size, here of the batch, does not change
+            case "reshape":  # for ONNX, 0 means: keep this size, here the number of images
                 self.add("Reshape", self.last, self.constant(np.array([0, *options["shape"]], np.int64)))
             case "conv_transpose":  # ONNX needs weights (n_in, n_out, kh, kw)
                 self.channels(first=True)

@@ -47,7 +47,7 @@ def begin_with(origin: Run, training: Training) -> str:
     if not networks["generator"].loaded:
         raise RunError(f"--from {origin.folder}: no array of its generator has the shape that this run needs")
     if training.ema:
-        training.ema.target.data[...] = training.ema.source.data  # the average, for arrays without a saved average
+        training.ema.target.data[...] = training.ema.source.data  # an average that is not loaded begins at the weight
         origin.load(**{"training.ema": PartialLoader(training.ema)})
     others = [
         f"{name} {array}" if part.loaded else f"the whole {name}"

@@ -40,7 +40,10 @@ def grid(images, columns=None, scale=2):
 
 
 def captioned(picture, rows, names):
-    """Add names at the left of a picture, uint8 (H, W, C). rows: its rows of images. Too few names are repeated."""
+    """Add names at the left of a picture, uint8 (H, W, C), that has `rows` rows of images.
+
+    If there are fewer names than rows, the names are repeated.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     font, height = ImageFont.load_default(CAPTION), picture.shape[0] / rows

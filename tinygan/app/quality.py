@@ -10,7 +10,7 @@ from ..backend import distributed
 from ..metrics import Evaluator
 from .runs import RunError, read_table, write_table
 
-COLUMNS = ("step", "epoch", "distance", "multiple")  # distance: Frechet distance; multiple: distance / floor
+COLUMNS = ("step", "epoch", "distance", "multiple")  # distance: Frechet distance; multiple: see `floor`
 SAMPLES = 5_000  # samples of a measurement; evaluate.py uses 10,000
 
 
@@ -58,6 +58,7 @@ class Quality:
 
     @cached_property
     def floor(self):
+        """The distance of real images. Distances are given as multiples of it."""
         return self.evaluator.distance(self.evaluator.real.images)
 
     def update(self, step, epoch, **parts):

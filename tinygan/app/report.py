@@ -146,8 +146,8 @@ def panel(title, lines, config):
     """Return the settings of a plot of the page. fraction: values are from 0 to 1; log: the axis is logarithmic."""
     meanings = {
         "loss": "The losses that G and D minimise. G and D are opponents, so no loss needs to fall.",
-        "output of D": "The probability that an image is real. Near 0.5 for both: D cannot tell real from fake. "
-        "1 for real and 0 for fake for a long time: D has won.",
+        "output of D": "The probability that an image is real. Both near 0.5: D cannot tell real from fake. "
+        "Real near 1 and fake near 0 for a long time: D has won.",
         "accuracy of D": "The fraction of images that D classifies correctly. Near 1 for a long time: G learns little.",
         "norm of the gradient": "Over all parameters of a network. If G's gradient vanishes, G no longer learns.",
         "distance within a batch": "If it falls to a small fraction of its highest value, G is collapsing: its images "
@@ -167,7 +167,7 @@ def panel(title, lines, config):
 def metrics(path, step):
     """Return the content of metrics.json; None if the file is missing, or if it was measured at another step.
 
-    "compared": [[name, value for samples, value for real images], ...]. "rest": [[name, value], ...] of all others.
+    "compared": [[name, value for samples, value for real images], ...]. "rest": [[name, value], ...] of all else.
     """
     try:
         found = json.loads(path.read_text())

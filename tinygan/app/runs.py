@@ -181,7 +181,7 @@ class Run:
     def load_generator(self, training, name="last"):
         """Load only G, and the averaged weights of G (EMA) if the preset has them. Returns the step of the checkpoint.
 
-        This works on every device. The random numbers of a checkpoint can be loaded only on its own kind of device.
+        This works on every device. The saved state of the random numbers is not loaded: it fits one kind of device.
         """
         return self.load(name, **{f"training.{key}": part for key, part in training.sampling_parts().items()})
 

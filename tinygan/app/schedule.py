@@ -10,7 +10,7 @@ import math
 
 PICTURES = 40  # epochs with a picture, at most; --evaluate-every adds more
 PAGE_EVERY = 10.0  # seconds between two versions of the curves and report.html, at least
-SAVE_EVERY = 60.0  # seconds between two checkpoints; after them the next opportunity is used
+SAVE_EVERY = 60.0  # seconds after which the next checkpoint is due
 
 
 def shown_epochs(epochs: int) -> list[int]:

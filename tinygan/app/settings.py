@@ -79,7 +79,7 @@ class Settings:
         return replace(self, data=source, skip_broken=self.skip_broken or bool(skip_broken))
 
     def dataset(self, split: str = "train") -> Dataset:
-        """Read the data of this run. Image files are resized to its shape."""
+        """Read the data of this run. Image files are resized to self.shape."""
         return load(self.data, split, self.shape[0], self.skip_broken)
 
     def batches(self, dataset: Dataset) -> Batches:
@@ -96,8 +96,8 @@ class Settings:
     def from_json(cls, values: Any) -> Settings:
         """Return the settings from `values`, the result of `to_json`. Unknown keys are ignored.
 
-        Runs before version 0.1 lack the fields of ADDED, and have the name label_smoothing for real_label. Raises
-        SettingsError for the first field that is missing or not valid.
+        Runs from before version 0.1 can lack the fields of ADDED, and can have the name label_smoothing for real_label.
+        Raises SettingsError for the first field that is missing or not valid.
         """
         if not isinstance(values, dict):
             raise SettingsError(f"settings must be a JSON object; got {type(values).__name__}")

@@ -1,6 +1,6 @@
 """The output of a run in the terminal: a header, a progress bar, a line for each pause, and commands to use afterwards.
 
-There is a progress bar only if stderr is a terminal.
+There is a progress bar only if stderr is a terminal, and in a notebook.
 """
 
 import os
@@ -40,7 +40,7 @@ class Terminal:
                 tqdm.write(printable(text), file=sys.stderr)
 
     def bar(self, step, end, per_epoch):
-        """Return a progress bar for the steps from `step` to `end`, in one epoch or several short ones."""
+        """Return a progress bar for the steps from `step` to `end`, in one epoch or in several short epochs."""
         from tqdm.auto import tqdm  # the bar of a notebook, or of a terminal
 
         first, last = step // per_epoch + 1, -(-end // per_epoch)

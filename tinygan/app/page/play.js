@@ -99,7 +99,7 @@ function showPoint() {
   drawLater([...play.classes, ...play.ends]);
 }
 
-/* Draw thumbnails in the next frames. A frame spends at most 10 ms on them, so sliders and the walk remain smooth. */
+/* Draw thumbnails in the next frames. A frame spends about 10 ms on them, so sliders and the walk remain smooth. */
 function drawLater(thumbnails) {
   if (!play.waiting.length) requestAnimationFrame(drawWaiting);
   play.waiting = [...new Set([...play.waiting, ...thumbnails])];
