@@ -112,7 +112,7 @@ def _sha256(arrays):
 
 
 def _array(content):
-    """Return the array of a member of the archive. content: the bytes of a file .npy."""
+    """Return the array in `content`, the bytes of a .npy file."""
     header = HEADER.match(content)
     if not header:
         raise ValueError("it contains something else than arrays of numbers")

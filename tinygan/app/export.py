@@ -71,7 +71,7 @@ def generator(training: Training, shape: tuple[int, ...], class_names: Sequence[
 
 
 def operations(network: Module) -> list[Operation]:
-    """Return the operations of a Sequential, or of a Conditional around it, in evaluation mode."""
+    """Return the operations of a Sequential, or of a Conditional around one, in evaluation mode."""
     inner = network.network if isinstance(network, Conditional) else network
     assert isinstance(inner, Sequential)
     steps: list[Operation] = []

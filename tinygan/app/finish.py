@@ -1,8 +1,8 @@
 """The outputs of a run: pictures, curves and report.html.
 
 A picture is written at each pause of the training (schedule.py). Curves and report.html are written at the end, and at
-a pause if they are older than ten seconds. An error in an output becomes a warning, because the training can continue.
-If several processes train together, only process 0 writes the outputs.
+a pause if they are older than ten seconds. If an output cannot be written, a warning is printed, and the training
+continues. If several processes train together, only process 0 writes the outputs.
 """
 
 import json

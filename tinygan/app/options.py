@@ -152,7 +152,7 @@ def chosen_preset(args, dataset, origin=None, grouped=False):
         kind, weight = args.penalty
         fields["penalty"], fields["penalty_weight"] = kind, weight or default_penalty_weight(kind, shape)
     if args.loss and not LOSSES[args.loss].supports_label_smoothing:
-        fields.setdefault("real_label", 1.0)  # the real_label of the preset is for the loss of the preset
+        fields.setdefault("real_label", 1.0)  # the preset's real_label is only for the preset's loss
     if grouped or args.loss not in (None, "bce"):
         fields.setdefault("wrong_labels", 0.0)
     return name, base._replace(**fields)

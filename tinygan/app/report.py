@@ -45,10 +45,10 @@ def template():
 
 
 def networks(settings, training):
-    """Return the content of the page for its section "Play with it": G, and on toy data also D and some real points.
+    """Return the content of the section "Play with it": G, and on toy data also D and some real points.
 
-    This copy of G has other inputs: the first changes the image most, the second less, and so on (directions.py). If G
-    cannot be exported, the result is empty, and the page does not have this section.
+    The inputs of this copy of G are ordered: the first changes the image most, the second less, and so on
+    (directions.py). If G cannot be exported, the result is empty, and the page does not have this section.
     """
     try:
         G = export.generator(training, settings.shape, class_names.of(settings))
@@ -137,7 +137,7 @@ def curves(log, measured=()):
 
 
 def mean(numbers):
-    """Return the mean, rounded to five digits. Return None, which is a gap in the curve, if it is not finite."""
+    """Return the mean, rounded to five digits, or None if the mean is not finite. None is a gap in the curve."""
     x = sum(numbers) / len(numbers)
     return float(f"{x:.5g}") if math.isfinite(x) else None
 

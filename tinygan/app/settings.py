@@ -121,7 +121,7 @@ def absolute(source: str | None) -> str | None:
 
 
 def _checked(values: Mapping, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """Return the fields of `values`, with tuples for lists. Raises SettingsError for a missing or invalid field."""
+    """Return the fields of `values`, with lists as tuples. Raises SettingsError for a missing or invalid field."""
     for key, (is_valid, expected) in fields.items():
         if key not in values:
             raise SettingsError(f"{key!r} is missing: {expected}")

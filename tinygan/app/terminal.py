@@ -23,7 +23,7 @@ BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
 class Terminal:
-    """Prints to stdout; warnings and the bar go to stderr. quiet: print only the folder of the run and warnings."""
+    """Prints to stdout. Warnings and the progress bar go to stderr. quiet: print only warnings and the run's folder."""
 
     def __init__(self, quiet=False):
         self.quiet, self.warned = quiet, set()

@@ -26,7 +26,7 @@ def surface(gan):
 
 
 def pull(gan, real, points):
-    """Return -dL/dx at generated points x, (N, 2). L is G's loss, so this is the direction in which it decreases."""
+    """Return -dL/dx at generated points x, (N, 2): the direction in which G's loss L decreases."""
     x = Tensor(backend.to_device(points), requires_grad=True)
     with evaluating(gan):
         real_logits = gan.D(Tensor(backend.to_device(real[: len(points)])))
