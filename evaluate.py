@@ -121,7 +121,7 @@ def measure(run, n, checkpoint="last"):
 
 
 def train_once(steps):
-    print("training a classifier of this data; it is stored in ~/.cache/tinygan for later runs", file=sys.stderr)
+    print("training a classifier of this data, once; it is stored in ~/.cache/tinygan for later runs", file=sys.stderr)
     return tqdm(steps, desc="classifier", unit="step", leave=False, disable=None)
 
 

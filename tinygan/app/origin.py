@@ -39,7 +39,7 @@ def without_prefix(arrays: dict) -> dict:
 def begin_with(origin: Run, training: Training) -> str:
     """Load G, D and the EMA from the run `origin`, as far as the names and shapes of their arrays are the same.
 
-    Optimisers, schedules and random numbers begin anew. Returns a sentence that names the arrays that were not loaded.
+    Optimisers, schedules and random numbers begin anew. Returns a text that names the arrays that were not loaded.
     Raises RunError if no array of G was loaded.
     """
     networks = {"generator": PartialLoader(training.gan.G), "discriminator": PartialLoader(training.gan.D)}

@@ -58,7 +58,7 @@ class Quality:
 
     @cached_property
     def floor(self):
-        """The distance of real images. Distances are given as multiples of it."""
+        """The distance of real images, by which other distances are divided."""
         return self.evaluator.distance(self.evaluator.real.images)
 
     def update(self, step, epoch, **parts):

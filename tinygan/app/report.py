@@ -91,7 +91,7 @@ def shown(run, room):
 def some(frames, room):
     """Return [{"epoch": ..., "picture": ...}] for at most FRAMES of the pictures {epoch: path}.
 
-    The pictures have about `room` bytes together, but there are at least two of them.
+    The pictures have about `room` bytes together. At least two pictures are returned, if there are two.
     """
     pictures = {epoch: embedded(frames[epoch]) for epoch in spread(list(frames), FRAMES)}
     found = [{"epoch": epoch, "picture": picture} for epoch, picture in pictures.items() if picture]

@@ -74,7 +74,7 @@ class Settings:
         return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups or self.class_sizes)
 
     def with_data(self, source: str | None, skip_broken: bool | None) -> Settings:
-        """Return the settings with the new path `source` of moved data, or None, and with the option --skip-broken."""
+        """Return the settings for data that was moved to `source` (None: not moved), with the option --skip-broken."""
         source = absolute(source) or self.data
         return replace(self, data=source, skip_broken=self.skip_broken or bool(skip_broken))
 
