@@ -3,13 +3,16 @@
 python evaluate.py runs/dcgan-20260101-1            prints the metrics
 python evaluate.py runs/dcgan-... runs/cgan-...     prints a table with a column for each run
 
-Each run gets metrics.json and metrics.png. The picture shows the samples that are least like any test image, the test
-images that are least like any sample, and the most frequent error of class.
+Each run gets metrics.json and metrics.png. The picture shows the samples that are farthest from all test images, and
+the test images that are farthest from all samples. If the run was trained with labels, the picture also shows the most
+frequent error: samples of one class that the classifier assigns to another class.
 
-The features of a classifier are used to compare samples with test images, on which no network was trained. The
-classifier of MNIST comes with the package. For other data, which must have labels, a classifier is trained once and
-stored in ~/.cache/tinygan. The column "real" has the metrics of the same number of training images: a perfect generator
-would have these values.
+Samples are compared with test images by the features of a classifier. The classifier of MNIST comes with the package.
+Other data must have labels: then a classifier is trained once and stored in ~/.cache/tinygan. The column "real" has the
+metrics of training images, as many as there are samples. A perfect generator would have these values.
+
+In the table, an image is near another image y if it is at most as far from y as the fifth nearest neighbour of y. Only
+samples are neighbours of samples, and only test images are neighbours of test images.
 """
 
 import argparse
@@ -33,12 +36,12 @@ MEANING = {
     "classifier_score": "large if images are clear and all classes occur; at most the number of classes",
     "precision": "fraction of samples near a test image",
     "recall": "fraction of test images near a sample",
-    "density": "number of test images near a sample",
-    "coverage": "fraction of test images with a sample nearby",
-    "label_divergence": "KL divergence of class frequencies from the training set",
-    "modes": "number of classes that occur",
+    "density": "mean number of test images that a sample is near, divided by 5",
+    "coverage": "fraction of test images that have a sample near them",
+    "label_divergence": "KL divergence of the class frequencies of samples from those of the training set",
+    "modes": "number of classes with at least a fifth of their frequency in the training set",
     "agreement": "fraction of samples with the requested class",
-    "memorisation": "distance from training images: 0 for copies, 1 for test images",
+    "memorisation": "distance from the nearest training images: 0 for copies, 1 for test images",
 }
 
 
@@ -50,7 +53,7 @@ def arguments():
     parser.add_argument("--n", type=int, default=10_000, help="number of samples (default: 10000)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     best = parser.add_argument("--best", action="store_const", const="best", default="last", dest="checkpoint")
-    best.help = "use the best checkpoint of --evaluate-every instead of the last; writes metrics_best.json"
+    best.help = "measure the checkpoint with the best quality (train.py --evaluate-every), and write metrics_best.json"
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     args = parser.parse_args()
     if not 10 <= args.n <= 1_000_000:
@@ -118,7 +121,7 @@ def measure(run, n, checkpoint="last"):
 
 
 def train_once(steps):
-    print("training a classifier of this data, once; it will be kept in ~/.cache/tinygan", file=sys.stderr)
+    print("training a classifier of this data, once; it is stored in ~/.cache/tinygan for later runs", file=sys.stderr)
     return tqdm(steps, desc="classifier", unit="step", leave=False, disable=None)
 
 

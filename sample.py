@@ -1,4 +1,4 @@
-"""Generate images with the G of a run.
+"""Generate images with the generator G of a run.
 
     python sample.py runs/dcgan-20260101-1                                a grid of 64 images
     python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png
@@ -8,14 +8,17 @@
     python sample.py runs/dcgan-20260101-1 --nearest                      each image beside the nearest training image
     python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz     arrays
     python sample.py runs/cgan-20260101-1 --out generator.onnx            G itself, for other programs
-    python sample.py runs/cgan-20260101-1 --out generator.npz             the weights of G; the name must be this
+    python sample.py runs/cgan-20260101-1 --out generator.npz             the weights of G (only with this file name)
 
-If the run has averaged weights of G (EMA), they are used, because they give better images. --best uses the best
-checkpoint of --evaluate-every instead of the last checkpoint.
+If the run has averaged weights of G (EMA), they are used, because they give better images. --best uses the checkpoint
+with the best quality instead of the last one. A run has this checkpoint if it was trained with --evaluate-every.
 
-Arrays in an .npz: images, uint8, (N, H, W) if they are grey, else (N, H, W, 3); labels, uint8 (N,), if there are
-classes or groups. With --interpolate, images are (N, 10, H, W). With --nearest, the training images `nearest` and the
-distances `distance`, (N,), are added. On toy data: points, float32 (N, 2).
+An .npz file, except generator.npz, contains these arrays:
+    images      uint8 (N, H, W), or (N, H, W, 3) with colours; with --interpolate ten images of each path: (N, 10, H, W)
+    labels      uint8 (N,): the class or group of each image, if the run has classes or groups
+    nearest     with --nearest: the nearest training image of each image
+    distance    with --nearest: the L2 distance from this training image, (N,)
+    points      on toy data, instead of images: float32 (N, 2)
 """
 
 import argparse
@@ -34,17 +37,17 @@ from tinygan.app.terminal import printable
 from tinygan.files import replace
 from tinygan.metrics.neighbours import nearest
 
-MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the largest number of images in a file
+MOST = {".png": 10_000, ".npz": 100_000, ".gif": 100}  # the largest number of images or paths in a file
 NETWORKS = {"generator.onnx": onnx_model.save, "generator.npz": export.save_npz}  # files with G instead of images
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
-    parser.add_argument("--n", type=int, help="number of images, paths or pairs (default: one picture)")
+    parser.add_argument("--n", type=int, help="number of images, paths or pairs (default: enough for one picture)")
     one = parser.add_mutually_exclusive_group()
-    one.add_argument("--digit", help="only this class, a number or the name of its folder (default: each in turn)")
-    one.add_argument("--group", type=int, help="only this group of similar images; 0 is the largest (default: all)")
+    one.add_argument("--digit", help="only this class: its number or folder name (default: all classes in turn)")
+    one.add_argument("--group", type=int, help="only this group of similar images; 0 is the largest (default: several)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--interpolate", action="store_true", help="images on paths between random latent vectors")
     what.add_argument("--nearest", action="store_true", help="each image beside its nearest training image")
@@ -53,8 +56,9 @@ def arguments():
         "--out", default="grid.png", help="a .png, .npz or .onnx file; .gif with --interpolate (default: grid.png)"
     )
     best = parser.add_argument("--best", action="store_const", const="best", default="last", dest="checkpoint")
-    best.help = "use the best checkpoint of --evaluate-every instead of the last"
-    parser.add_argument("--data", type=path, metavar="DIR", help="with --nearest: the new path of moved training data")
+    best.help = "use the checkpoint with the best quality (train.py --evaluate-every) instead of the last"
+    moved = "with --nearest: the new path of the training data, if it was moved"
+    parser.add_argument("--data", type=path, metavar="DIR", help=moved)
     parser.add_argument("--skip-broken", action="store_true", help="with --nearest: leave out damaged image files")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
@@ -105,7 +109,7 @@ def main(args):
 
 
 def draw_points(args, run, training):
-    """Write generated points of toy data, float32 (N, 2). A picture also shows the same number of real points."""
+    """Write generated points of toy data, float32 (N, 2). A picture also shows real points."""
     latent = backend.RNG(args.seed).normal((args.n or 1000, training.gan.latent_size))
     points = backend.to_host(training.sample(latent))
     if args.kind == ".png":
@@ -116,10 +120,13 @@ def draw_points(args, run, training):
 
 
 def draw_images(args, run, training):
-    """Write generated images."""
+    """Write generated images, by one of the functions grid, pairs and paths.
+
+    Each of them returns (images, the number of columns of the picture, the arrays of an .npz).
+    """
     draw = paths if args.interpolate else pairs if args.nearest else grid
     in_turn = training.gan.classes if args.label is None else 0  # the images have classes 0, ..., in_turn - 1 in turn
-    if run.settings.groups and in_turn:  # 0 with --n or --nearest: groups are drawn in proportion to their sizes
+    if run.settings.groups and in_turn:  # if in_turn is 0, groups occur in proportion to their sizes
         in_turn = 0 if args.n or args.nearest else min(in_turn, pictures.GROUPS)
     drawn, columns, arrays = draw(args, run, training, in_turn)
     if args.kind == ".png":
@@ -132,7 +139,7 @@ def draw_images(args, run, training):
 
 
 def grid(args, run, training, in_turn):
-    """Generate images; with classes, ten images of each class in turn."""
+    """Generate images. If the classes come in turn, there are ten images of class 0, then ten of class 1, and so on."""
     n = args.n or 10 * in_turn or 64
     labels = chosen(args, training, in_turn, np.arange(n) // 10)
     images = sample(args, training, n, labels)
@@ -156,7 +163,10 @@ def pairs(args, run, training, in_turn):
 
 
 def nearest_in_blocks(images, among, block=8192):
-    """Return the index of the nearest of `among` for each of images, uint8, and its L2 distance, pixels from 0 to 1."""
+    """Return, for each of `images`, the index of the nearest image in `among` and its L2 distance: (N,), (N,).
+
+    images, among: uint8. The distances are for pixels from 0 to 1.
+    """
     found = []
     for start in tqdm(range(0, len(among), block), desc="nearest", leave=False, disable=None):
         where, distance = nearest(images, among[start : start + block])
@@ -167,7 +177,7 @@ def nearest_in_blocks(images, among, block=8192):
 
 
 def paths(args, run, training, in_turn):
-    """Generate images on paths between latent vectors: strips, or for a .gif the frames of closed paths."""
+    """Generate images on paths between latent vectors: the frames of closed paths for a .gif, else strips."""
     animated = args.kind == ".gif"
     n = args.n or in_turn or (25 if animated else 6)
     labels = chosen(args, training, in_turn, np.arange(n))
@@ -180,10 +190,10 @@ def paths(args, run, training, in_turn):
 
 
 def chosen(args, training, in_turn, numbers):
-    """Return the class of each image, integers (N,), or None without classes.
+    """Return the class of each image, integers (N,), or None if G has no classes. numbers: integers (N,)
 
-    This is the class of --digit or --group if there is one, else numbers % in_turn. If in_turn is 0, the classes are in
-    proportion to their sizes in the data.
+    With --digit or --group, all images have this class. Otherwise the classes are numbers % in_turn. If in_turn is 0,
+    the classes occur in proportion to their sizes in the data.
     """
     if args.label is not None:
         return np.full(len(numbers), args.label)
@@ -193,14 +203,14 @@ def chosen(args, training, in_turn, numbers):
 
 
 def sample(args, training, n, labels):
-    """Generate n images: uint8 (N, H, W, C)"""
+    """Generate n images: uint8 (n, H, W, C). labels: integers (n,), or None"""
     latent = backend.RNG(args.seed).normal((n, training.gan.latent_size))
     classes = None if labels is None else backend.to_device(labels)
     return data.to_pixels(backend.to_host(training.sample(latent, classes)))
 
 
 def named(labels, **arrays):
-    """Return the arrays for an .npz. Grey images lose the axis of channels, and labels become uint8."""
+    """Return the arrays for an .npz. Grey images become (N, H, W), and labels become uint8."""
     arrays = {name: a[..., 0] if a.ndim > 1 and a.shape[-1] == 1 else a for name, a in arrays.items()}
     return arrays if labels is None else {**arrays, "labels": labels.astype(np.uint8)}
 

@@ -8,9 +8,10 @@
     python train.py --watch                      follow the run in a browser
     mpiexec -n 4 python train.py                 train with four processes
 
-The folder runs/<preset>-<date>-<n> gets samples of about 40 epochs, curves,
-a log, settings and checkpoints. Ctrl-C saves the run. If the program is killed,
---resume repeats at most about a minute.
+The folder runs/<preset>-<date>-<n> gets pictures of samples, curves, the page
+report.html, a log, the settings and checkpoints. Ctrl-C saves the run and ends
+the program. If the program is killed, --resume repeats at most about a minute
+of training.
 """
 
 import functools
@@ -31,24 +32,25 @@ from tinygan.backend import distributed
 def train(args) -> int:
     """Train with the options `args`. Returns the exit status of the program.
 
-    The training is divided into rounds. A round lasts until the next pause, but about a minute at most, and ends with a
-    checkpoint. In a pause the outputs are written. There is a pause after each epoch, or, in a long run, after some.
+    The training is divided into rounds. A round ends at the next pause, or after about a minute. Then a checkpoint is
+    saved. In a pause, pictures, curves and report.html are written. A short run has a pause after each epoch, a long
+    run only after some epochs.
     """
-    distributed.start()  # connects the processes of mpiexec; each computes a part of every batch
+    distributed.start()  # connect the processes of mpiexec; each process computes a part of every batch
     backend.use(args.device)
     backend.tune(args.threads)
     backend.tf32(True)
     terminal = Terminal(args.quiet)
     run, dataset, training, batches, quality = resumed_run(args) if args.resume else new_run(args)
     agreement.check(run, training=training, batches=batches)  # do all processes have the same weights?
-    one_step = functools.partial(training.step, batches)  # calls GAN.step in tinygan/gan/gan.py
+    one_step = functools.partial(training.step, batches)  # this calls GAN.step in tinygan/gan/gan.py
     if not args.no_graph:
         one_step = backend.capture(one_step)  # on CUDA, replay a step as one graph
     stop = stop_on_signals()  # stop() is 0 until a signal such as Ctrl-C
 
     per_epoch, step, last = batches.steps_per_epoch, int(training.steps[0]), run.settings.last_step
-    pauses = schedule.pauses(run.settings, per_epoch)  # steps
-    log = Log(run, training, terminal, per_epoch)  # metrics, for log.csv and the bar
+    pauses = schedule.pauses(run.settings, per_epoch)  # the steps after which there is a pause
+    log = Log(run, training, terminal, per_epoch)  # metrics, for log.csv and the progress bar
     outputs = Outputs(run, training, batches, quality, log, terminal, pauses)  # pictures, curves and report.html
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until step {last}, {per_epoch} per epoch")
     if args.watch:
@@ -89,7 +91,7 @@ def train(args) -> int:
 
 
 def main() -> int | str:
-    """Run the program. An error becomes one sentence."""
+    """Run the program. An error is printed as one sentence."""
     distributed.mute_others()
     return run_program("train.py", train, parse(__doc__))
 

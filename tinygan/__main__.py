@@ -1,7 +1,10 @@
-"""The command of the installed package: tinygan train, tinygan sample, tinygan evaluate; or python -m tinygan train ...
+"""The command `tinygan`. `python -m tinygan` is the same command.
 
-The command runs train.py, sample.py or evaluate.py. In a clone these scripts are beside the package; in an installed
-package they are in tinygan/scripts.
+    tinygan train ...       runs train.py
+    tinygan sample ...      runs sample.py
+    tinygan evaluate ...    runs evaluate.py
+
+In a clone these scripts are beside the package. In an installed package they are in tinygan/scripts.
 """
 
 import shutil
@@ -29,7 +32,7 @@ def main() -> int:
 
 
 def launcher() -> str:
-    """Return the command that started this program: "tinygan", its path, or "python -m tinygan"."""
+    """Return the command that started this program: "tinygan", the path of this command, or "python -m tinygan"."""
     started = sys.argv[0]
     if Path(started).name == "__main__.py":
         return f"{sys.orig_argv[0]} -m tinygan"

@@ -14,7 +14,7 @@ def replace(path, write, keep_as=None):
     """Replace the file `path` by the bytes that write(file) writes. The old file stays until all bytes are on the disk.
 
     keep_as: a new name for the old file. If writing fails, the old file stays, and OSError with the path is raised.
-    Links are replaced, never followed. So a folder that contains links cannot cause a write to another folder.
+    If `path` is a link, the link is replaced, and the file to which it points does not change.
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.tmp")

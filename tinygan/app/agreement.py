@@ -1,4 +1,4 @@
-"""Check that all processes of a run agree: the same settings and data, and the same weights to the bit."""
+"""Check that all processes of a run have the same settings, the same data (by its hash), and bitwise equal states."""
 
 import hashlib
 import json
@@ -11,11 +11,11 @@ from .errors import TrainingError
 def check(run, **parts) -> None:
     """Compare settings and state between the processes of a run, by hashes. parts: {name: object with state_dict()}.
 
-    Raises TrainingError if a process differs from process 0. The error names the process and a differing array.
+    Raises TrainingError if a process differs from process 0. The error names the process, and "settings" or an array.
     """
     if distributed.size == 1:
         return
-    settings = {**run.settings.to_json(), "device": None}  # each process has a GPU of its own
+    settings = {**run.settings.to_json(), "device": None}  # the processes can use different GPUs
     digests = {"settings": _digest(json.dumps(settings).encode())}
     for part, owner in parts.items():
         for name, array in owner.state_dict().items():

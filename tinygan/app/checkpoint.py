@@ -1,9 +1,9 @@
 """Checkpoints: .npz files without pickle. A checkpoint is written completely or not at all, and checked by a hash.
 
-A checkpoint is an uncompressed archive of arrays, "about" (JSON), and "sha256", the hash of all others. np.load can
-read checkpoints. The function `read` is safe for files from strangers: it reads at most the size of the file, and
-matches array headers with a pattern. (numpy.lib.format would parse a header as Python, and allocate any shape in it.)
-last.previous.npz is the checkpoint before last.npz, and is used if last.npz is damaged.
+A checkpoint is an uncompressed archive. It contains arrays, the JSON text "about", and "sha256", the hash of all other
+members. np.load can read it too, but `read` is safe even for files from strangers: it reads no more bytes than the file
+has, and accepts only array headers that match a pattern. (np.load parses a header as a Python literal, and allocates
+memory for any shape in it.) last.previous.npz is the checkpoint before last.npz. It is used if last.npz is damaged.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class CheckpointError(ValueError):
 def save(path, parts, about=None):
     """Write parts, {name: object with state_dict()}, and about, a dict of JSON values, to `path`.
 
-    When the new file is on the disk, the old file becomes the previous checkpoint.
+    When the new file is on the disk, the old file becomes the previous checkpoint, unless it is damaged.
     """
     arrays = {
         f"{name}.{key}": np.asarray(backend.to_host(array), order="C")
@@ -53,10 +53,11 @@ def save(path, parts, about=None):
 def load(path, parts, about=None):
     """Load `parts` from a checkpoint that `save` wrote. Return all arrays of the file: {name: array}.
 
-    Arrays of other parts are not loaded, only returned.
+    parts: {name: object with load_state_dict()}. Arrays of other parts are not loaded, only returned. about: the value
+    that was given to `save`.
 
     If the file is damaged, the previous checkpoint is used, with a message to stderr. Raises CheckpointError if both
-    are damaged, and for a checkpoint of another kind of run or of other networks.
+    are damaged, if the saved `about` is different, and if the arrays do not fit the parts.
     """
     try:
         found, arrays = read(path)
@@ -78,7 +79,7 @@ def load(path, parts, about=None):
 
 
 def read(path):
-    """Return (about, {name: numpy.ndarray}). Raises CheckpointError if any byte differs from what was saved."""
+    """Return (about, {name: numpy.ndarray}). Raises CheckpointError if the file is not complete, or was changed."""
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -111,7 +112,7 @@ def _sha256(arrays):
 
 
 def _array(content):
-    """Return the array of a member of the archive. content: the bytes of a file .npy."""
+    """Return the array in `content`, the bytes of a .npy file."""
     header = HEADER.match(content)
     if not header:
         raise ValueError("it contains something else than arrays of numbers")

@@ -1,4 +1,4 @@
-"""Names of the classes of a run: the names of their folders, their numbers, or the numbers of groups."""
+"""Names of the classes of a run: the names of their folders, or their numbers, or the groups with their sizes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def of(settings: Settings) -> list[str]:
 
 
 def captions(settings: Settings) -> list[str]:
-    """Return the names beside the rows of a picture; an empty list if classes have only numbers."""
+    """Return the names to show beside the rows of a picture; an empty list if classes have only numbers."""
     return of(settings) if settings.groups or settings.class_names else []
 
 
 def number(run: Run, wanted: int | str) -> int:
     """Return the number of a class. wanted: the name of its folder, or its number.
 
-    If the names of some folders are numbers, `wanted` must be a name. Raises RunError, with a list of the classes, if
-    there is no such class.
+    If the name of any folder is itself a number, `wanted` must be the name of a folder. Raises RunError, with a list of
+    the classes, if there is no such class.
     """
     known = range(len(of(run.settings)))
     choices = dict(zip(run.settings.class_names, known))

@@ -1,8 +1,8 @@
-"""Directions of the latent space, ordered by how much they change the image, as in GANSpace (Härkönen et al. 2020).
+"""Directions of the latent space, ordered by how much they change the image; compare GANSpace (Härkönen et al. 2020).
 
-Let x = z B be the best linear fit of images x to latent vectors z ~ N(0, I). Then B is the mean derivative of G:
-B = E[dG/dz] (Stein 1981). The singular value decomposition B = U S V^T gives orthogonal directions of z, the columns of
-U. The first direction changes the image most, on average.
+Fit images x = G(z) linearly by latent vectors z ~ N(0, I): x is about z B. With the least squared error, B is the mean
+derivative of G, E[dG/dz] (Stein 1981). The singular value decomposition B = U S V^T gives orthogonal directions of z,
+the columns of U. The first direction changes the image most, on average.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ..gan.training import Training
 from .export import Generator
 
 SAMPLES = 1024  # images for the linear fit
-CERTAIN = 0.5  # the least correlation between a direction and the property that is its name
+CERTAIN = 0.5  # a direction is named after a property only if their correlation is at least this
 
 
 def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[str]]:
-    """Return U (latent_size, latent_size), with a direction in each column, and a name for each direction, or ""."""
+    """Return U (latent_size, latent_size), with a direction in each column, and their names; "" for no name."""
     latent = backend.RNG(0).normal((SAMPLES, network.latent_size))
     classes = np.arange(SAMPLES) % max(1, network.classes)
     images = backend.to_host(training.sample(latent, backend.to_device(classes) if network.classes else None))
@@ -41,7 +41,7 @@ def principal(training: Training, network: Generator) -> tuple[np.ndarray, list[
 
 
 def properties(ink: np.ndarray) -> dict[str, np.ndarray]:
-    """Return {name: (N,)}: slant to the right, thickness and width of bright strokes in images (N, H, W)."""
+    """Return {name: (N,)} for bright shapes `ink`, (N, H, W): slant to the right, thickness (all ink), and width."""
     height, width = ink.shape[1:]
     y, x = np.mgrid[:height, :width]
     total = ink.sum((1, 2)) + 1e-9
@@ -62,7 +62,8 @@ def without_class_means(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def rotated(network: Generator, directions: np.ndarray) -> Generator:
     """Return the network as a function of the coordinates c along `directions` U, with z = U c.
 
-    Only the first weight matrix W changes, to U^T W. U is orthogonal, so c ~ N(0, I) like z.
+    Let W be the part of the first weight matrix that multiplies z. It becomes U^T W, and nothing else changes. U is
+    orthogonal, so c ~ N(0, I) like z.
     """
     first, *others = network.operations
     weight = first.arrays["weight"].copy()

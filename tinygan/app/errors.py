@@ -11,7 +11,7 @@ from ..backend import distributed
 from ..gan.health import NotFinite, detect_anomaly
 from .terminal import printable
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk is full, or a limit of the user or of a file is reached
 
 
 class TrainingError(RuntimeError):
@@ -33,7 +33,7 @@ def in_words(error: BaseException) -> str:
 
 
 def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
-    """Return main(args), the exit status of a program. An error becomes one sentence, or with --debug a traceback.
+    """Return main(args), the exit status of a program. After an error, return it as a sentence; with --debug, raise it.
 
     If several processes train together, an error in one process ends all processes.
     """
@@ -42,7 +42,7 @@ def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
         distributed.finish()
         return status
     except KeyboardInterrupt:
-        sentence = f"{name}: interrupted; the files that it has written are complete"
+        sentence = f"{name}: interrupted; all files written so far are complete"
         distributed.end(sentence)
         print(sentence, file=sys.stderr)
         return 130
@@ -56,7 +56,10 @@ def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
 
 @contextmanager
 def only_warn(terminal, what: str):
-    """with only_warn(...): turn an error into a warning. An error in a picture must not end the training."""
+    """with only_warn(...): turn an error into a warning. For example, a broken plot must not end the training.
+
+    what: the action in the block, such as "drawing the curves".
+    """
     try:
         yield
     except Exception as error:
@@ -66,8 +69,8 @@ def only_warn(terminal, what: str):
 def not_finite(run, dataset, step: int) -> TrainingError:
     """Return the TrainingError for a number that is not finite at `step`.
 
-    To find its origin, the steps since the last checkpoint are repeated. If several processes train together, only
-    process 0 does this.
+    To find the operation that gave the number, the steps since the last checkpoint are repeated. If several processes
+    train together, only process 0 repeats them.
     """
     if distributed.rank:
         distributed.finish()  # waits until process 0 ends all processes
@@ -92,4 +95,4 @@ def _repeat(run, dataset, step: int) -> str:
             return f"at step {step} in a gradient, or in the update of the weights"
     except NotFinite as error:
         return f"at step {i + 1} {error}"
-    return "this did not occur again when the steps since the last checkpoint were repeated"
+    return "it did not occur again when the steps since the last checkpoint were repeated"

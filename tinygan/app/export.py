@@ -1,7 +1,8 @@
 """A network as a list of operations, for export to report.html, generator.onnx and generator.npz.
 
-In evaluation mode BatchNorm multiplies each channel by a constant and adds another constant. So it is folded into the
-weights of the layer before it:  scale (W x + b) + shift = (scale W) x + (scale b + shift).
+In evaluation mode BatchNorm multiplies each channel by a constant `scale` and adds a constant `shift`. The layer before
+it computes W x + b, and scale (W x + b) + shift = (scale W) x + (scale b + shift). So the layer with these new weights
+replaces both layers.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ class ExportError(ValueError):
 
 
 class Operation(NamedTuple):
-    """An operation of a network on x. kind: one of
+    """An operation of a network. x is its input, y its output. kind: one of
 
     linear              y = x W + b; weight (n_in, n_out), bias (n_out,)
     reshape             y = x with the shape `shape`, channels last
-    conv_transpose      y[stride i + k - padding] += x[i] weight[k], + bias; weight (kh, kw, n_in, n_out), bias (n_out,)
+    conv_transpose      y = bias, then y[stride i + k - padding] += x[i] weight[k] for each pixel i of x and each
+                        position k in the filter; weight (kh, kw, n_in, n_out), bias (n_out,)
     leaky_relu          y = max(x, slope x); slope 0 is ReLU
     tanh                y = tanh x
 
@@ -41,7 +43,7 @@ class Operation(NamedTuple):
 
 
 class Generator(NamedTuple):
-    """G as operations. The input is (N, latent_size + classes): latent vectors, with one-hot labels appended if any.
+    """G as operations. The input is (N, latent_size + classes): latent vectors, followed by one-hot labels if any.
 
     shape: (H, W, C) of an image with values in [-1, 1], or (2,) of a point. class_names: a name for each class.
     """
@@ -60,7 +62,7 @@ class Generator(NamedTuple):
 
 
 def generator(training: Training, shape: tuple[int, ...], class_names: Sequence[str] = ()) -> Generator:
-    """Return the network for samples as a Generator. Raises ExportError for a layer that cannot be exported."""
+    """Return training.sampler() as a Generator. Raises ExportError for a layer that cannot be exported."""
     try:
         steps = operations(training.sampler())
     finally:
@@ -69,7 +71,7 @@ def generator(training: Training, shape: tuple[int, ...], class_names: Sequence[
 
 
 def operations(network: Module) -> list[Operation]:
-    """Return the operations of a Sequential, or of a Conditional around it, in evaluation mode."""
+    """Return the operations of a Sequential, or of a Conditional around one, in evaluation mode."""
     inner = network.network if isinstance(network, Conditional) else network
     assert isinstance(inner, Sequential)
     steps: list[Operation] = []
@@ -110,7 +112,7 @@ def weights(weight, bias, n_out) -> dict[str, np.ndarray]:
 
 
 def fold(norm: BatchNorm, steps: list[Operation]) -> None:
-    """Fold a BatchNorm into the last operation with weights, in place. Only a reshape may be between the two."""
+    """Fold a BatchNorm into the weights of the last operation that is not a reshape, in place."""
     step = next((step for step in reversed(steps) if step.kind != "reshape"), Operation("nothing"))
     if not step.arrays:
         raise ExportError(f"BatchNorm can be exported only after a layer with weights; here it follows {step.kind}")
@@ -118,7 +120,7 @@ def fold(norm: BatchNorm, steps: list[Operation]) -> None:
     gamma, beta, mean, var = (backend.to_host(array).astype(np.float64) for array in numbers)
     scale = gamma / np.sqrt(var + norm.eps)
     shift = beta - scale * mean
-    pixels = step.arrays["bias"].size // scale.size  # of the image that a linear layer outputs, with channels last
+    pixels = step.arrays["bias"].size // scale.size  # 1 after a convolution; else those of a linear layer's output
     scale, shift = np.tile(scale, pixels), np.tile(shift, pixels)
     step.arrays["weight"] = (step.arrays["weight"] * scale).astype(np.float32)
     step.arrays["bias"] = (step.arrays["bias"] * scale + shift).astype(np.float32)
@@ -144,7 +146,7 @@ def in_half_precision(steps: list[Operation]) -> list[dict[str, Any]]:
 
 
 def save_npz(path, network: Generator) -> None:
-    """Write an .npz of "<position>.weight" and "<position>.bias", float32, and "about": the operations as JSON."""
+    """Write an .npz of the arrays "0.weight", "0.bias", ... (0: the first operation), and of about() as JSON."""
     arrays: dict[str, Any] = {
         f"{i}.{name}": a for i, step in enumerate(network.operations) for name, a in step.arrays.items()
     }

@@ -1,8 +1,8 @@
 """The outputs of a run: pictures, curves and report.html.
 
-A picture is written at each pause of the training (schedule.py). Curves and report.html are written at a pause if the
-last ones are older than ten seconds, and at the end. An error here becomes a warning, because the training can
-continue. If several processes train together, process 0 writes the outputs, and the others wait.
+A picture is written at each pause of the training (schedule.py). Curves and report.html are written at the end, and at
+a pause if they are older than ten seconds. If an output cannot be written, a warning is printed, and the training
+continues. If several processes train together, only process 0 writes the outputs.
 """
 
 import json
@@ -17,7 +17,7 @@ from .terminal import summary
 
 
 class Outputs:
-    """Writes the outputs of a run, and prints a line at each pause. pauses: the steps after which there is one."""
+    """Writes the outputs of a run, and prints a line at each pause. pauses: the steps after which there is a pause."""
 
     def __init__(self, run, training, batches, quality, log, terminal, pauses) -> None:
         self.run, self.training, self.batches, self.quality = run, training, batches, quality
@@ -26,7 +26,7 @@ class Outputs:
 
     @distributed.by_process_0
     def update(self, step: int) -> None:
-        """Write the outputs after `step`, measure the quality if --evaluate-every says so, and print a line."""
+        """Measure the quality if --evaluate-every is due, write the outputs after `step`, and print a line."""
         epoch, epochs = self.log.epoch(step), self.log.epoch(self.run.settings.preset.steps)
         measured = ""
         with only_warn(self.terminal, "measuring the quality"):
@@ -49,7 +49,7 @@ class Outputs:
 
     @distributed.by_process_0
     def finish(self) -> None:
-        """Write the animation and the last pictures, and print where they are. On toy data, also rate the samples."""
+        """Write the animation and the last outputs, and print where they are. On toy data, also rate the samples."""
         score = ""
         with only_warn(self.terminal, "drawing the animation"):
             pictures.save_animation(self.run)

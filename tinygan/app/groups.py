@@ -12,13 +12,14 @@ from ..gan.presets import PRESETS
 from .options import DEFAULT, GROUPS
 from .runs import Run, RunError
 
-LEAST = 100  # images per group; the default number of groups is smaller for small data
+LEAST = 100  # images per group on average, at least; so small data have fewer groups by default
 
 
 def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
     """Return the Dataset for training, and the sizes of its groups; an empty tuple if its classes are not groups.
 
-    args: the arguments of train.py. Groups are found if labels are missing or not used, and the preset is conditional.
+    args: the arguments of train.py. Groups are found with --groups, and for a conditional preset if the data has no
+    labels or --no-labels is given.
     """
     if dataset.classes > 1 and not (args.no_labels or args.groups):
         return dataset, ()
@@ -53,7 +54,7 @@ def load(run: Run, dataset: Dataset) -> Dataset:
         with np.load(path(run), allow_pickle=False) as file:
             labels = file["group"]
             if labels.shape != (len(labels),) or set(labels.tolist()) != set(range(run.settings.classes)):
-                raise ValueError(f"config.json has {run.settings.classes} other groups")
+                raise ValueError(f"they are not the {run.settings.classes} groups of config.json")
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise RunError(f"{path(run)}: the groups of the images cannot be read ({error})") from None
     if len(labels) != len(dataset.images):

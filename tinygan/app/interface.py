@@ -20,7 +20,7 @@ from .options import parse
 from .runs import Run, new_folder
 
 PACKAGE = Path(__file__).parent.parent
-TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # installed, or in a clone
+TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # of an installed package, of a clone
 
 
 def load(run: str | Path, checkpoint: str = "last") -> Model:
@@ -44,9 +44,10 @@ class Model:
         self.class_names = class_names.of(run.settings)
 
     def sample(self, n: int = 1, digit: int | str | None = None, seed: int | None = None) -> np.ndarray:
-        """Generate n images. digit: their class, a number or a name. seed: of the latent vectors.
+        """Generate n images. digit: their class, a number or a name. seed: the seed of the latent vectors.
 
-        By default the images have classes 0, 1, 2, ... in turn. Larger groups get more images.
+        By default the images have classes 0, 1, 2, ... in turn. If the classes are groups of similar images, they occur
+        in proportion to their sizes. Without `seed` the latent vectors are different in each call.
         """
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
         labels = None
@@ -78,7 +79,10 @@ class Model:
         return images[..., 0] if images.shape[-1] == 1 else images
 
     def grid(self) -> np.ndarray:
-        """Return a picture of 64 images, or of ten images of each class in a row beside its name: uint8 (H, W, C)."""
+        """Return a picture of 64 images, uint8 (H, W, C). With classes, it has a row of ten images for each class.
+
+        If the classes have names, they are at the left of the rows.
+        """
         if self.run.settings.points:
             raise ValueError(f"{self.run.folder} is a run on toy data: points have no grid")
         latent, labels = pictures.fixed_inputs(self.run.settings)
@@ -103,8 +107,8 @@ class Model:
 def train(**options) -> Model:
     """Train as train.py does, and return the generator. options: options of train.py; epochs=2 means --epochs 2.
 
-    A notebook with ipywidgets shows a progress bar. If the notebook is interrupted, the run is saved, and the present
-    generator is returned.
+    A notebook with ipywidgets shows a progress bar. If the training is interrupted, the run is saved, and the generator
+    that was trained so far is returned.
     """
     args = arguments(options)
     folder = args.resume or args.out or new_folder(f"runs/{args.preset or 'notebook'}-{time.strftime('%Y%m%d')}")
@@ -113,14 +117,14 @@ def train(**options) -> Model:
     before = [signal.getsignal(number) for number in numbers]
     try:
         loop()(args)
-    except BaseException as error:  # a notebook keeps the traceback, which would keep the run locked
+    except BaseException as error:  # a notebook keeps the traceback; its variables would keep the run locked
         traceback.clear_frames(error.__traceback__)
         raise
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
-        gc.collect()  # a cycle of references could keep the run, and with it the lock
-        with suppress(OSError):  # remove the folder if it is empty, because no run was made
+        gc.collect()  # free the run and its lock, even if the run is part of a cycle of references
+        with suppress(OSError):  # remove the folder if it is empty: then no run was made
             Path(folder).rmdir()
     return load(folder)
 

@@ -1,7 +1,7 @@
 """Interpolation between latent vectors. If images between two points look real, G has not only memorised examples.
 
-A vector from N(0, 1) in d dimensions has a length near sqrt(d). The midpoint of two such vectors has only the length
-sqrt(d / 2), and G was not trained on short vectors. So the path is an arc (Shoemake 1985, "slerp"):
+A vector from N(0, 1) in d dimensions has a length near sqrt(d). The midpoint of two such vectors has only a length near
+sqrt(d / 2), and such short vectors hardly occur in training. So the path is an arc (Shoemake 1985, "slerp"):
     (sin((1 - t) w) a + sin(t w) b) / sin w        t: from 0 to 1; w: the angle between a and b
 """
 
@@ -15,7 +15,7 @@ CORNERS = 3  # random latent vectors on a loop
 
 
 def slerp(a, b, t):
-    """Return the point at t, from 0 to 1, on the arc from a to b, each (..., d)."""
+    """Return the point at t, from 0 to 1, on the arc from a to b. a, b: (..., d)"""
     xp = backend.xp
     cosine = (a * b).sum(-1, keepdims=True) / xp.sqrt((a * a).sum(-1, keepdims=True) * (b * b).sum(-1, keepdims=True))
     angle = xp.arccos(xp.clip(cosine, -1.0, 1.0))
@@ -27,7 +27,7 @@ def slerp(a, b, t):
 
 
 def path_through(points, count):
-    """Return `count` points (count, ..., d) on arcs from each of `points` (K, ..., d) to the next, in even steps."""
+    """Return `count` points (count, ..., d), in even steps on arcs from each of `points`, (K, ..., d), to the next."""
     positions = [i * (len(points) - 1) / (count - 1) for i in range(count)]
     arcs = [min(int(position), len(points) - 2) for position in positions]
     return backend.xp.stack([slerp(points[i], points[i + 1], position - i) for i, position in zip(arcs, positions)])
@@ -42,7 +42,8 @@ def strips(training, rng, n, classes=None):
 def loops(training, rng, n, classes=None):
     """Return images on n closed paths through random corners, as frames: uint8 (CORNERS * FRAMES, n, H, W, C)."""
     corners = rng.normal((CORNERS, n, training.gan.latent_size))
-    latent = path_through(backend.xp.concatenate([corners, corners[:1]]), CORNERS * FRAMES + 1)[:-1]  # last = first
+    closed = backend.xp.concatenate([corners, corners[:1]])
+    latent = path_through(closed, CORNERS * FRAMES + 1)[:-1]  # without the last point, which equals the first
     return drawn(training, latent, classes)
 
 
@@ -56,7 +57,7 @@ def drawn(training, latent, classes):
 
 
 def save(run, training):
-    """Write interpolation.png of a run: a path for each class, at most ten, or six paths without classes."""
+    """Write interpolation.png of a run: a path for each class, at most ten paths. Without classes, six paths."""
     classes = backend.xp.arange(min(run.settings.classes, 10)) if run.settings.preset.conditional else None
     n = 6 if classes is None else len(classes)
     images = strips(training, backend.RNG((run.settings.seed, 3)), n, classes)

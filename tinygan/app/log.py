@@ -14,8 +14,8 @@ from .terminal import outputs_of_D
 class Log:
     """The rows of log.csv and timings.csv. Rows after the checkpoint are deleted, because their steps are repeated.
 
-    Metrics are copied from the device asynchronously, so the training does not wait for them: `update` starts a copy,
-    and `collect` adds the copies that are finished. finite: whether all metrics and weights so far were finite.
+    Metrics are copied from the device asynchronously, so the training does not wait for them. `update` starts a copy,
+    and `collect` makes a row of each finished copy. finite: whether all metrics and weights so far were finite.
     """
 
     def __init__(self, run, training: Training, terminal, steps_per_epoch: int) -> None:
@@ -35,17 +35,17 @@ class Log:
         return -(-step // self.per_epoch)
 
     def update(self, step: int, bar) -> bool:
-        """Log the metrics up to this step. Return whether the run should be saved now.
+        """Log the metrics of the last Training.HISTORY steps. Return whether the run should be saved now.
 
-        The answer is True if SAVE_EVERY seconds have passed since `start_timer`, or if a number is not finite. All
-        processes get the same answer.
+        The result is True if SAVE_EVERY seconds have passed since `start_timer`, or if a number is not finite. It is
+        the same in all processes.
         """
         self.requested.append((step, backend.AsyncCopy(self.training.report())))
         self.collect(bar)
         return bool(distributed.largest(not self.finite or self.seconds() > schedule.SAVE_EVERY))
 
     def collect(self, bar, wait: bool = False) -> None:
-        """Add the rows whose copies are finished, show the last row in the bar, and warn of failures.
+        """Add the rows whose copies are finished, show the last row in the progress bar, and warn of failures.
 
         wait: wait until all copies are finished.
         """
@@ -66,11 +66,11 @@ class Log:
         return time.perf_counter() - self.started
 
     def save(self, step: int) -> None:
-        """Write both files. timings.csv gets a row with the seconds since `start_timer`."""
+        """Write log.csv and timings.csv. timings.csv gets a row with the seconds since `start_timer`."""
         self.timings.append((step, self.epoch(step), round(self.seconds(), 3)))
         self.write()
 
     def write(self) -> None:
-        """Write both files. If this fails, print a warning; the training continues."""
+        """Write log.csv and timings.csv. If this fails, print a warning; the training continues."""
         with only_warn(self.terminal, "writing the log"):
             self.run.write_rows(self.rows, self.timings)

@@ -1,9 +1,10 @@
-"""generator.onnx: G as a model for other programs, for example with ONNX Runtime.
+"""generator.onnx: G as a model for other programs, such as ONNX Runtime.
 
-Inputs: latent, float32 (N, latent_size) from N(0, 1), and labels, int64 (N,), if G is conditional. Output: images,
-float32 (N, H, W, C) in [-1, 1], with channels last, or points (N, 2) on toy data. N is any number. The metadata
-class_names is a JSON list with a name for each label. Convolutions of ONNX need channels first, so the model transposes
-before the first convolution and after the last.
+    input     latent    float32 (N, latent_size), numbers from N(0, 1); N is the number of images
+    input     labels    int64 (N,), only if G is conditional
+    output    images    float32 (N, H, W, C) in [-1, 1]; on toy data points, (N, 2)
+The metadata class_names is a JSON list with a name for each label. Convolutions of ONNX need images (N, C, H, W), so
+the model transposes before the first convolution and after the last.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def model(network: Generator):
 
 
 class Graph:
-    """A chain of nodes. last: the name of the last result. channels_first: whether this is an image (N, C, H, W)."""
+    """A chain of nodes. last: the name of the last result. channels_first: whether this result is (N, C, H, W)."""
 
     def __init__(self) -> None:
         self.nodes: list = []
@@ -75,7 +76,7 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [self.last], **attributes))
 
     def channels(self, first: bool) -> None:
-        """Transpose the last result if its channels are last and should be first, or the other way round."""
+        """Move the channels of the last result to axis 1 (first=True) or to the last axis, unless they are there."""
         if first != self.channels_first:
             self.add("Transpose", self.last, perm=[0, 3, 1, 2] if first else [0, 2, 3, 1])
             self.channels_first = first
@@ -87,7 +88,7 @@ class Graph:
             case "linear":
                 weight, bias = self.constant(numbers["weight"]), self.constant(numbers["bias"])
                 self.add("Gemm", self.last, weight, bias)
-            case "reshape":  # 0: the size of the batch does not change
+            case "reshape":  # for ONNX, 0 means: keep this size, here the number of images
                 self.add("Reshape", self.last, self.constant(np.array([0, *options["shape"]], np.int64)))
             case "conv_transpose":  # ONNX needs weights (n_in, n_out, kh, kw)
                 self.channels(first=True)

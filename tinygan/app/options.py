@@ -12,7 +12,7 @@ from .settings import FIELDS, OPTION_FIELDS, whole
 DEFAULT = "cgan"  # the default preset
 UNLABELLED = "dcgan"  # the default preset for data without labels and without groups
 FEW, AUGMENT = 2000, 0.5  # for fewer than FEW images, the default probability of augmentation is AUGMENT
-GROUPS = 40  # the default number of groups, for data without labels; small data have fewer
+GROUPS = 40  # the default number of groups for data without labels; small data have fewer groups
 WITH_RESUME = {  # options that can be used together with --resume
     "resume",
     "data",
@@ -49,14 +49,14 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 def parse(description, words=None):
-    """Parse `words`, or the command line of the program. A wrong argument ends the program with a sentence."""
+    """Parse `words`; if None, the command line of the program. A wrong option ends the program with a sentence."""
     parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="%(prog)s [options]")
     run = parser.add_argument_group("the run").add_argument
-    names = f"{', '.join(PRESETS)} (default: {DEFAULT}, and {UNLABELLED} without labels or groups)"
+    names = f"{', '.join(PRESETS)} (default: {DEFAULT}; {UNLABELLED} if there are no labels and no groups)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)
-    folder = "folder of images or IDX files, or ring, grid, spiral; with --resume: its new path (default: MNIST)"
+    folder = "folder of images or IDX files, or ring, grid, spiral; with --resume: the data's new path (default: MNIST)"
     run("--data", type=path, metavar="DIR", help=folder)
-    size = "pixels along a side of image files (default: 28 if none is larger, else 32)"
+    size = "side in pixels to which image files are resized (default: 28 if no image is larger, else 32)"
     run("--size", type=number("size", int), metavar="N", help=size)
     run("--skip-broken", action="store_true", default=None, help="leave out damaged image files (default: no)")
     run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")
@@ -77,7 +77,8 @@ def parse(description, words=None):
     from_run = "begin with the weights and the preset of this run (default: random weights)"
     run("--from", type=path, metavar="RUN", dest="from_run", help=from_run)
     machine = parser.add_argument_group("machine and terminal").add_argument
-    machine("--device", default="auto", metavar="NAME", help="cpu, cuda or cuda:N (default: auto: cuda if it works)")
+    device = "auto, cpu, cuda or cuda:N (default: auto, which is cuda if it works)"
+    machine("--device", default="auto", metavar="NAME", help=device)
     machine(
         "--threads",
         type=number("threads", int),
@@ -94,7 +95,7 @@ def parse(description, words=None):
     watch = "serve the page of the run on 127.0.0.1, for a browser (default: no)"
     machine("--watch", action="store_true", default=None, help=watch)
     machine("--debug", action="store_true", default=None, help="print the traceback of an error (default: no)")
-    add_parts(parser.add_argument_group(f"preset (in brackets: default of {DEFAULT})").add_argument)
+    add_parts(parser.add_argument_group(f"options of the preset (in brackets: values of {DEFAULT})").add_argument)
     args = parser.parse_args(words)
     given = [key for key, value in vars(args).items() if value is not None and key not in WITH_RESUME]
     if args.resume and given:
@@ -108,7 +109,7 @@ def parse(description, words=None):
 
 
 def add_parts(part):
-    """Add the options that replace fields of the preset."""
+    """Add the options that replace fields of the preset. part: add_argument of a group of options."""
     own, flag = PRESETS[DEFAULT], argparse.BooleanOptionalAction
     images = f"images in a batch ({own.batch_size})"
     part("--batch-size", type=number("batch_size", int), metavar="N", help=images)
@@ -124,10 +125,12 @@ def add_parts(part):
     part("--wrong-labels", type=number("wrong_labels", float), metavar="W", help=wrong)
     part("--dropout", type=number("dropout", float), metavar="P", help=f"dropout probability in D ({own.dropout:g})")
     part("--spectral-norm", action=flag, help="spectral normalisation in every layer of D (no)")
-    part("--penalty", type=penalty, metavar="NAME[:W]", help=f"for D's gradient: none, {', '.join(PENALTIES)} (none)")
-    few = f"(0, or {AUGMENT} for fewer than {FEW} images)"
-    part("--augment", type=number("augment", float), metavar="P", help=f"probability of random changes before D {few}")
-    part("--n-critic", type=number("n_critic", int), metavar="N", help=f"updates of D for each of G ({own.n_critic})")
+    kinds = f"penalty on D's gradient, and its weight W: none, {', '.join(PENALTIES)} (none)"
+    part("--penalty", type=penalty, metavar="NAME[:W]", help=kinds)
+    changes = f"probability of each random change of D's images (0, or {AUGMENT} for fewer than {FEW} images)"
+    part("--augment", type=number("augment", float), metavar="P", help=changes)
+    updates = f"updates of D for each update of G ({own.n_critic})"
+    part("--n-critic", type=number("n_critic", int), metavar="N", help=updates)
     ema = f"half-life of the average of G's weights, in images; 0: no average ({own.ema:g})"
     part("--ema", type=number("ema", float), metavar="N", help=ema)
 
@@ -135,9 +138,9 @@ def add_parts(part):
 def chosen_preset(args, dataset, origin=None, grouped=False):
     """Return the name of the preset for this data, and the preset with the options of `args`.
 
-    origin: the settings of the run of --from, or None. If it has the same preset, its options are the default. grouped:
-    whether the classes are groups of similar images. Similar images can be in different groups, so the default of
-    wrong_labels is then 0.
+    origin: the settings of the run of --from, or None. If that run has the same preset, its options are the defaults.
+    grouped: whether the classes are groups of similar images. Then the default of wrong_labels is 0, because two
+    similar images can be in different groups.
     """
     shape = dataset.images.shape[1:]
     name = args.preset or (DEFAULT if dataset.classes > 1 else UNLABELLED)
@@ -149,7 +152,7 @@ def chosen_preset(args, dataset, origin=None, grouped=False):
         kind, weight = args.penalty
         fields["penalty"], fields["penalty_weight"] = kind, weight or default_penalty_weight(kind, shape)
     if args.loss and not LOSSES[args.loss].supports_label_smoothing:
-        fields.setdefault("real_label", 1.0)  # the real_label of the preset is for its own loss
+        fields.setdefault("real_label", 1.0)  # the preset's real_label is only for the preset's loss
     if grouped or args.loss not in (None, "bce"):
         fields.setdefault("wrong_labels", 0.0)
     return name, base._replace(**fields)
@@ -169,7 +172,7 @@ def number(name, kind):
 
 
 def path(text):
-    """Return the path. An empty path is an error, because a shell variable may not be set."""
+    """Return the path. An empty path is an error: it often comes from a shell variable that is not set."""
     if not text.strip() or "\0" in text:
         raise argparse.ArgumentTypeError("an empty path; is a shell variable not set?")
     return text

@@ -13,8 +13,8 @@ from .runs import Run, RunError
 class PartialLoader:
     """Loads only those arrays of a network or EMA that have the same name and shape in the saved state.
 
-    part: the network or EMA. loaded: the names of the loaded arrays. others: the names of all other arrays. The
-    prefix "network.", which networks with labels or augmentation have in all names, is ignored.
+    part: the network or EMA. loaded: the names of its loaded arrays. others: the names of its other arrays. A prefix
+    "network." is ignored: all names of a network with labels or augmentation have this prefix.
     """
 
     def __init__(self, part) -> None:
@@ -37,17 +37,17 @@ def without_prefix(arrays: dict) -> dict:
 
 
 def begin_with(origin: Run, training: Training) -> str:
-    """Load the arrays of `origin` with the same names and shapes into both networks and the EMA.
+    """Load G, D and the EMA from the run `origin`, as far as the names and shapes of their arrays are the same.
 
-    Optimisers, schedules and random numbers begin anew. Returns a sentence with the arrays that were not loaded. Raises
-    RunError if no array of G was loaded.
+    Optimisers, schedules and random numbers begin anew. Returns a text that names the arrays that were not loaded.
+    Raises RunError if no array of G was loaded.
     """
     networks = {"generator": PartialLoader(training.gan.G), "discriminator": PartialLoader(training.gan.D)}
     origin.load(**{f"training.{name}": part for name, part in networks.items()})
     if not networks["generator"].loaded:
         raise RunError(f"--from {origin.folder}: no array of its generator has the shape that this run needs")
     if training.ema:
-        training.ema.target.data[...] = training.ema.source.data  # for arrays without a saved average
+        training.ema.target.data[...] = training.ema.source.data  # an average that is not loaded begins at the weight
         origin.load(**{"training.ema": PartialLoader(training.ema)})
     others = [
         f"{name} {array}" if part.loaded else f"the whole {name}"

@@ -1,4 +1,4 @@
-"""The pictures of a run: samples from the same latent vectors after each epoch, and curves."""
+"""The pictures of a run: samples at each pause, always from the same latent vectors, and curves."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from .runs import LOG_COLUMNS, Run
 from .schedule import spread
 from .settings import Settings
 
-SAMPLES = 64  # images in a grid without classes; with classes it has ten of each
+SAMPLES = 64  # images in a grid without classes; with classes, a grid has ten images of each class
 GROUPS = 10  # groups in a grid, at most: the largest ones
 POINTS = 1000  # points in a picture of toy data
 FRAMES = 60  # frames of an animation, at most
 
 
 def fixed_inputs(settings: Settings):
-    """Return latent vectors (N, latent_size) and classes (N,), or None, for pictures, always the same."""
+    """Return the inputs of G for all pictures of a run: latent vectors (N, latent_size), and classes (N,) or None."""
     p = settings.preset
     rows = min(settings.classes, GROUPS) if settings.groups else settings.classes
     n = rows * 10 if p.conditional else POINTS if settings.points else SAMPLES

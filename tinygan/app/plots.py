@@ -40,7 +40,10 @@ def grid(images, columns=None, scale=2):
 
 
 def captioned(picture, rows, names):
-    """Return a picture with `rows` rows, uint8 (H, W, C), with names at the left of the rows, repeated if needed."""
+    """Add names at the left of a picture, uint8 (H, W, C), that has `rows` rows of images.
+
+    If there are fewer names than rows, the names are repeated.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     font, height = ImageFont.load_default(CAPTION), picture.shape[0] / rows
@@ -70,7 +73,7 @@ def as_image(array):
 def new_figure(width, height):
     """Return a matplotlib Figure of this size in inches, with Agg as its canvas."""
     removed = {}
-    if "ipykernel" not in sys.modules:  # else MPLBACKEND may name a missing backend of notebooks
+    if "ipykernel" not in sys.modules:  # outside notebooks, MPLBACKEND may name a backend that only notebooks have
         removed = {name: os.environ.pop(name) for name in ("MPLBACKEND",) if name in os.environ}
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

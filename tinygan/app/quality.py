@@ -10,7 +10,7 @@ from ..backend import distributed
 from ..metrics import Evaluator
 from .runs import RunError, read_table, write_table
 
-COLUMNS = ("step", "epoch", "distance", "multiple")  # distance: Frechet distance; multiple: distance / floor
+COLUMNS = ("step", "epoch", "distance", "multiple")  # distance: Frechet distance; multiple: see `floor`
 SAMPLES = 5_000  # samples of a measurement; evaluate.py uses 10,000
 
 
@@ -47,7 +47,7 @@ class Quality:
 
     @distributed.by_process_0
     def start(self, run, step):
-        """Read the rows up to this step, the step of the checkpoint. Later rows are deleted and measured again."""
+        """Read the rows of quality.csv up to `step`, the step of the checkpoint. Later rows are deleted."""
         self.run, self.rows = run, []
         try:
             self.rows = read(run, until=step)
@@ -58,13 +58,14 @@ class Quality:
 
     @cached_property
     def floor(self):
+        """The distance of real images, by which other distances are divided."""
         return self.evaluator.distance(self.evaluator.real.images)
 
     def update(self, step, epoch, **parts):
-        """If a measurement is due, measure, save the best checkpoint, and return a text for the terminal; else "".
+        """If a measurement is due, measure the quality, and return a text for the terminal; else return "".
 
-        parts: the content of the checkpoint, {name: object with state_dict()}. If quality.csv already has this step, it
-        is not measured again.
+        parts: the content of a checkpoint, {name: object with state_dict()}. If quality.csv already has a row for this
+        step, the row is used.
         """
         if not self.every or epoch % self.every:
             return ""
@@ -73,7 +74,7 @@ class Quality:
         return f", distance {self.rows[-1][3]:.1f} times the floor"
 
     def measure(self, step, epoch, parts):
-        """Add a row to quality.csv. If it has the smallest distance so far, save the checkpoint "best" first."""
+        """Measure, and add a row to quality.csv. If the distance is the smallest so far, save the checkpoint "best"."""
         images, _ = self.evaluator.draw(parts["training"], bool(self.run.settings.groups))
         distance = round(self.evaluator.distance(images), 6)
         if all(distance < row[2] for row in self.rows):

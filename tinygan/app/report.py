@@ -24,9 +24,9 @@ from .terminal import command
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # in this order
 FRAMES = 60  # pictures of epochs, at most
-BYTES = 1_350_000  # bytes of G and the pictures, at most, so the page is smaller than 1.5 MB
-REAL = 400  # points of toy data that are shown
-POINTS = 300  # points of a curve, at most; a point is the mean of several rows of the log
+BYTES = 1_350_000  # bytes of G and the pictures of epochs, at most; so the page is smaller than 1.5 MB
+REAL = 400  # real points that are shown, on toy data
+POINTS = 300  # points of a curve, at most; in a long run, a point is the mean of several rows of the log
 
 
 def save(run, training: Training | None = None):
@@ -45,10 +45,10 @@ def template():
 
 
 def networks(settings, training):
-    """Return the content of the page for its section "Play with it": G, and on toy data also D and some real points.
+    """Return the content of the section "Play with it": G, and on toy data also D and some real points.
 
-    This copy of G has other inputs: the first changes the image most, the second less, and so on (directions.py). If G
-    cannot be exported, the result is empty, and the page does not have this section.
+    The inputs of this copy of G are ordered: the first changes the image most, the second less, and so on
+    (directions.py). If G cannot be exported, the result is empty, and the page does not have this section.
     """
     try:
         G = export.generator(training, settings.shape, class_names.of(settings))
@@ -64,7 +64,7 @@ def networks(settings, training):
 
 
 def shown(run, room):
-    """Return all other content of the page, as JSON values. room: the number of bytes for pictures, at most."""
+    """Return the content of the page except `networks`, as JSON values. room: bytes for the pictures of epochs."""
     config = {**run.settings.to_json(), **run.about}
     (log, timings), measured = run.read_rows(), quality.read(run)
     done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
@@ -89,7 +89,10 @@ def shown(run, room):
 
 
 def some(frames, room):
-    """Return [{"epoch": ..., "picture": ...}] for at most FRAMES pictures {epoch: path}, of about `room` bytes."""
+    """Return [{"epoch": ..., "picture": ...}] for at most FRAMES of the pictures {epoch: path}.
+
+    The pictures have about `room` bytes together. At least two pictures are returned, if there are two.
+    """
     pictures = {epoch: embedded(frames[epoch]) for epoch in spread(list(frames), FRAMES)}
     found = [{"epoch": epoch, "picture": picture} for epoch, picture in pictures.items() if picture]
     size = sum(len(each["picture"]) for each in found)
@@ -118,7 +121,7 @@ def as_webp(path, changed):
 def curves(log, measured=()):
     """Return {column: at most POINTS numbers} for the rows of a log.
 
-    measured: the rows of quality.csv, for the column "multiple": at each point, the latest measured value.
+    measured: the rows of quality.csv. They give the column "multiple": at each point, the latest measured value.
     """
     size = max(1, math.ceil(len(log) / POINTS))
     rows = []
@@ -134,7 +137,7 @@ def curves(log, measured=()):
 
 
 def mean(numbers):
-    """Return the mean, rounded to five digits; None, a gap in the curve, if it is not finite."""
+    """Return the mean, rounded to five digits, or None if the mean is not finite. None is a gap in the curve."""
     x = sum(numbers) / len(numbers)
     return float(f"{x:.5g}") if math.isfinite(x) else None
 
@@ -143,11 +146,12 @@ def panel(title, lines, config):
     """Return the settings of a plot of the page. fraction: values are from 0 to 1; log: the axis is logarithmic."""
     meanings = {
         "loss": "The losses that G and D minimise. G and D are opponents, so no loss needs to fall.",
-        "output of D": "The probability that an image is real. Near 0.5 for both: D cannot tell real from fake. "
-        "1 for real and 0 for fake for a long time: D has won.",
+        "output of D": "The probability that an image is real. Both near 0.5: D cannot tell real from fake. "
+        "Real near 1 and fake near 0 for a long time: D has won.",
         "accuracy of D": "The fraction of images that D classifies correctly. Near 1 for a long time: G learns little.",
-        "norm of the gradient": "For all parameters of a network. If G's gradient vanishes, G no longer learns.",
-        "distance within a batch": "If it falls to a small fraction, G is collapsing: its images become alike.",
+        "norm of the gradient": "Over all parameters of a network. If G's gradient vanishes, G no longer learns.",
+        "distance within a batch": "If it falls to a small fraction of its highest value, G is collapsing: its images "
+        "become alike.",
         "penalty": "The penalty on the gradient of D.",
         "distance from real images": "Measured with 5,000 samples every few epochs. Real images have the value 1.",
     }
@@ -161,9 +165,9 @@ def panel(title, lines, config):
 
 
 def metrics(path, step):
-    """Return the metrics of evaluate.py from metrics.json; None if the file is missing, or has an earlier step.
+    """Return the content of metrics.json; None if the file is missing, or if it was measured at another step.
 
-    "compared": [[name, value for samples, value for real images], ...]. "rest": [[name, value], ...] of all others.
+    "compared": [[name, value for samples, value for real images], ...]. "rest": [[name, value], ...] of all else.
     """
     try:
         found = json.loads(path.read_text())
@@ -178,7 +182,7 @@ def metrics(path, step):
 
 
 def flat(values, before=""):
-    """Return [[name, text], ...] for the values of a dict. A value in an inner dict has the names of both."""
+    """Return [[name, text], ...] for the values of a dict. For {"a": {"b": 1}} the name is "a b"."""
     rows = []
     for name, value in values.items():
         inner = isinstance(value, dict)

@@ -50,7 +50,7 @@ class RunError(ValueError):
 
 
 class Run:
-    """The folder of a run, and its settings. about: the versions that computed the run so far; see `computed_by`."""
+    """The folder of a run, and its settings. about: what the function computed_by returned when the run was trained."""
 
     def __init__(self, folder: str | Path, settings: Settings, about: dict[str, Any] | None = None) -> None:
         self.folder, self.settings, self.about = Path(folder), settings, about or {}
@@ -59,10 +59,10 @@ class Run:
     def create(cls, settings: Settings, out: str | Path | None = None, prepare=None, **parts) -> Run:
         """Create a run in the folder `out`, by default runs/<preset>-<date>-<n>.
 
-        parts: the content of its first checkpoint, {name: object with state_dict()}. prepare: a function of the run
-        that writes further files. config.json is written last, and makes the folder a run. Raises RunError if the
+        parts: the content of the first checkpoint, {name: object with state_dict()}. prepare: a function of the run
+        that writes further files. config.json is written last: a folder without it is not a run. Raises RunError if the
         folder already contains a run, and if it cannot be written. If several processes train together, only process 0
-        writes the folder, here and in all other methods.
+        writes files, here and in all other methods.
         """
         if distributed.rank:
             return cls(out or "", settings)
@@ -95,7 +95,7 @@ class Run:
             raise RunError(f"{folder} is not a run: it has no config.json") from None
         except OSError as error:
             raise RunError(f"{folder} is not a run that can be read ({error.strerror})") from None
-        except (ValueError, RecursionError) as error:  # RecursionError: JSON nested too deep
+        except (ValueError, RecursionError) as error:  # RecursionError: the JSON is nested too deeply
             raise RunError(f"{path} was not written by this version of train.py: {error}") from None
 
     def dataset(self) -> Dataset:
@@ -118,10 +118,10 @@ class Run:
 
     @distributed.by_process_0
     def lock(self) -> None:
-        """Lock the run: no other process can train it then. Raises RunError if another process has a lock on the run.
+        """Lock the run, so that no other process trains it. Raises RunError if another process has locked it.
 
-        The operating system releases the lock when this process ends for any reason. Some systems and
-        disks do not support locks. Raises RunError if a folder in the run is a link.
+        The operating system releases the lock when this process ends, for any reason. On systems and disks without
+        locks, the run is not locked. Also raises RunError if a folder in the run is a link.
         """
         for name in ("samples", "checkpoint"):
             self.inner_folder(name)
@@ -179,9 +179,9 @@ class Run:
         return int(checkpoint.load(self.checkpoint / f"{name}.npz", parts, self._about())["training.steps"][0])
 
     def load_generator(self, training, name="last"):
-        """Load only G, and the averaged weights of G (EMA) if the preset has them.
+        """Load only G, and the averaged weights of G (EMA) if the preset has them. Returns the step of the checkpoint.
 
-        So a run can be sampled on another device. Returns the training step of the checkpoint.
+        This works on every device. The saved state of the random numbers is not loaded: it fits one kind of device.
         """
         return self.load(name, **{f"training.{key}": part for key, part in training.sampling_parts().items()})
 
@@ -197,7 +197,7 @@ def computed_by() -> dict[str, Any]:
 
 
 def known_about(values: dict) -> dict[str, Any]:
-    """Return the values of `computed_by` that are in config.json. Values of another form are ignored."""
+    """Return the values of `computed_by` from `values`, the content of config.json. Invalid values are ignored."""
     short = lambda x: isinstance(x, str) and WORD.fullmatch(x)
     versions = values.get("versions")
     versions = versions.items() if isinstance(versions, dict) else ()

@@ -1,16 +1,16 @@
 """The pauses of a run: the steps after which the training stops for a short time, to write pictures and report.html.
 
-A run with at most 40 epochs has a pause after each epoch. A longer run has about 40 pauses. Example: with 100 images an
-epoch of cgan is 3 steps, and a run has more than 6,000 epochs; pictures after each epoch would take longer than the
-training. The distance between the pauses of a long run grows geometrically, because a GAN changes most in its first
-steps. The pauses depend only on the settings, so a resumed run has the same pauses.
+A run with at most 40 epochs has a pause after each epoch. A longer run has 25 to 40 pauses. For example, with 100
+images an epoch of cgan is 3 steps, and a run has 6,250 epochs. Pictures after each epoch would take longer than the
+training. In a long run the pauses become rarer, as a geometric sequence, because a GAN changes most in its first steps.
+The pauses depend only on the settings, so a resumed run has the same pauses.
 """
 
 import math
 
-PICTURES = 40  # epochs with a picture, at most; --evaluate-every can add more
+PICTURES = 40  # epochs with a picture, at most; --evaluate-every adds more
 PAGE_EVERY = 10.0  # seconds between two versions of the curves and report.html, at least
-SAVE_EVERY = 60.0  # seconds between two checkpoints, at most
+SAVE_EVERY = 60.0  # seconds after which the next checkpoint is due
 
 
 def shown_epochs(epochs: int) -> list[int]:

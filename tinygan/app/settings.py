@@ -16,7 +16,7 @@ from ..gan.penalties import PENALTIES
 from ..gan.presets import PRESETS, Preset
 from ..gan.training import Training
 
-ADDED: dict[str, Any] = {  # fields that are missing in the config.json of older runs, with their values
+ADDED: dict[str, Any] = {  # fields that are missing in the config.json of older runs, with the values for such runs
     "max_steps": None, "evaluate_every": None, "device": "cpu", "arguments": [], "groups": [], "decay": False,
     "no_labels": False, "augment": 0.0, "data_sha256": None, "skip_broken": False, "class_names": [],
     "class_sizes": [], "wrong_labels": 0.0,
@@ -36,7 +36,7 @@ class Settings:
     shape: (H, W, C) of an image, or (2,) of a point. classes: the number of classes, 0 without labels. data: a folder,
     the name of toy data, or None for MNIST. data_sha256: the hash of images and labels, None if unknown. max_steps: the
     step at which to stop, or None for the end. evaluate_every: epochs between two measurements of quality, or None.
-    arguments: the words after train.py. groups: the number of images in each group, if groups are the classes
+    arguments: the command line after train.py. groups: the number of images of each group, if groups are the classes
     (app/groups.py). no_labels: do not use the labels of the data. skip_broken: leave out image files that cannot be
     read. class_names: the names of the class folders. class_sizes: the number of images of each class, if labels are
     used.
@@ -70,16 +70,16 @@ class Settings:
         return min(self.preset.steps, self.max_steps or self.preset.steps)
 
     def training(self) -> Training:
-        """Build the Training before the first step. Raises ValueError if the settings do not fit together."""
+        """Build the Training, as it is before the first step. Raises ValueError if the settings do not fit together."""
         return presets.build(self.preset, self.shape, self.seed, self.classes, self.groups or self.class_sizes)
 
     def with_data(self, source: str | None, skip_broken: bool | None) -> Settings:
-        """Return the settings with the values of --data, the new path of moved data, and --skip-broken."""
+        """Return the settings for data that was moved to `source` (None: not moved), with the option --skip-broken."""
         source = absolute(source) or self.data
         return replace(self, data=source, skip_broken=self.skip_broken or bool(skip_broken))
 
     def dataset(self, split: str = "train") -> Dataset:
-        """Read the data of this run. Image files are resized to the size of its networks."""
+        """Read the data of this run. Image files are resized to self.shape."""
         return load(self.data, split, self.shape[0], self.skip_broken)
 
     def batches(self, dataset: Dataset) -> Batches:
@@ -94,10 +94,10 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Any) -> Settings:
-        """Return the settings from the result of `to_json`. Other keys are ignored.
+        """Return the settings from `values`, the result of `to_json`. Unknown keys are ignored.
 
-        Runs before version 0.1 lack the fields of ADDED, and have the name label_smoothing for real_label. Raises
-        SettingsError for the first field that is missing or not valid.
+        Runs from before version 0.1 can lack the fields of ADDED, and can have the name label_smoothing for real_label.
+        Raises SettingsError for the first field that is missing or not valid.
         """
         if not isinstance(values, dict):
             raise SettingsError(f"settings must be a JSON object; got {type(values).__name__}")
@@ -113,12 +113,15 @@ class Settings:
 
 
 def absolute(source: str | None) -> str | None:
-    """Return the absolute path of a folder, so the run can be used from any folder. Other sources do not change."""
+    """Return the absolute path of a data folder, so the run finds it from any working directory.
+
+    Other sources, None for MNIST and the names of toy data, do not change.
+    """
     return source if source is None or source in toy.WORLDS else os.path.abspath(source)
 
 
 def _checked(values: Mapping, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """Return the fields of `values`, with tuples for lists. Raises SettingsError for a missing or invalid field."""
+    """Return the fields of `values`, with lists as tuples. Raises SettingsError for a missing or invalid field."""
     for key, (is_valid, expected) in fields.items():
         if key not in values:
             raise SettingsError(f"{key!r} is missing: {expected}")

@@ -12,7 +12,7 @@ def stop_on_signals() -> Callable[[], int]:
     """Return a function stop(). stop() is 0 until the program receives a signal, and then the number of the signal.
 
     So the program can finish its step and save. A second signal ends the program at once. If several processes train
-    together, all must call stop() at the same steps, and a signal to one process stops all processes.
+    together, all must call stop() at the same steps. Then a signal to one process stops all processes.
     """
     received: list[int] = []
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
@@ -23,6 +23,6 @@ def stop_on_signals() -> Callable[[], int]:
             signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
 
     for number in numbers:
-        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup SIGHUP must remain ignored
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and this must remain so
             signal.signal(number, receive)
     return lambda: distributed.largest(received[0] if received else 0)

@@ -27,13 +27,13 @@ class Start(NamedTuple):
 
 
 def new_run(args) -> Start:
-    """Create a run for the arguments of train.py. The folder is made last, when errors are no longer likely."""
+    """Create a run for the arguments of train.py. The folder is made last, so most errors leave no folder behind."""
     source = absolute(args.data)
     origin = Run.open(args.from_run) if args.from_run else None
     size = args.size
     if origin:
         args.preset = args.preset or origin.settings.name
-        size = size or (None if origin.settings.points else origin.settings.shape[0])  # the size of its networks
+        size = size or (None if origin.settings.points else origin.settings.shape[0])  # G and D fit only this size
     loaded = data.load(args.data, size=size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is only for folders of image files; the images of {loaded.name} have a fixed size")
@@ -76,7 +76,7 @@ def resumed_run(args) -> Start:
     run.load(training=training, batches=batches)
     if run.about.get("kernels") not in (None, backend.kernels()):
         print(
-            f"{run.about['kernels']} has computed this run so far; with {backend.kernels()} the last bits will differ",
+            f"{run.about['kernels']} has computed this run so far; {backend.kernels()} rounds slightly differently",
             file=sys.stderr,
         )
     quality.start(run, int(training.steps[0]))

@@ -1,6 +1,6 @@
-"""The output of a run in the terminal: a header, a progress bar, a line for each pause, and commands for the next step.
+"""The output of a run in the terminal: a header, a progress bar, a line for each pause, and commands to use afterwards.
 
-There is a progress bar only if stderr is a terminal.
+There is a progress bar only if stderr is a terminal, and in a notebook.
 """
 
 import os
@@ -23,7 +23,7 @@ BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
 class Terminal:
-    """Prints to stdout; warnings and the bar go to stderr. quiet: print only the folder of the run and warnings."""
+    """Prints to stdout. Warnings and the progress bar go to stderr. quiet: print only warnings and the run's folder."""
 
     def __init__(self, quiet=False):
         self.quiet, self.warned = quiet, set()
@@ -40,7 +40,7 @@ class Terminal:
                 tqdm.write(printable(text), file=sys.stderr)
 
     def bar(self, step, end, per_epoch):
-        """Return a progress bar for the steps from `step` to `end`, in one epoch or several short ones."""
+        """Return a progress bar for the steps from `step` to `end`, in one epoch or in several short epochs."""
         from tqdm.auto import tqdm  # the bar of a notebook, or of a terminal
 
         first, last = step // per_epoch + 1, -(-end // per_epoch)
@@ -116,7 +116,8 @@ def summary(log, timings, before, until):
 def command(script):
     """Return the command that starts a script ("train", "sample" or "evaluate"), for messages.
 
-    The command uses the Python, or the installed command, that started this program. So the user can paste it.
+    The command begins with the Python, or with the installed command, that started this program. So the user can paste
+    it into the terminal.
     """
     started, name = Path(sys.argv[0]), sys.argv[0].rpartition(" ")[2]
     if name in SCRIPTS:  # "tinygan train"; see tinygan/__main__.py

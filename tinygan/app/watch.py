@@ -1,4 +1,4 @@
-"""A web server for the folder of a run, for `train.py --watch`: a browser can follow the training."""
+"""A web server for the folder of a run, for `train.py --watch`, so that a browser can follow the training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..backend import distributed
 from . import report
 
 ADDRESS = "127.0.0.1"  # only this machine can reach it
-LINGER = 3.0  # seconds; an open page sends a request every 2 seconds (page/watch.js)
+LINGER = 3.0  # seconds after the training; an open page sends a request every 2 seconds (page/watch.js)
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Answers GET and HEAD with files of one folder. Files outside the folder are not found, not even through links."""
+    """Answers GET and HEAD with files of one folder. A link to a file outside this folder gives the error 404."""
 
     def send_head(self):
         if urlsplit(self.path).path == "/":
@@ -29,11 +29,14 @@ class Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def is_ours(self) -> bool:
-        """Return whether the request has this address as its host. Another site could have a name for 127.0.0.1."""
+        """Return whether the request names this machine as its host.
+
+        A page of another site could request files under a name that leads to 127.0.0.1 (DNS rebinding).
+        """
         return self.headers.get("Host", "").rpartition(":")[0] in (ADDRESS, "localhost")
 
     def end_headers(self):
-        self.send_header("Cache-Control", "no-store")  # the page can change twice within a second
+        self.send_header("Cache-Control", "no-store")  # Last-Modified has whole seconds, and the page can change faster
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 

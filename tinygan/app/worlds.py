@@ -11,14 +11,14 @@ EDGE, SIDE = 3, 80  # the picture shows [-EDGE, EDGE]^2; D is computed at SIDE x
 
 
 def save_snapshot(path, gan, world, generated, title):
-    """Write a picture of real points, generated points (a NumPy array (N, 2)), D's output, and arrows for `pull`."""
+    """Write a picture of real points, of `generated` points (N, 2), of D's output, and of `pull` as arrows."""
     real = toy.load(world).images[: len(generated)]
     arrows = generated[:: max(1, len(generated) // 150)]
     plots.save_world(path, real, generated, surface(gan), arrows, pull(gan, real, arrows), EDGE, title)
 
 
 def surface(gan):
-    """Return D's output at SIDE x SIDE points as a NumPy array. The first row is the lowest."""
+    """Return D's output at SIDE x SIDE points as a NumPy array. The first row has the smallest y."""
     side = np.linspace(-EDGE, EDGE, SIDE, dtype=np.float32)
     points = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
     with evaluating(gan), no_grad():
@@ -26,7 +26,7 @@ def surface(gan):
 
 
 def pull(gan, real, points):
-    """Return -dL_G/dx at generated points x, (N, 2): the direction in which G's loss decreases."""
+    """Return -dL/dx at generated points x, (N, 2): the direction in which G's loss L decreases."""
     x = Tensor(backend.to_device(points), requires_grad=True)
     with evaluating(gan):
         real_logits = gan.D(Tensor(backend.to_device(real[: len(points)])))

@@ -1,5 +1,5 @@
-/* The curves of the log. A panel is a card with one plot, as wide as the page allows. showRow(i) marks row i of the log
-   by a line, and shows its numbers. */
+/* The curves of the log. A panel is a card with one plot, as wide as the page allows. showRow(i) marks row i of
+   run.curves with a vertical line in each plot, and shows the numbers of this row. */
 
 let panels = [], steps = [], epochs = [];
 

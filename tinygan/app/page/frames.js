@@ -1,4 +1,4 @@
-/* The pictures of the epochs. The slider chooses a picture; the row of the log at its epoch is shown too. */
+/* The pictures of the epochs. The slider chooses a picture. The numbers of the same epoch are shown beside it. */
 
 let frame = 0, timer = null;
 
@@ -26,7 +26,8 @@ function playEpochs() {
   $("epochs").textContent = timer ? "pause" : "play";
 }
 
-/* Show the last picture. If the page was updated while another picture was chosen, show that picture again. */
+/* Show the last picture, or the picture of the epoch in the address of the page. before: the content of the page before
+   an update, or null. After an update, a chosen picture stays, unless it was the last one. */
 function showFrames(before) {
   document.querySelector("#samples figure").hidden = !run.frames.length;
   $("shown").textContent = run.frames.length < run.epochs

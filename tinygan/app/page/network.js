@@ -30,9 +30,9 @@ function linear(x, weight, bias) {
   return y;
 }
 
-/* y[stride i + k - padding] += x[i] w[k]  for each pixel i of x and each k in the filter w, in both directions.
-   So each pixel of x adds a filter, scaled by its value, to a patch of y. x[i] w[k] is a product of a vector of input
-   channels and a matrix. */
+/* y[stride i + k - padding] += x[i] w[k]  for each pixel i of x and each position k in the filter w. i and k have a
+   row and a column. So each pixel of x adds the filter, multiplied by its value, to a patch of y. x[i] is a vector of
+   input channels, w[k] is a matrix, and their product is a vector of output channels. */
 function convTranspose(x, [height, width, inputs], { weight, size: [kh, kw], bias, stride, padding, output_padding }) {
   const outputs = bias.length;
   const H = (height - 1) * stride[0] - 2 * padding[0] + kh + output_padding[0];
@@ -55,7 +55,7 @@ function convTranspose(x, [height, width, inputs], { weight, size: [kh, kw], bia
   return [y, [H, W, outputs]];
 }
 
-/* Return an operation of the page as a function (numbers, shape) -> [numbers, shape]. */
+/* Return an operation of export.py as a function (numbers, shape) -> [numbers, shape]. */
 function layer(operation) {
   const [weight, bias] = [operation.weight, operation.bias].map(packed => packed && unpack(packed.half));
   const { slope } = operation;

@@ -1,13 +1,13 @@
-/* Two planes for toy data. The user drags points in the latent plane, whose axes are the first two latent numbers;
-   sliders set the other latent numbers. The data plane shows G of these points over D's output: red for real, blue for
-   fake. */
+/* Two planes for toy data. The axes of the latent plane are the first two latent numbers. The user drags points in this
+   plane, and sliders set the other latent numbers. The data plane shows G of these points over D's output, which is
+   higher in red regions than in blue ones. */
 
 const EDGE = 3;  // both planes show [-EDGE, EDGE]^2
-const CLOUD = 600, LINES = 9, CELLS = 60;
+const CLOUD = 600, LINES = 9, CELLS = 60;  // generated dots; lines of the latent grid in each direction; see surface
 const MARKS = ["#d9661f", "#1f6fd0", "#1f9d78", "#8a4fc7", "#b58900"];
 const plane = { marks: [[-1.5, 1], [1.5, 1], [0, 0], [-1.5, -1], [1.5, -1]], others: [] };
 
-/* Build this section of the page. generator, discriminator: their operations; real: points of the data. */
+/* Build this section of the page. generator, discriminator: G and D as operations. real: points of the data. */
 function showPlane(generator, discriminator, real) {
   $("plane").hidden = !generator || generator.shape.length !== 1;
   if ($("plane").hidden) return;
@@ -26,8 +26,8 @@ function showPlane(generator, discriminator, real) {
   drawPlanes();
 }
 
-/* Return a canvas with D's output at CELLS x CELLS points: transparent at the median, full colour from the 95th
-   percentile of the distance to the median on. */
+/* Return a canvas with D's output at CELLS x CELLS points: red above the median, blue below. The colour is transparent
+   at the median, and strongest for the 5% of the points whose output is farthest from the median. */
 function surface(D) {
   const at = i => ((i + 0.5) / CELLS * 2 - 1) * EDGE, values = [];
   for (let row = 0; row < CELLS; row++) for (let i = 0; i < CELLS; i++) values.push(D([at(i), -at(row)])[0]);

@@ -4,7 +4,7 @@ const play = { point: [], label: 0, from: [], to: [], walking: null, waiting: []
 const SHOWN = 8;  // sliders that are always visible
 const GRID = 24;  // images in the section "Other points"
 
-/* Build the section. When it is called again, with new weights, the latent vector and the class stay. */
+/* Build the section. If showPlay is called again, with new weights, the latent vector and the class stay. */
 function showPlay(generator) {
   $("play").hidden = !generator || generator.shape.length === 1;
   if ($("play").hidden) return;
@@ -21,8 +21,8 @@ function showPlay(generator) {
   showPoint();
 }
 
-/* Make a slider for each latent number. change(i, value) is called when the user moves slider i. The first SHOWN of
-   them are put into the element `first`, the others into `rest`. */
+/* Make a slider for each latent number. change(i, value) is called when the user moves slider i. The first SHOWN
+   sliders are put into the element `first`, all others into `rest`. */
 function buildSliders(first, rest, names, point, change) {
   first.replaceChildren();
   rest.replaceChildren();
@@ -99,7 +99,7 @@ function showPoint() {
   drawLater([...play.classes, ...play.ends]);
 }
 
-/* Draw thumbnails in the next frames. A frame spends at most 10 ms on them, so sliders and the walk remain smooth. */
+/* Draw thumbnails in the next frames. A frame spends about 10 ms on them, so sliders and the walk remain smooth. */
 function drawLater(thumbnails) {
   if (!play.waiting.length) requestAnimationFrame(drawWaiting);
   play.waiting = [...new Set([...play.waiting, ...thumbnails])];

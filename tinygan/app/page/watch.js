@@ -1,4 +1,4 @@
-/* Update the page while the run trains, if it was opened from `train.py --watch`. A page from disk requests nothing. */
+/* Update the page while the run trains, if `train.py --watch` serves it. A page from disk requests nothing. */
 
 const EVERY = 2000;  // milliseconds
 
