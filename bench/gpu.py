@@ -88,7 +88,7 @@ def compile_parts(gan, preset):
     """Compile all parts of a step: batch, noise, fake images, both losses with their gradients, both updates.
 
     torch.compile refuses second derivatives. The penalty of wgan-gp contains a second derivative, so D's loss of
-    wgan-gp stays eager, with the networks that it calls.
+    wgan-gp is not compiled.
     """
     import torch
 

@@ -1,18 +1,25 @@
-"""Count the nodes of a captured training step, and the bytes that they read and write, by kind of operation.
+"""Count the nodes of a captured training step, their longest chain, and the bytes that they read and write.
 
 python bench/nodes.py                    prints a table: all presets, batches of 64 and 512 MNIST images
 python bench/nodes.py --write            and writes it to bench/results/nodes.md
 
 The script needs no GPU: the step runs on the stand-in for CuPy in tests/standin. The bytes of a node are the sizes of
 all its arrays. The node that gathers a batch is an exception: the array of all training images is not counted.
+
+In a chain, each node must wait for the node before it. Only nodes outside of the longest chain could run at the same
+time as others, on a second stream.
 """
 
 import argparse
+import bisect
+import contextlib
+import functools
 import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/standin")]
@@ -28,16 +35,38 @@ KINDS |= {"tinygan_sums": "column sums", "tinygan_elementwise": "elementwise", "
 COLUMNS = [*dict.fromkeys(KINDS.values()), "all else"]
 
 
-def count(preset, batch_size, keep=True):
-    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether patches may be cached (cuda/step_cache.py)."""
+def steps(preset, batch_size, start, keep=True):
+    """Do two training steps as captured functions, and call start() before each. The first step also makes constants.
+
+    keep: whether patches may be cached (cuda/step_cache.py).
+    """
     from tinygan.backend.cuda.step_cache import StepCache
 
     recipe, dataset = presets.PRESETS[preset]._replace(batch_size=batch_size), data.load()
     training = presets.build(recipe, (28, 28, 1), seed=0, classes=dataset.classes)
     batches = data.Batches(dataset, batch_size, 0, recipe.n_critic, recipe.conditional)
     batches.start_epoch(0)
-    cache, nodes, size, run = StepCache(), Counter(), Counter(), cupy_rules.run
+    cache = StepCache()
     cache.space *= keep
+    for _ in range(2):
+        start()
+        cache.run(lambda: training.step(batches))
+
+
+@contextlib.contextmanager
+def replaced(run):
+    """Within the block, the stand-in does each of its operations by run(compute, inputs, written, name)."""
+    before = cupy_rules.run
+    cupy_rules.run = cupy_standin.run = run
+    try:
+        yield
+    finally:
+        cupy_rules.run = cupy_standin.run = before
+
+
+def count(preset, batch_size, keep=True):
+    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether patches may be cached."""
+    nodes, size, run = Counter(), Counter(), cupy_rules.run
 
     def counted(compute, inputs=(), written=(), name=""):
         result = run(compute, inputs, written, name)
@@ -49,14 +78,68 @@ def count(preset, batch_size, keep=True):
         size[KINDS.get(name, "all else")] += sum(a.nbytes for a in arrays[name == "tinygan_gather" :])  # not all images
         return result
 
-    cupy_rules.run = cupy_standin.run = counted
-    try:
-        for _ in range(2):  # the first step also makes constants
-            nodes.clear(), size.clear()
-            cache.run(lambda: training.step(batches))
-    finally:
-        cupy_rules.run = cupy_standin.run = run
+    with replaced(counted):
+        steps(preset, batch_size, lambda: (nodes.clear(), size.clear()), keep)
     return nodes, size
+
+
+def longest_chain(preset, batch_size=4):
+    """Return the number of nodes in the longest chain of a step.
+
+    A node waits for all nodes before it that wrote its memory, and for all that read the memory that it writes.
+    """
+    run, make = cupy_rules.run, cupy_rules.ndarray.__init__
+    starts, ends, alive = [], [], []  # of each allocation. All arrays stay alive, so no memory is used twice
+    written, read = Counter(), Counter()  # allocation: the longest chain up to its last write, and up to its reads
+    known = set()  # allocations that were used before
+
+    def made(self, array):
+        make(self, array)
+        alive.append(self._array)
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        start, end = byte_bounds(array)
+        i = bisect.bisect_right(starts, start)
+        if i == 0 or start >= ends[i - 1]:
+            starts.insert(i, start), ends.insert(i, end)
+
+    def allocations(arrays):
+        return {starts[bisect.bisect_right(starts, byte_bounds(a)[0]) - 1] for a in arrays if a.size}
+
+    def chained(compute, inputs=(), written_arrays=(), name=""):
+        used = arrays_of([compute, inputs, written_arrays])
+        before = [a.tobytes() for a in used]
+        result = run(compute, inputs, written_arrays, name)
+        new = [] if written_arrays else [result._array]
+        if any(np.may_share_memory(a, b) for a in new for b in inputs if isinstance(b, np.ndarray)):
+            return result  # a view needs no node
+        writes = allocations([*new, *(a for a, old in zip(used, before) if a.tobytes() != old)])
+        writes |= allocations(used) - known  # the first use of memory writes it
+        known.update(allocations(used) | writes)
+        reads = allocations(used) - writes
+        length = 1 + max([written[a] for a in reads | writes] + [read[a] for a in writes], default=0)
+        read.update({a: max(0, length - read[a]) for a in reads})  # the larger of both
+        written.update({a: length - written[a] for a in writes})
+        return result
+
+    cupy_rules.ndarray.__init__ = made
+    try:
+        with replaced(chained):
+            steps(preset, batch_size, lambda: (written.clear(), read.clear()))
+    finally:
+        cupy_rules.ndarray.__init__ = make
+    return max(written.values())
+
+
+def arrays_of(x):
+    """Return all arrays in x: an array, a list or tuple, or a function with its arguments or its closure."""
+    if isinstance(x, functools.partial):
+        return arrays_of([x.args, list(x.keywords.values())])
+    if callable(x) and getattr(x, "__closure__", None):
+        return arrays_of([cell.cell_contents for cell in x.__closure__])
+    if isinstance(x, (list, tuple)):
+        return [array for part in x for array in arrays_of(part)]
+    return [x] if isinstance(x, np.ndarray) else []
 
 
 def main():
@@ -65,12 +148,21 @@ def main():
     args = parser.parse_args()
     cupy_standin.install()
     backend.use("cuda")
-    head = ["preset", "batch", "nodes", "MB", "MB if no patches are kept", *(f"{kind}: MB" for kind in COLUMNS)]
+    head = [
+        "preset",
+        "batch",
+        "nodes",
+        "longest chain",
+        "MB",
+        "MB if no patches are kept",
+        *(f"{kind}: MB" for kind in COLUMNS),
+    ]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for preset in presets.PRESETS:
+        chain = longest_chain(preset)
         for n in (64, 512):
             (nodes, size), (_, without) = count(preset, n), count(preset, n, keep=False)
-            cells = [preset, n, nodes.total(), *(f"{x.total() / 1e6:,.0f}" for x in (size, without))]
+            cells = [preset, n, nodes.total(), chain, *(f"{x.total() / 1e6:,.0f}" for x in (size, without))]
             cells += [f"{nodes[kind]}: {size[kind] / 1e6:,.1f}" for kind in COLUMNS]
             lines.append(f"| {' | '.join(map(str, cells))} |")
             print(lines[-1], flush=True)

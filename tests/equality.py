@@ -59,8 +59,8 @@ def build(case):
 def train(case, steps, begin=None, changed=None):
     """Do some training steps. Return copies of the states of the training and of the batches.
 
-    begin: the two states before the steps; None for a new training. changed: if it is a number, the weights are first
-    changed in their last bit, at random with this seed.
+    begin: the states to start from, or None for a new training. changed: None, or the seed of random changes of the
+    weights in their last bit, before the first step.
     """
     parts = training, batches = build(case)
     if begin:

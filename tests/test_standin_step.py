@@ -125,7 +125,7 @@ def test_a_captured_step_has_few_nodes(name):
     assert len(graph._tape.operations) <= NODES[name]
 
 
-def test_bench_nodes_counts_all_nodes_and_fewer_bytes_of_patches_if_patches_are_kept(monkeypatch):
+def test_bench_nodes_counts_nodes_and_their_longest_chain_and_fewer_bytes_if_patches_are_kept(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     import nodes
 
@@ -135,6 +135,7 @@ def test_bench_nodes_counts_all_nodes_and_fewer_bytes_of_patches_if_patches_are_
     counted, size = nodes.count("dcgan", 4)
     assert counted.total() == len(step.record()._tape.operations)
     assert size["patches"] < nodes.count("dcgan", 4, keep=False)[1]["patches"]
+    assert counted.total() / 2 < nodes.longest_chain("dcgan") < counted.total()
 
 
 def test_captured_steps_on_a_toy_world_equal_eager_steps():

@@ -16,7 +16,7 @@ def pair(n: Pair) -> tuple[int, int]:
 
 
 class _Conv(Module):
-    """Base class: filters (kh, kw, *channels), a bias for each output channel, stride and padding."""
+    """Base class: filters (kh, kw, *channels), stride, padding, and optionally a bias for each output channel."""
 
     fuses_activation = True
 
@@ -71,7 +71,7 @@ class ConvTranspose2d(_Conv):
         bias: bool = True, init=normal,
     ) -> None:  # fmt: skip
         kernel, self.output_padding = pair(kernel), pair(output_padding)
-        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # k / stride weights along an axis reach a pixel
+        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # a pixel gets kernel / stride weights an axis
         super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_out, n_in), fan_in)
         if any(o >= s for o, s in zip(self.output_padding, self.stride)):
             raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")

@@ -52,8 +52,8 @@ class Evaluator:
         """Return samples of a Training, uint8 (N, H, W, C), and their classes, (N,), or None.
 
         There is a sample for each image of `real`, with the same class. grouped: whether the classes of G are groups of
-        images instead of labels. Then the groups are drawn in proportion to their sizes, and None is returned. The
-        latent vectors are the same in each call.
+        images instead of labels. Then the groups are drawn in proportion to their sizes, and no classes are returned.
+        The latent vectors are the same in each call.
         """
         latent = backend.RNG((0, 4)).normal((len(self.real.images), training.gan.latent_size))
         asked = self.real.labels if training.gan.classes and not grouped else None

@@ -64,7 +64,7 @@ def nearest(images, among):
     """Return, for each image (N, ...), the index in `among` of the nearest image, and its L2 distance: (N,), (N,)
 
     To find copies, compare pixels: a copy and a similar image have nearly the same features. The search is in float32
-    for speed. The distances that are returned are summed in float64.
+    for speed. Each returned distance is computed once more, with a sum in float64.
     """
     a, b = (x.reshape(len(x), -1).astype(np.float32) for x in (images, among))
     columns = np.arange(len(a))
