@@ -78,7 +78,7 @@ def conv_transpose2d(r, w, size, stride, padding):
 
 
 def _cells(size, k, stride, padding):
-    """Return three numbers for one axis: responses that reach a cell, skipped cells (only padding), cells to compute."""
+    """Return three numbers for one axis: responses that reach a cell, skipped cells (only padding), computed cells."""
     responses = -(-k // stride)
     skipped = min(padding // stride, responses - 1)
     return responses, skipped, -(-(size + padding) // stride) - skipped
