@@ -131,7 +131,7 @@ MUTANTS = [
         ("metrics are in the row of the next step", "gan/training.py", "[self.steps % ", "[(self.steps + 1) % ",
          "test_gan.py::test_a_step_moves_both_networks_and_records_finite_metrics"),
         ("the mean distance counts images with themselves", "gan/health.py", "max(n - 1, 1)", "n",
-         "test_health.py::test_the_logged_distance_is_between_different_fake_images"),
+         "test_health.py::test_the_metrics_of_a_step_equal_numpys"),
         # Adam and the layers
         ("Adam without bias correction of m", "backend/formulas.py", "-1.0 / xp.expm1(t * log_beta1)", "1.0 + 0.0 * t",
          "test_optim.py::test_100_steps_equal_the_papers_algorithm"),

@@ -53,11 +53,17 @@ def fill(name, source, target, dtype, sizes):
 
 
 @on_the_cpu
-@pytest.mark.parametrize("dtype, lanes", [("float32", 1), ("float32", 4), ("float64", 2)])
-@pytest.mark.parametrize("shape, kernel, stride, padding", CONVOLUTIONS)
-def test_patches_equal_numpys_to_the_bit(shape, kernel, stride, padding, dtype, lanes):
-    if shape[3] % lanes:
-        return  # the kernel moves `lanes` channels at a time
+@pytest.mark.parametrize(
+    "convolution, dtype, lanes",
+    [
+        (convolution, dtype, lanes)
+        for convolution in CONVOLUTIONS
+        for dtype, lanes in (("float32", 1), ("float32", 4), ("float64", 2))
+        if convolution[0][3] % lanes == 0  # the kernel moves `lanes` channels at a time
+    ],
+)
+def test_patches_equal_numpys_to_the_bit(convolution, dtype, lanes):
+    shape, kernel, stride, padding = convolution
     rng = np.random.default_rng(0)
     x = rng.standard_normal(shape).astype(dtype)
     expected = cpu.im2col(x, kernel, stride, padding)
@@ -183,6 +189,7 @@ ELEMENTWISE = {  # name: (function that returns an ElementwiseKernel, types of i
     "normal": (lambda: random.kernel("normal"), "uint64 uint32 T"),
     "scatter": (arrays.scatter_kernel, "T int64 int64 int64 int64 T"),
     "interpolate": (arrays.interpolation_kernel, "T T T T"),
+    "concatenate": (lambda: arrays.concatenation_kernel(2), "int64 T int64 T int64 T"),
 }
 
 

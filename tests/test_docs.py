@@ -36,7 +36,7 @@ def links(text):
 
 
 def defines(source, dotted):
-    """Return whether Python source defines a function, class, variable, or Class.method."""
+    """Return whether Python source defines the name `dotted`: a function, class or variable, or Class.member."""
     nodes = ast.parse(source).body
     for name in dotted.split("."):
         found = [node for node in nodes if name in names(node)]
@@ -48,8 +48,9 @@ def defines(source, dotted):
 
 def names(node):
     """Return the names that a statement defines."""
-    if isinstance(node, ast.Assign):
-        return {target.id for target in node.targets if isinstance(target, ast.Name)}
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {target.id for target in targets if isinstance(target, ast.Name)}
     return {getattr(node, "name", None)}
 
 
@@ -73,8 +74,8 @@ def test_every_link_leads_to_a_file_that_defines_the_name(page):
 
 
 def test_a_name_counts_as_defined_only_at_its_own_level():
-    source = "class A:\n    x = 1\n\n    def f(self): pass\n\n\ndef g(): pass\n\n\nB = 1\n"
-    assert all(defines(source, name) for name in ("A", "A.x", "A.f", "g", "B"))
+    source = "class A:\n    x = 1\n\n    def f(self): pass\n\n\ndef g(): pass\n\n\nB = 1\nD: int = 2\n"
+    assert all(defines(source, name) for name in ("A", "A.x", "A.f", "g", "B", "D"))
     assert not any(defines(source, name) for name in ("f", "A.g", "x", "C", "A.B"))
 
 

@@ -1,4 +1,4 @@
-"""The metrics of a step have the right values. Failures cause warnings. Points of toy worlds are rated correctly."""
+"""The metrics of a step have the right values, and failures cause warnings. Points of toy worlds are rated correctly."""
 
 import numpy as np
 import pytest
@@ -67,15 +67,24 @@ def test_the_total_variance_gives_the_mean_squared_distance_of_pairs():
     assert float(total_variance(backend.to_device(x))[0]) * 2 * 6 / 5 == pytest.approx(np.mean(squares))
 
 
-def test_the_logged_distance_is_between_different_fake_images():
-    training = build("vanilla")
+@pytest.mark.parametrize("name", ["vanilla", "wgan-gp"])
+def test_the_metrics_of_a_step_equal_numpys(name):
+    """bce logs probabilities. wgan-gp logs logits and a penalty, and its accuracies need no threshold."""
+    training = build(name)
     optimizers = training.G_optimizer, training.D_optimizer
     D_phase, G_phase = training.gan.step(SameBatch(training), *optimizers)
     measure(training.gan.loss, G_phase, D_phase, *optimizers, out=training.metrics)
+    logits = [x.numpy().astype("float64") for x in (D_phase.real_logits, D_phase.fake_logits, G_phase.fake_logits)]
+    outputs = [1 / (1 + np.exp(-x)) if name == "vanilla" else x for x in logits]
+    above, below = (0.0, 0.0) if name == "vanilla" else (logits[1].mean(), logits[0].mean())
+    accuracies = (logits[0] > above).mean(), (logits[1] < below).mean()
+    norms = [np.linalg.norm(backend.to_host(optimizer.gradient)) for optimizer in optimizers[::-1]]
     x = D_phase.fake.numpy()
     squares = [((a - b) ** 2).sum() for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
-    logged = float(training.row[METRICS.index("pairwise_distance")])
-    assert logged == pytest.approx(np.mean(squares) ** 0.5, rel=1e-4)
+    penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.item()
+    expected = [D_phase.loss.item(), G_phase.loss.item(), *(x.mean() for x in outputs), *accuracies, *norms, penalty]
+    assert (penalty > 0) == (name == "wgan-gp")
+    np.testing.assert_allclose(backend.to_host(training.row), [*expected, np.mean(squares) ** 0.5], rtol=1e-4)
 
 
 def test_the_first_primitive_with_a_result_that_is_not_finite_is_named():

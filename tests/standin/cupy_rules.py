@@ -121,7 +121,7 @@ def call(name, function, takes, args, kwargs):
         return ndarray(function(*values, **options))
     result = run(functools.partial(function, *values, **options), inputs, () if out is None else (out,))
     if name in ("concatenate", "stack") and tape is not None:  # CuPy copies each array with a kernel of its own
-        tape.operations += [lambda: None] * (len(args[0]) - 1)
+        tape.operations.extend([lambda: None] * (len(args[0]) - 1))
     return result if out is None else kwargs["out"]
 
 

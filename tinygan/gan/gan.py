@@ -52,7 +52,7 @@ class GAN:
             real, *labels = map(Tensor, batch)
             power_iteration(self.D)
             fake = self.G(self.latent(len(real)), *labels)
-            D_phase = self.discriminator_loss(real, fake.detach(), *labels)  # detached: only D learns here
+            D_phase = self.discriminator_loss(real, fake.detach(), *labels)  # its gradient needs no graph of G
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
         G_phase = self.generator_loss(real, fake, *labels)  # the last fake images, judged by the updated D
