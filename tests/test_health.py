@@ -1,4 +1,4 @@
-"""The metrics of a step have the right values, and failures cause warnings. Points of toy worlds are rated correctly."""
+"""The metrics of a step are right, and failures cause warnings. Points of toy worlds are rated correctly."""
 
 import numpy as np
 import pytest
