@@ -7,6 +7,8 @@ import functools
 
 import numpy as np
 
+from ... import backend
+
 
 def one_by_one(fused):
     """Extend a fused function of arrays (n, C) and (C,) to arrays (P, n, C) and (P, 1, C): call it for each part."""
@@ -54,7 +56,7 @@ def finish(then, parts, *sums):
         return list(sums) if len(sums) > 1 else sums[0]
     out = then.keywords["out"]
     added = [parts > 1 and a.ndim == 1 and not any(a is x for x in then.args) for a in out]
-    targets = [np.empty((parts, *a.shape), a.dtype) if add else a for a, add in zip(out, added)]
+    targets = [backend.xp.empty((parts, *a.shape), a.dtype) if add else a for a, add in zip(out, added)]
     for i in range(parts):
         args = (a[i] if getattr(a, "ndim", 0) == 2 else a for a in (*then.args, *sums))
         then.func(*args, out=tuple(a[i] if a.ndim == 2 else a for a in targets))
