@@ -152,8 +152,8 @@ def measure(side):
 
 
 # Assumptions for the estimate, about machines with 8 H100 GPUs. None of them was measured.
-LAUNCH = 0.25e-3  # seconds of a captured step of dcgan with a very small batch: about 120 nodes
-FLOP = 38e6  # for each image in a step of dcgan: 4.9 GFLOP at batch 128
+LAUNCH = 0.18e-3  # seconds of a captured step of dcgan with a very small batch: 89 nodes, 2 microseconds each
+FLOP = 38e6  # for each image in a step of dcgan: 4.8 GFLOP at batch 128
 RATE = 10e12  # FLOP a second in matrix products of this size
 WITHIN, ACROSS = (10e-6, 300e9), (25e-6, 40e9)  # (latency in seconds, bytes a second) of NVLink and of a network
 

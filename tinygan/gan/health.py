@@ -48,7 +48,7 @@ def measure(
     n = len(fake) * distributed.size
     factors = 1.0 / len(real), 1.0 / len(fake), 2.0 * n / max(n - 1, 1)
     of_variance = partial(metrics, *losses, *scores, *norms, penalty, *factors, out=tuple(out))
-    total_variance(D_phase.fake.data, then=of_variance)
+    total_variance(D_phase.fake.data, then=of_variance)  # computes metrics(..., variance)
 
 
 def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:

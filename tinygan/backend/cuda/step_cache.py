@@ -1,8 +1,8 @@
 """The cache of a captured step: patches that are needed twice, constants, and functions to call at the end of the step.
 
 A convolution makes the patches of its images, and the gradient of its filter needs the same patches. In a captured step
-they are cached until the images are deleted, if there is enough memory. Outside of captured steps patches are not
-cached, because images may change in place.
+they are cached until the images are deleted or the step ends, if there is enough memory. The patches of a constant stay
+for all steps. Outside of captured steps patches are not cached, because images may change in place.
 """
 
 import functools
