@@ -86,7 +86,7 @@ def exchanges(step):
 
 
 def bare_sums():
-    """Return {bytes: median microseconds of a sum that all processes begin at the same time}."""
+    """Return {bytes: median microseconds of a sum over all processes}."""
     import numpy as np
 
     from tinygan.backend import distributed

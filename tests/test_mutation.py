@@ -1,6 +1,7 @@
-"""mutate.py makes mutants for each argument that has a derivative, and mutants.py finds each text that it replaces.
+"""Two scripts put mistakes into the code, and report those that no test notices.
 
-Both scripts report mutants that survive.
+mutate.py makes mistakes in the derivatives, for each argument of a primitive. mutants.py replaces texts of the code.
+Each of these texts is found exactly once.
 """
 
 import ast

@@ -69,7 +69,8 @@ AS_STRIDED = "x, shape=None, strides=None"
 CUBLAS = {"dot", "einsum", "matmul", "tensordot"}  # functions that call cuBLAS, so they cannot be captured
 WAITS = {"argwhere", "nonzero", "shares_memory", "unique"}  # functions whose result the host waits for
 
-# operators of ndarray: the ufunc that computes each; and the attributes of ndarray that are NumPy's
+# BINARY, COMPARISONS, UNARY: {operator of ndarray: the ufunc that computes it}. ATTRIBUTES: the attributes that the
+# stand-in's ndarray takes from its NumPy array
 BINARY = dict(add="add", sub="subtract", mul="multiply", truediv="divide", floordiv="floor_divide", mod="remainder")
 BINARY |= {"pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 COMPARISONS = dict(lt="less", le="less_equal", gt="greater", ge="greater_equal", eq="equal", ne="not_equal")

@@ -16,7 +16,7 @@ from .tensor import Tensor, is_recording, record
 
 
 class GradientError(AssertionError):
-    """A derivative is wrong, or has a wrong shape or dtype. The message names the order, argument, element and seed."""
+    """A derivative is wrong, or has a wrong shape or dtype. The message names its order, the argument and the seed."""
 
 
 def check_grads(

@@ -50,7 +50,7 @@ class Batches:
         return self.take(1)[0]
 
     def take(self, n):
-        """Return the next n batches, as a list of the tuples of `next`. They are gathered together."""
+        """Return the next n batches as a list of tuples (images,) or (images, labels), all gathered together."""
         scale = (1.0 / 127.5, 1.0) if self.images.dtype == "uint8" else (1.0, 0.0)  # from bytes, as in pixels.to_float
         sources = [(self.images, *scale)] + ([(self.one_hot, 1.0, 0.0)] if self.classes else [])
         count, first = n * self.batch_size, distributed.rank * self.local_size

@@ -9,7 +9,7 @@ class Conditional(Module):
     """A network whose inputs are x and one-hot labels (N, classes).
 
     The labels are appended to x: to a latent vector as further numbers, to an image as further channels that are
-    constant over the image. network: a Sequential for such an input with `classes` more numbers or channels.
+    constant over the image. network: a Sequential whose input has `classes` more numbers or channels than x.
     """
 
     def __init__(self, network: Sequential) -> None:

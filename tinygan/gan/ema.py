@@ -62,8 +62,8 @@ def _average(average, weights, one_minus_beta):
 def update_bn_statistics(network: Module, batches: Iterable[tuple]) -> None:
     """Set the running statistics of all BatchNorm layers to their mean over `batches`, tuples of network inputs.
 
-    Running statistics from training belong to the trained weights; averaged weights need their own. Afterwards the
-    network is in training mode.
+    Running statistics from training belong to the trained weights; averaged weights need their own. Afterwards a
+    network with BatchNorm is in training mode.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
     if not layers:

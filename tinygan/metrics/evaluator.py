@@ -17,11 +17,11 @@ class Evaluator:
     """Computes the metrics of samples. The features of the test images are computed only once.
 
     source, skip_broken: arguments of data.load; the data must have labels. train: the training Dataset, if it is
-    already loaded. n: the number of samples that will be measured. progress: see classifier.train. Raises DataError and
-    MetricsError.
+    already loaded. n: the number of samples that will be measured, at most the number of training images. progress: see
+    classifier.train. Raises DataError and MetricsError.
 
-    real: a Dataset of n training images. A perfect generator would have the same metrics. note: a warning about the
-    metrics, or None.
+    real: a Dataset of as many training images as samples. Samples of a perfect generator would have the same metrics.
+    note: a warning about the metrics, or None.
     """
 
     def __init__(self, source=None, n=10_000, progress=iter, train=None, skip_broken=False):
