@@ -70,7 +70,8 @@ def torch_step(preset, batch_size, tf32, how):
     gan = TorchGAN(preset, data.load().images, batch_size, channels_last, "cuda", capturable=how == "captured")
     if how == "compiled":
         compile_parts(gan, preset)
-    if how != "captured":
+        return compiled_step(gan), torch.cuda.synchronize
+    if how == "eager":
         return gan.step, torch.cuda.synchronize
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -82,6 +83,17 @@ def torch_step(preset, batch_size, tf32, how):
     with torch.cuda.graph(graph):
         gan.step()
     return graph.replay, torch.cuda.synchronize
+
+
+def compiled_step(gan):
+    """Return a step whose compiled parts belong together: the result of one part stays valid until the next step."""
+    import torch
+
+    def step():
+        torch.compiler.cudagraph_mark_step_begin()
+        gan.step()
+
+    return step
 
 
 def compile_parts(gan, preset):

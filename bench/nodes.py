@@ -86,7 +86,8 @@ def count(preset, batch_size, keep=True):
 def longest_chain(preset, batch_size=4):
     """Return the number of nodes in the longest chain of a step.
 
-    A node waits for all nodes before it that wrote its memory, and for all that read the memory that it writes.
+    A node waits for all nodes before it that wrote its memory, and for all that read the memory that it writes. A write
+    that changes no value counts as a read.
     """
     run, make = cupy_rules.run, cupy_rules.ndarray.__init__
     starts, ends, alive = [], [], []  # of each allocation. All arrays stay alive, so no memory is used twice

@@ -55,23 +55,24 @@ def test_a_captured_step_makes_the_patches_of_an_image_once(monkeypatch):
     assert step.cache.space == space
 
 
-def test_only_patches_of_constants_are_used_again_in_the_next_call(monkeypatch):
+def test_a_convolution_uses_only_the_patches_of_constants_again(monkeypatch):
+    """All other images can change in place, within a step or between two steps."""
     made, make = [], backend._device.im2col
     monkeypatch.setattr(backend._device, "im2col", lambda *args: made.append(1) or make(*args))
     x, results = images(), []
 
     def step():
-        for array in (x, backend.ones(x.shape, x.dtype), x):
-            results.append(backend.to_host(backend.conv2d(array, filters(), *GEOMETRY[1:])))
+        for factor in (1, 3):
+            x[...] = factor * x
+            results.append(backend.to_host(backend.conv2d(x, filters(), *GEOMETRY[1:])))
+            backend.conv2d(backend.ones(x.shape, x.dtype), filters(), *GEOMETRY[1:])
 
     cache = step_cache.StepCache()
-    cache.run(step)
-    assert len(made) == 2
-    x[...] = images(1)
-    cache.run(step)
-    assert len(made) == 3
-    np.testing.assert_array_equal(results[1], results[4])
-    np.testing.assert_array_equal(results[3], backend.to_host(backend.conv2d(images(1), filters(), *GEOMETRY[1:])))
+    for patches in (3, 5):  # the first call also makes the patches of the ones
+        cache.run(step)
+        assert len(made) == patches
+    for result, factor in zip(results, (1, 3, 3, 9), strict=True):
+        np.testing.assert_allclose(result, factor * results[0], rtol=1e-5, atol=1e-5)
 
 
 def test_patches_that_are_too_large_are_not_cached():
@@ -133,6 +134,12 @@ def test_concatenate_equals_numpys(sizes, axis):
             arrays, on_device = ([x[..., ::-1] for x in some] for some in (arrays, on_device))
         joined = backend.concatenate(on_device, axis)
         np.testing.assert_array_equal(backend.to_host(joined), np.concatenate(arrays, axis))
+
+
+@pytest.mark.parametrize("shapes, axis", [([(2, 3), (1, 3)], 1), ([(2, 3), (2, 4, 1)], 0), ([(2, 3), (2, 3)], 2)])
+def test_arrays_that_do_not_fit_are_not_concatenated(shapes, axis):
+    with pytest.raises(ValueError):
+        backend.concatenate([backend.xp.zeros(shape) for shape in shapes], axis)
 
 
 def test_squared_norms_and_interpolate_equal_numpys():

@@ -176,7 +176,7 @@ def test_arrays_of_shapes_or_dtypes_that_do_not_fit_are_refused():
     xp = fusion.xp
     if REAL_CUPY:
         pytest.skip("needs --device standin: CuPy cannot allocate memory without a GPU")
-    with pytest.raises(ValueError, match="of one shape"):
+    with pytest.raises(ValueError, match="must have one shape"):
         fusion.fuse(FORMULAS["tanh_gradient"])(xp.zeros((4, 3)), xp.zeros((2, 3)))
     with pytest.raises(TypeError, match="must all be float32, or all float64"):
         fusion.fuse(FORMULAS["tanh_gradient"])(xp.zeros((4, 3)), xp.zeros((4, 3), "float32"))

@@ -190,6 +190,10 @@ ELEMENTWISE = {  # name: (function that returns an ElementwiseKernel, types of i
     "scatter": (arrays.scatter_kernel, "T int64 int64 int64 int64 T"),
     "interpolate": (arrays.interpolation_kernel, "T T T T"),
     "concatenate": (lambda: arrays.concatenation_kernel(2), "int64 T int64 T int64 T"),
+    "concatenate many": (
+        lambda: arrays.concatenation_kernel(arrays.ARRAYS),
+        "int64" + arrays.ARRAYS * " T int64" + " T",
+    ),
 }
 
 

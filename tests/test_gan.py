@@ -272,8 +272,8 @@ def test_against_a_fixed_generator_the_loss_of_the_discriminator_falls():
 
 
 @pytest.mark.skipif(backend.device != "cpu", reason="tracemalloc measures the memory of the host only")
-@pytest.mark.parametrize("name", ["dcgan", "r3gan"])
-def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypatch):
+@pytest.mark.parametrize("name, factor", [("dcgan", 1.6), ("r3gan", 1.12)])
+def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, factor, monkeypatch):
     """The step needs the most memory in D's phase, when G's graph and the graph of D's loss exist. In the backward
     pass, gradients replace freed activations."""
     training = build(name, (28, 28, 1), ema=0.0)
@@ -299,4 +299,4 @@ def test_the_peak_memory_of_a_step_is_bounded_by_its_activations(name, monkeypat
     training.step(batches)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 1.6 * sum(results) + 2 * flat + 4 * 2**20  # 4 MB for the blocks of threads
+    assert peak < factor * sum(results) + 2 * flat + 4 * 2**20  # 4 MB for the blocks of threads

@@ -26,7 +26,7 @@ from .fusion import add_into, fuse
 from .graph import capture
 from .kernels import col2im, gather, im2col
 from .random import RNG
-from .step_cache import cache_patches, cached_patches, ones
+from .step_cache import cache_patches, cached_patches, is_constant, ones
 from .sums import column_sums, mean_and_variance
 
 
@@ -86,7 +86,7 @@ class AsyncCopy:
 def conv2d(x, w, stride, padding):
     """y = patches(x) w"""
     grid = patch_grid(x.shape[1:3], w.shape[:2], stride, padding)
-    patches = cached_patches(x, w.shape[:2], stride, padding)
+    patches = cached_patches(x, w.shape[:2], stride, padding) if is_constant(x) else None
     if patches is None:
         patches = cache_patches(x, im2col(x, w.shape[:2], stride, padding), w.shape[:2], stride, padding)
     return matmul(patches, w.reshape(-1, w.shape[3])).reshape(len(x), *grid, w.shape[3])

@@ -85,11 +85,12 @@ def scatter(x, index, shape):
 
 
 def concatenate(arrays, axis):
-    """See backend.concatenate. This is one kernel, unless there are very many arrays."""
+    """See backend.concatenate. CuPy joins very many arrays, and refuses arrays that do not fit; see its errors."""
     first, count = arrays[0], len(arrays)
-    if count > ARRAYS or len({a.dtype for a in arrays}) > 1:
+    axis = axis + first.ndim if axis < 0 else axis
+    kinds = {(a.dtype, a.shape[:axis], a.shape[axis + 1 :]) for a in arrays}
+    if count > ARRAYS or len(kinds) > 1 or not 0 <= axis < first.ndim:
         return xp.concatenate(arrays, axis)
-    axis %= first.ndim
     shape = list(first.shape)
     shape[axis] = sum(a.shape[axis] for a in arrays)
     y = xp.empty(shape, first.dtype)

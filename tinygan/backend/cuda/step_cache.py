@@ -27,7 +27,7 @@ class StepCache:
         global _step
         _step = self
         for key, (_, images) in list(self.patches.items()):
-            if not any(images() is constant for constant in self.constants.values()):
+            if not is_constant(images()):
                 self.drop(key)  # the images may have changed since the last call
         try:
             function()
@@ -71,6 +71,11 @@ def at_end(key, function):
 def ones(shape, dtype):
     """See backend.ones."""
     return constant(("ones", tuple(shape), xp.dtype(dtype).name), lambda: xp.ones(shape, dtype))
+
+
+def is_constant(array):
+    """Return whether the array is a constant of the captured step."""
+    return _step is not None and any(array is constant for constant in _step.constants.values())
 
 
 def counters(n):

@@ -99,6 +99,8 @@ def sums(function, args, parts=1, out=None, then=None):
     of_more = "".join(_kind(a, columns) for a in more)
     program, count = _summing(function, kinds, dtype, out is not None, last, of_more, of_results, **sizes)
     results = outs or [xp.empty((parts, columns) if parts > 1 else columns, dtype) for _ in range(count)]
+    if any(isinstance(a, xp.ndarray) and a.dtype.name != dtype for a in (*more, *outs)):
+        raise TypeError(f"the arrays of a function after column sums must be {dtype}, like the arrays that are summed")
     values = (*arguments(args, kinds, dtype), *(() if out is None else (writable(out),)))
     values += (*arguments(more, of_more, dtype), *map(writable, results))
     if parts * slabs > 1:
