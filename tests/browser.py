@@ -81,7 +81,7 @@ class Browser:
 
 
 class Page:
-    """A loaded page in its own window."""
+    """A loaded page in its own tab, with its own size."""
 
     def __init__(self, browser, url, width, height, dark, touch):
         self.browser = browser

@@ -15,7 +15,7 @@ FRAMES = 60  # frames of an animation, at most
 
 
 def fixed_inputs(settings: Settings):
-    """Return the inputs of G for all pictures of a run: latent vectors (N, latent_size), and classes (N,) or None."""
+    """Return the inputs of G for each grid of samples: latent vectors (N, latent_size), and classes (N,) or None."""
     p = settings.preset
     rows = min(settings.classes, GROUPS) if settings.groups else settings.classes
     n = rows * 10 if p.conditional else POINTS if settings.points else SAMPLES

@@ -1,4 +1,4 @@
-"""Fast formulas for primitives, layers and Adam. They read and write memory as little as possible.
+"""Fast formulas for primitives, layers and Adam. They avoid passes over memory.
 
 The large arrays of a formula have one shape (..., C). Arrays with a number for each channel are (C,), or (parts, C) if
 a batch is divided into parts. All other arguments are numbers, or arrays of one number. The formulas read backend.xp

@@ -22,7 +22,9 @@ class Communicator:
             self.comm = nccl.NcclCommunicator(world.size, world.gathered(key)[0], world.rank)
             self.add_up(xp.zeros(1, "float32"))
         except RuntimeError as error:  # such as NcclError for two processes with the same GPU
-            raise DistributedError(f"NCCL cannot join the GPUs of {world.size} processes ({error})") from None
+            raise DistributedError(
+                f"NCCL cannot join the GPUs of {world.size} processes ({error}): each process needs a GPU of its own"
+            ) from None
 
     def add_up(self, array) -> None:
         address, stream = array.data.ptr, xp.cuda.get_current_stream().ptr
