@@ -119,8 +119,10 @@ def longest_chain(preset, batch_size=4):
         known.update(allocations(used) | writes)
         reads = allocations(used) - writes
         length = 1 + max([written[a] for a in reads | writes] + [read[a] for a in writes], default=0)
-        read.update({a: max(0, length - read[a]) for a in reads})  # the larger of both
-        written.update({a: length - written[a] for a in writes})
+        for a in reads:
+            read[a] = max(read[a], length)
+        for a in writes:
+            written[a] = length
         return result
 
     cupy_rules.ndarray.__init__ = made
@@ -149,15 +151,8 @@ def main():
     args = parser.parse_args()
     cupy_standin.install()
     backend.use("cuda")
-    head = [
-        "preset",
-        "batch",
-        "nodes",
-        "longest chain",
-        "MB",
-        "MB if no patches are kept",
-        *(f"{kind}: MB" for kind in COLUMNS),
-    ]
+    head = ["preset", "batch", "nodes", "longest chain", "MB", "MB if no patches are kept"]
+    head += [f"{kind}: MB" for kind in COLUMNS]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for preset in presets.PRESETS:
         chain = longest_chain(preset)

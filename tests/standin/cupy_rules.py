@@ -1,7 +1,4 @@
-"""The arrays of the stand-in: they compute with NumPy, and have the rules of CuPy 14.
-
-An operation that CuPy lacks raises an error. During a capture, an operation is recorded (see `run`) or refused.
-"""
+"""The arrays of the stand-in: NumPy with the rules of CuPy 14. In a capture, operations are recorded or refused."""
 
 import functools
 import operator

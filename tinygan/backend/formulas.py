@@ -259,7 +259,7 @@ def scores(real, fake, after, over_real, over_fake):
     """Return the three logits, and two numbers that are 1 if D is right, else 0.
 
     D is right about a real image if real > over_real, and about a fake image if fake < over_fake. after: the logit of
-    another fake image, after the update of D.
+    the same fake image, after the update of D.
     """
     xp = backend.xp
     right = xp.maximum(xp.sign(real - over_real), 0.0), xp.maximum(xp.sign(over_fake - fake), 0.0)
