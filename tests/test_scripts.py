@@ -9,12 +9,12 @@ import struct
 import subprocess
 import sys
 import termios
-from importlib import metadata
 
 import numpy as np
 import pytest
 from commands import ROOT, checkpoint, device, lines, run, sample, train
 
+import tinygan
 from tinygan import backend
 from tinygan.gan.health import METRICS
 
@@ -39,7 +39,7 @@ def test_config_json_has_all_that_is_needed_to_repeat_the_run(trained, tiny):
     folder, _ = trained
     config = json.loads((folder / "config.json").read_text())
     assert config["arguments"][-2:] == ["--out", str(folder)] and config["data"] == str(tiny)
-    versions = {"python": platform.python_version(), "tinygan": metadata.version("tinygan"), "numpy": np.__version__}
+    versions = {"python": platform.python_version(), "tinygan": tinygan.__version__, "numpy": np.__version__}
     if device() == "cuda":
         versions["cupy"] = backend.xp.__version__
     assert config["versions"] == versions

@@ -8,4 +8,4 @@ from .backend import tune, use
 from .gan import losses
 from .optim import Adam
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

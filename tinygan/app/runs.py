@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 import weakref
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -232,12 +231,11 @@ def write_table(path, columns, rows):
     files.write_text(path, text.getvalue())
 
 
-def tinygan_version():
-    """Return the version of the installed package; None for a clone that is not installed."""
-    try:
-        return metadata.version("tinygan")
-    except metadata.PackageNotFoundError:
-        return None
+def tinygan_version() -> str:
+    """Return the version of this code."""
+    from .. import __version__  # not at the top: the package imports this file
+
+    return __version__
 
 
 def commit():

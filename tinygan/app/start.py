@@ -11,7 +11,7 @@ from . import groups
 from .options import chosen_preset
 from .origin import begin_with
 from .quality import Quality
-from .runs import Run
+from .runs import Run, tinygan_version
 from .settings import Settings, absolute
 from .terminal import Terminal
 
@@ -74,6 +74,11 @@ def resumed_run(args) -> Start:
     run.settings = with_epochs(settings, args.epochs, batches)
     training, quality = run.settings.training(), Quality(run.settings, loaded, args.quiet)
     run.load(training=training, batches=batches)
+    if run.about.get("versions", {}).get("tinygan") != tinygan_version():
+        print(
+            f"another version of tinygan began {run.folder}: it continues, but not to the same bits as without a stop",
+            file=sys.stderr,
+        )
     if run.about.get("kernels") not in (None, backend.kernels()):
         print(
             f"{run.about['kernels']} has computed this run so far; {backend.kernels()} rounds slightly differently",
