@@ -36,19 +36,19 @@ def naive_conv2d(x, w, stride, padding):
     return y
 
 
-def triple(size, kernel, stride, padding, rng):
+def triple(size, kernel, stride, padding, rng, channels=(2, 3)):
     """Return random NumPy arrays: images x, filters w and responses g of matching shapes."""
-    grid = patch_grid(size, kernel, stride, padding)
-    return rng.standard_normal((2, *size, 2)), rng.standard_normal((*kernel, 2, 3)), rng.standard_normal((2, *grid, 3))
+    grid, (c_in, c_out) = patch_grid(size, kernel, stride, padding), channels
+    return [rng.standard_normal(shape) for shape in ((2, *size, c_in), (*kernel, c_in, c_out), (2, *grid, c_out))]
 
 
 def tensors(*arrays):
     return [Tensor(backend.to_device(a)) for a in arrays]
 
 
-def assert_three_sums_are_equal(size, kernel, stride, padding, seed=0):
+def assert_three_sums_are_equal(size, kernel, stride, padding, seed=0, channels=(2, 3)):
     """sum(g conv2d(x, w)) = sum(x conv_transpose2d(g, w)) = sum(w conv2d_weight_grad(x, g))"""
-    x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(seed))
+    x, w, g = triple(size, kernel, stride, padding, np.random.default_rng(seed), channels)
     tx, tw, tg = tensors(x, w, g)
     s = (g * autograd.conv2d(tx, tw, stride=stride, padding=padding).numpy()).sum()
     image = autograd.conv_transpose2d(tg, tw, size=size, stride=stride, padding=padding).numpy()
@@ -95,6 +95,12 @@ geometry = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st
 def test_the_three_operations_are_derivatives_of_one_sum(vertical, horizontal, seed):
     size, kernel, stride, padding = zip(vertical, horizontal)
     assert_three_sums_are_equal(size, kernel, stride, padding, seed)
+
+
+@pytest.mark.parametrize("channels", [(32, 64), (64, 32), (70, 1), (1, 70), (33, 17)], ids=str)
+@pytest.mark.parametrize("kernel, stride, padding", [(1, 1, 0), (2, 2, 0), (4, 4, 0), (3, 2, 1), (4, 2, 1), (2, 3, 1)])
+def test_the_three_operations_are_derivatives_of_one_sum_with_many_channels(kernel, stride, padding, channels):
+    assert_three_sums_are_equal((6, 8), *((n, n) for n in (kernel, stride, padding)), channels=channels)
 
 
 @settings(max_examples=150, deadline=None)

@@ -18,6 +18,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from .cache import OPTIONS
@@ -37,6 +38,9 @@ def _tile(width):
 
     @intrinsic
     def tile(typing, y, y_rows, i, a, rows, columns, b, j, adding):
+        arrays = y, y_rows, a, rows, columns, b
+        if {array.layout for array in arrays} != {"C"} or not y.dtype == a.dtype == b.dtype:
+            raise TypingError(f"a tile reads contiguous arrays, and y, a and b of one dtype; got {arrays}")
         signature = numba.types.void(y, y_rows, i, a, rows, columns, b, j, adding)
         return signature, lambda *args: _write_tile(width, *args)
 
@@ -124,14 +128,14 @@ def _product(y, y_rows, a, rows, columns, b, lanes):
 def product(y, y_rows, a, rows, columns, b):
     """y[y_rows[m] + n] = sum over k of a[rows[m] + columns[k]] b[k, n]
 
-    y, a, b: contiguous arrays; b is a matrix. rows, y_rows: made by the function `offsets` below. Their length is a
-    multiple of TILE, because only whole tiles are computed.
+    y, a: contiguous arrays. b: a matrix in any layout. rows, y_rows: made by the function `offsets` below. Their length
+    is a multiple of TILE, because only whole tiles are computed.
     """
     lanes, n = VECTOR // b.itemsize, b.shape[1]
     if not len(columns):  # all sums are empty: compute 0 times 0 instead, because a may have no element
         a, rows, b, columns = np.zeros(1, a.dtype), rows * 0, np.zeros((1, n), b.dtype), np.zeros(1, np.int64)
     if n % lanes == 0:
-        _product(y.reshape(-1), y_rows, a.reshape(-1), rows, columns, b, lanes)
+        _product(y.reshape(-1), y_rows, a.reshape(-1), rows, columns, np.ascontiguousarray(b), lanes)
         return
     wide = np.zeros((len(b), -(-n // lanes) * lanes), b.dtype)  # filled up to whole vectors
     wide[:, :n] = b
