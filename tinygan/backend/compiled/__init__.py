@@ -14,7 +14,7 @@ import numba
 
 from ..cpu import RNG, AsyncCopy, capture, concatenate, ones, start, tf32, to_device, to_host, xp
 from ..cpu.fusion import add_into, gather, interpolate, scatter, squared_norms
-from . import cache  # must be first: it sets the folder where the modules below store compiled code
+from .cache import kernel
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import column_sums, fuse, mean_and_variance
 from .products import matmul
@@ -30,7 +30,7 @@ def tune(threads):
         logging.getLogger("tinygan").warning("Numba compiles the loops for this CPU, once; this takes about 10 s")
 
 
-@numba.njit(cache=True, parallel=True)
+@kernel
 def _start_threads():
     """Start the threads of OpenMP by an empty loop. Raises ValueError if this machine has no OpenMP."""
     for _ in numba.prange(2):

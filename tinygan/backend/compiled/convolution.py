@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from ..patches import patch_grid
-from .cache import OPTIONS
+from .cache import kernel
 from .tile import VECTOR, matrix_rows, offsets, product
 
 
@@ -104,7 +104,7 @@ def _add_scaled_filters(r, w, x, stride, padding):
     return x
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _add_patches(patches, x, sh, sw, ph, pw):
     """x = 0; x[n, i sh + u - ph, j sw + v - pw] += patches[n, i, j, u, v] for all pixels inside the image"""
     _, height, width, channels = x.shape
@@ -133,7 +133,7 @@ def _pad(x, before, after):
     return padded
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _copy_inside(x, padded, top, left):
     """Copy x: (N, H, W * C) into `padded`, and zeros around it. top: rows of zeros above; left: zeros left of a row."""
     images, h, w = x.shape

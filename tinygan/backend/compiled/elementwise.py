@@ -6,7 +6,6 @@ The source of a loop is made from a template. The loop calls the elementwise fun
 import functools
 import inspect
 import math
-from pathlib import Path
 from types import FunctionType
 
 import numba
@@ -15,7 +14,7 @@ from numba import types
 
 from .. import cpu
 from ..cpu.parts import one_by_one, sums
-from .cache import OPTIONS, STAMP
+from .cache import OPTIONS, kernel, name_by_content
 
 BLOCK = 1 << 14  # elements in a block, which one thread computes; in column_sums, the least number of elements
 COLUMNS = 1 << 13  # short rows are joined into rows of up to this number of elements: a long inner loop is faster
@@ -23,7 +22,7 @@ SUMS = 1 << 10  # the same limit in column_sums, where a row of sums must stay i
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 FLAT = """
-def {name}({parameters}):
+def loop({parameters}):
     for block in prange(-(-len({first}) // BLOCK)):
         start, stop = block * BLOCK, (block + 1) * BLOCK
         {slices}
@@ -32,14 +31,14 @@ def {name}({parameters}):
             {stores}
 """
 ROWS = """
-def {name}({parameters}):
+def loop({parameters}):
     for i in prange({first}.shape[0]):
         for j in range({first}.shape[1]):
             {results} = function({elements})
             {stores}
 """
 SUM = """
-def {name}({parameters}):
+def loop({parameters}):
     blocks, rows = len(y0), len({first})
     for block in prange(blocks):
         for i in range(block * rows // blocks, (block + 1) * rows // blocks):
@@ -158,24 +157,22 @@ def _kind(a, shape, columns):
 
 @functools.cache
 def _compile(function):
-    """Compile an elementwise function, and the functions of its module that it calls."""
+    """Compile an elementwise function, and the functions that it calls."""
+    function = inspect.unwrap(function)
     called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
     compiled = {name: _compile(value) for name, value in called.items() if inspect.isfunction(value)}
-    if compiled:
-        names = {**function.__globals__, **compiled}
-        function = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
-    return numba.njit(**OPTIONS)(function)
+    names = {**function.__globals__, **compiled}
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    name_by_content(copy)
+    return numba.njit(**OPTIONS)(copy)
 
 
 @functools.cache
 def _loop(function, template, kinds, dtype, aliases, stored=0):
     """Compile a loop. kinds: see _arrange. aliases: for each result, the number of the argument that it overwrites, or
     None for a new array. stored: 1 if a loop of sums also writes the first result to an array.
-
-    Numba stores compiled code, and discards it when its source file changes. So the loop is compiled under the file
-    name of the elementwise function. If a template changes, the loop gets a new name, because the name contains STAMP.
     """
-    function, real = inspect.unwrap(function), numba.from_dtype(dtype)
+    real = numba.from_dtype(dtype)
     args, dimensions = [f"a{i}" for i in range(len(kinds))], 1 if template is FLAT else 2
     outs = [f"y{k}" if alias is None else f"a{alias}" for k, alias in enumerate(aliases)]
     new = [y for y in outs if y not in args]
@@ -183,12 +180,7 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     store = "[block, j] +=" if template is SUM else f"{element['m']} ="
     extra = ["out"] * stored
     matrices = [a for a, kind in zip(args, kinds) if kind == "m"] + new
-    code, kind_of_loop = function.__code__, {FLAT: "flat", ROWS: "rows", SUM: "sum"}[template]
-    name = f"{function.__name__}_{code.co_firstlineno}_{kind_of_loop}{'_out' * stored}_{STAMP:x}".replace(
-        "<lambda>", "anonymous"
-    )
     source = template.format(
-        name=name,
         parameters=", ".join(args + new + extra),
         first=args[kinds.index("m")],
         results=", ".join(f"r{k}" for k in range(len(outs))),
@@ -196,15 +188,11 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
         slices="; ".join(f"{a}_ = {a}[start:stop]" for a in matrices),
         stores="; ".join([f"{y}{store} r{k}" for k, y in enumerate(outs)] + [f"{y}[i, j] = r0" for y in extra]),
     )
-    names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK)
-    namespace = {**names, "__name__": function.__module__}
-    # The loop gets the line number of the elementwise function: Numba reads this line, and needs a function there.
-    lines_before = "\n" * (code.co_firstlineno - 2)
-    exec(compile(lines_before + source, code.co_filename, "exec"), namespace)
+    names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK, __name__=__name__)
+    exec(compile(source, "<loop>", "exec"), names)
     signature = [
         real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)
         for a, kind in zip(args, kinds)
     ]
     signature += [types.Array(real, dimensions, "C")] * len(new + extra)
-    on_disk = function.__closure__ is None and Path(code.co_filename).exists()
-    return numba.njit(types.void(*signature), cache=on_disk, parallel=True, **OPTIONS)(namespace[name])
+    return kernel(names["loop"], types.void(*signature))

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from .. import cpu
-from .cache import OPTIONS
+from .cache import kernel
 from .tile import TILE, VECTOR, WIDEST, matrix_rows, offsets, row_of_tiles
 
 PRODUCT = 1 << 20  # NumPy computes products with fewer multiplications
@@ -49,7 +49,7 @@ def _tile_offsets(m, k):
     return rows // TILE * (k * TILE) + rows % TILE, np.arange(k) * TILE
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _columns_of_tiles(a, tiles):
     """Copy a: (k, m), the transpose of the first factor, in tiles of TILE columns: (tiles, k, TILE).
 
@@ -73,7 +73,7 @@ def _second(b):
     return np.ascontiguousarray(b).reshape(-1), n, 1
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _panels(b, row, column, k, n, lanes):
     """Copy b: (k, n) into contiguous panels that are as wide as a tile: (panels, k, width). The rest of the last is 0.
 
@@ -98,7 +98,7 @@ def _panels(b, row, column, k, n, lanes):
     return panels
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _matmul(y, y_rows, a, rows, columns, panels, n, lanes):
     """Compute y = a b. A task computes some rows of y, in the columns of one panel of b."""
     width, depth, tiles = panels.shape[2], len(columns), len(rows) // TILE

@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .cache import OPTIONS
+from .cache import OPTIONS, kernel
 
 _cpu = llvmlite.binding.get_host_cpu_features()
 VECTOR = 64 if _cpu.get("avx512f") else 32 if _cpu.get("avx2") else 16  # bytes of a register
@@ -117,7 +117,7 @@ def row_of_tiles(y, y_rows, i, a, rows, columns, b, width, lanes, adding):
             j += lanes
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _product(y, y_rows, a, rows, columns, b, lanes):
     for k in range(0, len(columns), DEPTH):
         for tile in numba.prange(len(rows) // TILE):
@@ -145,7 +145,7 @@ def product(y, y_rows, a, rows, columns, b):
     _copy_rows(y.reshape(-1), y_rows, results, n)
 
 
-@numba.njit(cache=True, parallel=True, **OPTIONS)
+@kernel
 def _copy_rows(y, y_rows, results, width):
     for m in numba.prange(len(y_rows)):
         for n in range(width):
