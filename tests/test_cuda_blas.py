@@ -102,19 +102,6 @@ def test_the_stream_is_set_only_when_it_changes_and_before_the_workspace(draw):
     assert handle.library.order == ["create", *again, "product", *again]
 
 
-@pytest.mark.parametrize(
-    "call, error, message",
-    [
-        (lambda draw: blas.matmul(draw(2, 3), draw(3, 2).astype("float32")), TypeError, "float64 and float32"),
-        (lambda draw: blas.matmul(draw(2, 3).astype("int64"), draw(3, 2).astype("int64")), TypeError, "int64"),
-        (lambda draw: blas.matmul(draw(2, 3), draw(4, 2)), ValueError, r"\(2, 3\) times \(4, 2\)"),
-    ],
-)
-def test_matrices_that_cannot_be_multiplied_are_refused(call, error, message, draw):
-    with pytest.raises(error, match=message):
-        call(draw)
-
-
 def test_an_error_status_of_cublas_raises_and_names_the_function(draw):
     handle = blas.Handle()
     layout = blas.operand(draw(2, 2))

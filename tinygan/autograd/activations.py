@@ -63,6 +63,8 @@ leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slo
 @primitive
 def add_bias(x, bias, slope):
     """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx        a: the slope"""
+    if x.ndim < 2 or bias.shape != x.shape[-1:]:
+        raise ValueError(f"add_bias needs x: (N, ..., C) and bias: (C,); got shapes {x.shape} and {bias.shape}")
     return formulas.add_bias(x, bias, slope)
 add_bias.defvjp(
     lambda g, y, x, bias, slope: times_slope(g, y, slope),

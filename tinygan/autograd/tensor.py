@@ -131,7 +131,7 @@ class Tensor:
     def __rtruediv__(self, other) -> Tensor: return arithmetic.divide(other, self)
     def __matmul__(self, other) -> Tensor: return arithmetic.matmul(self, other)
     def __rmatmul__(self, other) -> Tensor: return arithmetic.matmul(other, self)
-    def __pow__(self, exponent: float) -> Tensor: return arithmetic.power(self, exponent=exponent)
+    def __pow__(self, exponent: float) -> Tensor: return arithmetic.power(self, exponent=arrays((exponent,))[0])
     def __neg__(self) -> Tensor: return arithmetic.negative(self)
     # fmt: on
 
@@ -148,6 +148,8 @@ class Tensor:
 
     def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
         """Return the mean over `axis`: None for all axes, an int, or a tuple of ints."""
+        if not self.size:
+            raise ValueError(f"a tensor of shape {self.shape} has no elements, so it has no mean")
         if axis is None and not keepdims:
             return arithmetic.mean(self)
         total = self.sum(axis, keepdims)
@@ -220,7 +222,8 @@ primitive = Primitive
 
 
 def arrays(args: tuple) -> list:
-    return [x.data if isinstance(x, Tensor) else x for x in args]
+    """Return the arrays of Tensors, and NumPy scalars as Python numbers, because these change no dtype."""
+    return [x.data if isinstance(x, Tensor) else x.item() if isinstance(x, backend.xp.generic) else x for x in args]
 
 
 def versions(args: tuple) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import cpu, distributed
+from . import checks, cpu, distributed
 
 Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
 xp = np  # the array namespace: numpy, or cupy after use("cuda")
@@ -125,22 +125,26 @@ def to_device(array: np.ndarray) -> Array:
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """y = a b        a: (m, k), b: (k, n) -> (m, n)"""
+    """y = a b        a: (m, k), b: (k, n) -> (m, n). Products and convolutions refuse mixed dtypes; see checks.py."""
+    checks.matmul(a, b)
     return _device.matmul(a, b)
 
 
 def conv2d(x: Array, w: Array, stride: tuple, padding: tuple) -> Array:
     """y = patches(x) w        autograd/convolution.py explains the three convolution functions."""
+    checks.conv2d(x, w)
     return _device.conv2d(x, w, stride, padding)
 
 
 def conv_transpose2d(r: Array, w: Array, size: tuple, stride: tuple, padding: tuple) -> Array:
     """x = patches^T(r w^T)"""
+    checks.conv_transpose2d(r, w, size, stride, padding)
     return _device.conv_transpose2d(r, w, size, stride, padding)
 
 
 def conv2d_weight_grad(x: Array, r: Array, kernel: tuple, stride: tuple, padding: tuple) -> Array:
     """w = patches(x)^T r"""
+    checks.conv2d_weight_grad(x, r, kernel, stride, padding)
     return _device.conv2d_weight_grad(x, r, kernel, stride, padding)
 
 

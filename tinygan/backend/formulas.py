@@ -34,6 +34,12 @@ def stable_softplus(x):
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
+def scaled_below_zero(z, slope):
+    """z where z > 0, else slope z        max(z, slope z) is not the same: it is NaN for z = inf and slope = 0."""
+    xp = backend.xp
+    return xp.maximum(z, slope * xp.minimum(z, 0.0))
+
+
 def slope_at(y, slope):
     """dy/dx of y = leaky_relu(x), computed from y: 1 where y > 0, else slope"""
     return backend.xp.maximum(backend.xp.sign(y), slope)
@@ -71,7 +77,7 @@ def tanh_gradient(g, y):
 
 @fuse
 def leaky_relu(x, slope):
-    return backend.xp.maximum(x, slope * x)
+    return scaled_below_zero(x, slope)
 
 
 @fuse
@@ -81,8 +87,7 @@ def leaky_relu_grad(g, y, slope):
 
 @fuse
 def add_bias(x, bias, slope):
-    z = x + bias
-    return backend.xp.maximum(z, slope * z)
+    return scaled_below_zero(x + bias, slope)
 
 
 def add_bias_gradients(g, needs_grad, y, x, bias, slope):
@@ -99,7 +104,7 @@ def divide_gradients(g, needs_grad, y, a, b):
 
     In other cases return NotImplemented. Then the vjps of `divide` are used.
     """
-    if not needs_grad[1] or b.size != 1 or not g.size or a.shape != g.shape:
+    if not needs_grad[1] or b.size != 1 or not g.size or getattr(a, "shape", ()) != g.shape:
         return NotImplemented
     db = backend.column_sums(divisor_gradient, g.reshape(-1), y.reshape(-1), b.reshape(-1)).reshape(b.shape)
     return g / b if needs_grad[0] else None, db
@@ -178,8 +183,7 @@ def batch_norm(x, scale, shift, slope):
 
 @fuse
 def scaled_leaky_relu(x, scale, shift, slope):
-    z = x * scale + shift
-    return backend.xp.maximum(z, slope * z)
+    return scaled_below_zero(x * scale + shift, slope)
 
 
 def batch_norm_gradients(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):

@@ -21,7 +21,7 @@ class SpectralNorm(Module):
 
     def __init__(self, weight: Tensor, rng, rounds: int = 10) -> None:
         rows, columns = weight.size // weight.shape[-1], weight.shape[-1]
-        self.u, self.v = rng.normal((rows,)), backend.xp.zeros(columns, "float32")
+        self.u, self.v = rng.normal((rows,), weight.dtype), backend.xp.zeros(columns, weight.dtype)
         for _ in range(rounds):
             self.iterate(weight)
 

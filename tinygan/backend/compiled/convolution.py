@@ -129,7 +129,8 @@ def _pad(x, before, after):
     if not any((top, left, bottom, right)):
         return np.ascontiguousarray(x)
     padded = np.empty((n, top + h + bottom, left + w + right, c), x.dtype)
-    _copy_inside(np.ascontiguousarray(x).reshape(n, h, w * c), padded.reshape(n, top + h + bottom, -1), top, left * c)
+    wide = padded.reshape(n, top + h + bottom, (left + w + right) * c)
+    _copy_inside(np.ascontiguousarray(x).reshape(n, h, w * c), wide, top, left * c)
     return padded
 
 

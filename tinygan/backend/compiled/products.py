@@ -19,7 +19,7 @@ TASKS = 16  # a product is divided into at least this number of tasks for the th
 def matmul(a, b):
     """y = a b        a: (m, k), b: (k, n) -> (m, n)"""
     (m, k), n = a.shape, b.shape[1]
-    if m * k * n < PRODUCT or min(m, n, k) < 8 or a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+    if m * k * n < PRODUCT or min(m, n, k) < 8:
         return cpu.matmul(a, b)
     if not b.flags.c_contiguous and b.size > 4 * a.size:  # copying b is slow: y^T = b^T a^T
         return np.ascontiguousarray(matmul(b.T, a.T).T)

@@ -64,7 +64,7 @@ def scatter(x, index, shape):
 
 def squared_norms(x):
     """See backend.squared_norms."""
-    return (x * x).reshape(len(x), -1).sum(1)
+    return (x * x).reshape(len(x), math.prod(x.shape[1:])).sum(1)
 
 
 def interpolate(a, b, t):
