@@ -48,6 +48,28 @@ def test_weights_with_another_hash_are_refused(tmp_path):
     assert store.read_record(tmp_path / "mnist.npz") == store.read_record(tmp_path / "other.npz") == {}
 
 
+def test_mnist_is_measured_with_the_classifier_of_the_package():
+    """Every distance of the README was measured with these weights."""
+    network, record = store.for_data(data.load(), None)  # training one would need test images
+    assert store.sha256(store.SHIPPED) == "d0d5ebc0186295d0a6ec47d4f031e5ff4ca38b08155070747a3f402288138056"
+    assert record["test_accuracy"] == 0.9952 and network.head.weight.shape == (128, 10)
+
+
+@pytest.mark.parametrize("changed", ["image", "label", "shape", "recipe"])
+def test_the_mark_of_a_classifier_changes_with_its_data_and_its_recipe(changed, monkeypatch):
+    images, labels = np.zeros((4, 2, 3, 1), np.uint8), np.array([0, 1, 1, 0], np.uint8)
+    before = store.fingerprint(data.Dataset(images, labels, "small"))
+    if changed == "image":
+        images[0, 0, 0] = 1
+    elif changed == "label":
+        labels[0] = 1
+    elif changed == "shape":
+        images = images.reshape(4, 3, 2, 1)
+    else:
+        monkeypatch.setattr(store, "RECIPE", store.RECIPE + 1)
+    assert store.fingerprint(data.Dataset(images, labels, "small")) != before
+
+
 def stripes(n, seed):
     """Return noisy colour images and their classes, as the contents of two IDX files.
 
@@ -141,6 +163,13 @@ def test_a_damaged_classifier_is_trained_again(separable, tmp_path, damage):
         weights.unlink()
     else:
         weights.with_suffix(".json").write_text("[]" if damage == "list" else "{")
+    assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []
+
+
+def test_a_classifier_of_an_older_recipe_is_trained_again(separable, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "RECIPE", store.RECIPE - 1)
+        assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []
     assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []
 
 
