@@ -199,7 +199,7 @@ def others(rows):
         accuracy = first["classifier"]["test_accuracy"]
         text += table([name, "samples, not selected", "epochs", "seed", *HEADINGS], lines)
         text += f"\nThe classifier of {name} is right on {accuracy:.2%} of its {first['test_images']} test images.\n\n"
-    return text + "Written by `bench/presets.py`.\n"
+    return f"{text}Written by `bench/presets.py`.\n" if text else ""
 
 
 def main():
