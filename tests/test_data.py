@@ -53,6 +53,15 @@ def test_a_file_of_images_needs_no_labels_and_no_train_in_its_name(tmp_path):
     assert data.load(str(tmp_path)).labels is None
 
 
+@pytest.mark.parametrize("word", ["test", "t10k"])
+def test_a_file_of_test_images_is_never_trained_on(word, tmp_path):
+    write(tmp_path, my_images=idx(pictures(6)), **{f"{word}_images": idx(pictures(3))})
+    assert [len(data.load(tmp_path, split).images) for split in ("train", "test")] == [6, 3]
+    (tmp_path / "my-images").unlink()
+    with pytest.raises(DataError, match="has no train images"):
+        data.load(tmp_path)
+
+
 def test_a_file_and_its_gzipped_copy_count_as_one_file(tmp_path):
     write(tmp_path, train_images_idx3_ubyte=idx(pictures()))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures())))
@@ -179,8 +188,38 @@ def test_an_epoch_has_each_image_once_and_its_order_depends_on_seed_and_epoch():
     assert epoch(0, 1) == epoch(0, 1) != epoch(0, 0) != epoch(1, 0)
 
 
+def test_the_pixels_of_a_batch_become_those_of_to_float():
+    pixels = np.array([0, 1, 254, 255], np.uint8)[:, None, None, None]
+    batches = Batches(Dataset(pixels, None, "small"), 4, 0)
+    batches.start_epoch(0)
+    found = np.sort(backend.to_host(batches.next()[0]), axis=0)
+    np.testing.assert_allclose(found, to_float(pixels), atol=1e-6)
+    np.testing.assert_allclose(to_float(pixels).ravel(), [-1, -1 + 2 / 255, 1 - 2 / 255, 1], atol=1e-6)
+
+
+def test_a_class_without_images_counts_as_a_class():
+    dataset = small(3)._replace(labels=np.array([0, 2, 2], np.uint8))
+    assert dataset.classes == 3 and dataset.class_sizes == (1, 0, 2)
+
+
+def test_the_hash_of_a_data_set_changes_with_its_images_and_its_labels():
+    dataset = small()._replace(labels=np.zeros(10, np.uint8))
+    others = [
+        dataset._replace(images=dataset.images + 1),
+        dataset._replace(images=dataset.images.reshape(1, 10, 1, 1)),
+        dataset._replace(labels=dataset.labels + 1),
+        dataset._replace(labels=None),
+    ]
+    assert dataset.sha256 == dataset._replace(name="moved").sha256
+    assert len({dataset.sha256, *(other.sha256 for other in others)}) == 5
+
+
 def test_the_last_batch_is_left_out_if_it_is_smaller():
     assert Batches(small(), 3, 0).steps_per_epoch == 3
+
+
+def test_a_step_with_several_batches_makes_an_epoch_shorter():
+    assert Batches(small(), 2, 0, per_step=2).steps_per_epoch == 2
 
 
 def test_batches_continue_from_a_saved_position():

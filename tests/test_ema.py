@@ -32,6 +32,20 @@ def test_the_average_forgets_the_first_weights_quickly(rng):
     assert abs(average.weight.numpy() - 1).max() < 1e-3
 
 
+def test_the_average_begins_at_the_weights(rng):
+    network, average = Linear(2, 1, rng).flatten(), Linear(2, 1, rng)
+    EMA(network, average, half_life=100, images_per_step=50)
+    assert (average.weight.numpy() == network.weight.numpy()).all()
+
+
+def test_early_in_training_the_half_life_is_a_twentieth_of_the_images(rng):
+    network, average = Linear(2, 1, rng).flatten(), Linear(2, 1, rng)
+    ema = EMA(network, average, half_life=1e6, images_per_step=1)
+    ema.images[...], network.flat.data[...], average.flat.data[...] = 99, 0.0, 1.0
+    ema.update()
+    np.testing.assert_allclose(average.weight.numpy(), 0.5 ** (1 / 5), rtol=1e-5)
+
+
 def test_updated_bn_statistics_are_the_means_over_the_batches(rng):
     layer = BatchNorm(2)
     batches = [rng.normal((50, 2)) + i for i in range(4)]
@@ -41,6 +55,28 @@ def test_updated_bn_statistics_are_the_means_over_the_batches(rng):
     np.testing.assert_allclose(backend.to_host(layer.running_mean), means, rtol=1e-4)
     np.testing.assert_allclose(backend.to_host(layer.running_var), variances, rtol=1e-4)
     assert layer.momentum == 0.1
+
+
+def test_an_error_leaves_the_momentum_of_batch_norm_as_it_was(rng):
+    layer = BatchNorm(2)
+    with pytest.raises(ValueError, match="channels last"):
+        update_bn_statistics(Sequential(layer), [(Tensor(rng.normal((4, 2))),), (Tensor(rng.normal((4, 3))),)])
+    assert layer.momentum == 0.1
+
+
+def test_statistics_for_samples_are_those_of_2048_latent_vectors(monkeypatch):
+    training, sizes = build(), []
+    forward = training.ema.average.forward
+    monkeypatch.setattr(training.ema.average, "forward", lambda x: (sizes.append(len(x)), forward(x))[1])
+    training.sampler()
+    assert sizes == [256] * 8
+
+
+def test_an_error_in_sampling_leaves_g_in_training_mode():
+    training = build(ema=0.0)
+    with pytest.raises(ValueError, match="wants"):
+        training.sample(backend.RNG(0).normal((2, 3)))
+    assert all(module.training for module in training.gan.G.modules())
 
 
 def sampled(training, latent):

@@ -1,6 +1,7 @@
 """The backward pass visits only tensors between output and inputs, frees memory, and refuses an outdated graph."""
 
 import gc
+import operator
 import weakref
 
 import numpy as np
@@ -90,8 +91,20 @@ def test_no_grad_records_no_nodes():
     assert (x * x).requires_grad
 
 
+def test_no_grad_lasts_until_the_end_of_the_outer_block():
+    x = leaf(1.0)
+    with no_grad():
+        with no_grad():
+            pass
+        assert (x * x).node is None
+    with pytest.raises(ZeroDivisionError), no_grad():
+        1 / 0  # noqa: B018
+    assert (x * x).requires_grad
+
+
 def test_a_detached_tensor_is_a_constant():
     x = leaf(3.0)
+    assert (x.detach() * 2.0).node is None
     assert values(grad(x.detach() * x, [x])[0]) == [3.0]
 
 
@@ -152,6 +165,34 @@ def test_python_scalars_do_not_change_the_dtype():
         x = Tensor(backend.xp.ones((2, 2), dtype), requires_grad=True)
         y = ((2.0 * x - 1) / 3 + 1 / x) ** 2
         assert y.dtype == y.mean().dtype == grad(y.mean(), [x])[0].dtype == dtype
+
+
+@pytest.mark.parametrize("operation", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul])
+def test_an_operator_keeps_the_order_of_a_tensor_and_an_array_or_number(operation):
+    a, b = np.array([[1.0, 2.0], [3.0, -4.0]]), np.array([[0.5, 1.0], [2.0, 7.0]])
+    x, y = map(backend.to_device, (a, b))
+    for left, right in ((Tensor(x), Tensor(y)), (Tensor(x), y), (x, Tensor(y))):
+        np.testing.assert_allclose(operation(left, right).numpy(), operation(a, b), rtol=1e-15)
+    if operation is not operator.matmul:
+        np.testing.assert_allclose(operation(Tensor(y), 3.0).numpy(), operation(b, 3.0), rtol=1e-15)
+        np.testing.assert_allclose(operation(3.0, Tensor(y)).numpy(), operation(3.0, b), rtol=1e-15)
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+@pytest.mark.parametrize("name", ["sum", "mean"])
+def test_sums_and_means_have_numpys_values_and_shapes(name, axis, keepdims):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    found = getattr(Tensor(backend.to_device(x)), name)(axis, keepdims)
+    expected = getattr(x, name)(axis=axis, keepdims=keepdims)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("exponent, slopes", [(0, [0.0, 0.0]), (1, [1.0, 1.0]), (2, [0.0, 6.0])])
+def test_powers_have_a_derivative_at_zero(exponent, slopes):
+    x = leaf(0.0, 3.0)
+    assert values(grad((x**exponent).sum(), [x])[0]) == slopes
 
 
 def test_lists_and_numbers_become_float32():

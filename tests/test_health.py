@@ -5,6 +5,7 @@ import pytest
 from games import SameBatch, build, steps
 
 from tinygan import backend, data
+from tinygan.autograd import PRIMITIVES
 from tinygan.data import toy
 from tinygan.gan.health import (
     METRICS,
@@ -50,6 +51,27 @@ def test_a_collapse_causes_a_warning():
     assert message.startswith("G is collapsing")
 
 
+EDGES = [  # a change of a healthy row, and whether it causes a warning
+    (dict(WON, accuracy_real=0.981, accuracy_fake=0.981), True),
+    (dict(WON, accuracy_real=0.979), False),
+    (dict(WON, accuracy_fake=0.979), False),
+    (dict(WON, g_gradient=0.049), True),
+    (dict(WON, g_gradient=0.051), False),
+    (dict(pairwise_distance=2.95), True),
+    (dict(pairwise_distance=3.05), False),
+]
+
+
+@pytest.mark.parametrize("change, warned", EDGES, ids=str)
+def test_a_warning_comes_at_its_threshold(change, warned):
+    assert bool(warnings_of("bce", change)) == warned
+
+
+def test_the_first_warning_comes_after_20_rows():
+    monitor, rows = FailureMonitor(LOSSES["bce"]), [HEALTHY, *[dict(HEALTHY, pairwise_distance=0.0)] * 19]
+    assert [len(monitor.update([row[metric] for metric in METRICS])) for row in rows] == [0] * 19 + [1]
+
+
 def test_accuracy_uses_the_threshold_of_the_loss_or_else_mean_logits():
     real, fake = (backend.to_device(np.array(x)) for x in ([2.0, 0.4, -1.0, 3.0], [0.6, -1.0, -2.0, 0.2]))
 
@@ -89,11 +111,13 @@ def test_the_metrics_of_a_step_equal_numpys(name):
 
 def test_the_first_primitive_with_a_result_that_is_not_finite_is_named():
     training = build("vanilla")
+    forwards = {name: primitive.forward for name, primitive in PRIMITIVES.items()}
     with detect_anomaly():
         steps(training)  # no error, because all results are finite
     training.gan.G.layers[0].bias.data[0] = float("nan")
     with pytest.raises(NotFinite, match="add_bias of"), detect_anomaly():
         steps(training)
+    assert {name: primitive.forward for name, primitive in PRIMITIVES.items()} == forwards
 
 
 @pytest.mark.parametrize("world, modes", [("ring", 8), ("grid", 25), ("spiral", 40)])
@@ -106,6 +130,19 @@ def test_real_points_cover_all_modes_and_one_mode_counts_as_one(world, modes):
     one = np.repeat(centres[:1], 1000, axis=0)
     assert toy.judge(world, one)[0] == 1
     assert toy.judge(world, one + 20)[0] == 0 and toy.judge(world, one + 20)[2] == 0
+
+
+def test_a_mode_is_covered_by_a_fifth_of_its_share_and_a_sample_is_good_within_three_sigma():
+    c = toy.centres("ring")
+    assert toy.judge("ring", np.repeat(c[:3], [761, 20, 19], axis=0)) == (2, 8, 1.0)
+    assert toy.judge("ring", c[0] + [[0.149, 0], [0, -0.151]])[2] == 0.5
+
+
+def test_the_modes_of_the_grid_are_an_even_lattice_of_gaussians_of_standard_deviation_0_05():
+    points, c = data.load("grid").images, toy.centres("grid")
+    assert sorted(map(tuple, c)) == [(x, y) for x in (-2, -1, 0, 1, 2) for y in (-2, -1, 0, 1, 2)]
+    assert (points - np.rint(points)).std() == pytest.approx(0.05, rel=0.02)
+    np.testing.assert_allclose(np.linalg.norm(toy.centres("ring"), axis=1), 2)
 
 
 @pytest.mark.parametrize("world", toy.WORLDS)

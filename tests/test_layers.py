@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygan import Tensor, backend, check_grads, layers
+from tinygan import Tensor, backend, check_grads, grad, layers
 from tinygan.gan import conditional
 from tinygan.layers import (
     BatchNorm,
@@ -18,6 +18,7 @@ from tinygan.layers import (
     Sequential,
     Tanh,
 )
+from tinygan.layers.initial import he_normal, normal
 
 LAYERS = {  # name: (function rng -> layer, input shape, output shape)
     "Linear": (lambda g: Linear(3, 2, g), (4, 3), (4, 2)),
@@ -142,6 +143,50 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, word, 
     assert all((backend.to_host(a) == before[name]).all() for name, a in layer.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: layer.flatten(),
+        lambda layer: layer.load_state_dict({k: backend.to_host(v).copy() for k, v in layer.state_dict().items()}),
+    ],
+)
+def test_weights_that_are_moved_or_loaded_make_earlier_graphs_invalid(change, rng):
+    layer = Linear(2, 1, rng)
+    y = layer(Tensor(rng.normal((3, 2)))).sum()
+    change(layer)
+    with pytest.raises(RuntimeError, match="updated in place"):
+        grad(y, layer.parameters())
+
+
+@pytest.mark.parametrize("init, spread", [(normal, 0.02), (he_normal, 0.2)])
+def test_initial_weights_have_the_standard_deviation_of_their_paper(init, spread, rng):
+    assert backend.to_host(init(rng, (200, 300), 50)).std() == pytest.approx(spread, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "make, shape",
+    [
+        (lambda **o: Linear(6, 2, **o), (1, 6)),
+        (lambda **o: Conv2d(3, 2, (3, 2), stride=2, **o), (1, 24, 24, 3)),
+        (lambda **o: ConvTranspose2d(3, 2, 4, stride=2, padding=1, **o), (1, 12, 12, 3)),
+        (lambda **o: ConvTranspose2d(3, 2, (3, 2), stride=(2, 3), output_padding=(1, 1), **o), (1, 12, 12, 3)),
+    ],
+)
+def test_fan_in_is_the_mean_number_of_inputs_of_an_output_within_the_image(make, shape, rng):
+    given = []
+
+    def ones(rng, shape, fan_in):
+        given.append(fan_in)
+        return backend.xp.ones(shape, "float32")
+
+    y = make(rng=rng, init=ones)(Tensor(backend.xp.ones(shape, "float32"))).numpy()
+    assert (y[:, 4:10, 4:10] if y.ndim == 4 else y).mean() == pytest.approx(given[0])
+
+
+def test_leaky_relu_has_the_slope_of_dcgan_by_default():
+    assert LeakyReLU()(Tensor([-1.0, 2.0])).numpy().tolist() == pytest.approx([-0.2, 2.0])
+
+
 def test_flatten_makes_every_parameter_an_aligned_view_of_one_array(rng):
     network = Sequential(Linear(3, 5, rng), Linear(5, 2, rng))
     before = [p.numpy().copy() for p in network.parameters()]
@@ -177,6 +222,14 @@ def test_batch_norm_in_eval_mode_treats_each_image_alone_and_keeps_its_statistic
     before = [backend.to_host(a).copy() for a in (layer.running_mean, layer.running_var)]
     assert (layer(Tensor(x)).numpy()[:1] == layer(Tensor(x[:1])).numpy()).all()
     assert all((backend.to_host(a) == b).all() for a, b in zip((layer.running_mean, layer.running_var), before))
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_batch_norm_adds_1e_5_to_the_variance(mode):
+    layer = BatchNorm(1).flatten("float64").train(mode == "train")
+    layer.running_var[...] = 9e-6
+    x = np.array([[3e-3], [-3e-3]])  # the mean is 0, the variance 9e-6
+    np.testing.assert_allclose(layer(Tensor(backend.to_device(x))).numpy(), x / np.sqrt(9e-6 + 1e-5), rtol=1e-12)
 
 
 def test_batch_norm_is_accurate_in_float32_for_a_large_mean(rng):

@@ -128,6 +128,10 @@ def test_penalties_of_a_quadratic_critic_equal_the_formula():
     assert penalty_of("gp", D, real, fake).item() == pytest.approx(((norms - 1) ** 2).mean())
 
 
+def test_the_gradient_penalty_has_the_weight_of_its_paper_and_the_others_have_one():
+    assert {name: penalty.weight for name, penalty in PENALTIES.items()} == {"gp": 10.0, "r1": 1.0, "r1r2": 1.0}
+
+
 def test_penalties_are_differentiable_where_the_gradient_is_zero():
     w = Tensor(backend.xp.zeros((3, 1)), requires_grad=True)
     loss = penalty_of("gp", lambda x: x @ w, batch(2, 3), batch(2, 3, seed=1))

@@ -4,6 +4,7 @@ Stored weights are used only if they have the SHA-256 that was recorded with the
 """
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,6 +69,37 @@ def test_the_mark_of_a_classifier_changes_with_its_data_and_its_recipe(changed, 
     else:
         monkeypatch.setattr(store, "RECIPE", store.RECIPE + 1)
     assert store.fingerprint(data.Dataset(images, labels, "small")) != before
+
+
+def test_training_images_get_noise_of_up_to_50():
+    noisy = classifier.disturbed(np.full((500, 20, 20, 1), 128, np.uint8), np.random.default_rng(0))
+    spread = noisy.std((1, 2, 3))
+    assert spread.min() < 2 and spread.mean() == pytest.approx(25, rel=0.1) and 45 < spread.max() < 53
+
+
+def blank(n):
+    return data.Dataset(np.zeros((n, 8, 8, 1), np.uint8), np.arange(n, dtype=np.uint8) % 2, "blank")
+
+
+@pytest.mark.parametrize("images, steps", [(40, 200), (30 * 128 + 5, 300)])
+def test_a_classifier_is_trained_for_ten_epochs_or_at_least_200_steps(images, steps):
+    counts = []
+    classifier.train(blank(images), progress=lambda steps: (counts.append(len(steps)), ())[1])
+    assert counts == [steps]
+
+
+def test_the_learning_rate_of_the_classifier_falls_to_zero_on_a_cosine_curve(monkeypatch):
+    found = []
+
+    class Recorded(classifier.Adam):
+        def step(self, gradients):
+            found.append((float(self.lr[0]), self.beta1, float(self.one_minus_beta2[0])))
+            super().step(gradients)
+
+    monkeypatch.setattr(classifier, "Adam", Recorded)
+    classifier.train(blank(8), progress=lambda steps: (0, 50, 100, 199))
+    expected = [2e-3 * share for share in (1, 0.5 + 0.5**1.5, 0.5, 0)]
+    np.testing.assert_allclose(found, [(lr, 0.9, 1e-3) for lr in expected], rtol=1e-5, atol=1e-6)
 
 
 def stripes(n, seed):
@@ -180,9 +212,11 @@ def test_a_classifier_that_cannot_be_stored_is_used_with_a_warning(separable, tm
     assert "cannot be kept" in capsys.readouterr().err
 
 
-def test_a_classifier_with_a_low_accuracy_is_noted(separable, monkeypatch):
-    monkeypatch.setattr(evaluators, "USELESS", 1.1)
-    assert "features say little about these images" in trained_steps(separable)[1].note
+@pytest.mark.parametrize("accuracy, noted", [(0.59, True), (0.61, False)])
+def test_a_classifier_that_is_right_on_fewer_than_60_percent_is_noted(accuracy, noted, separable, monkeypatch):
+    blind = SimpleNamespace(predict=lambda images: (np.zeros((len(images), 2)), None))
+    monkeypatch.setattr(store, "for_data", lambda *args: (blind, {"test_accuracy": accuracy}))
+    assert ("features say little about these images" in Evaluator(separable).note) == noted
 
 
 def test_ctrl_c_stores_the_state_of_the_training(separable, tmp_path):

@@ -33,6 +33,16 @@ def test_100_steps_equal_the_papers_algorithm(betas, dtype, tolerance, rng):
         np.testing.assert_allclose(parameter.numpy(), expected, atol=tolerance, rtol=tolerance)
 
 
+def test_by_default_adam_has_the_betas_of_dcgan(rng):
+    network = Linear(3, 4, rng).flatten("float64")
+    optimizer, start = Adam(network), network.weight.numpy().copy()
+    gradients = [1e-8 * np.random.default_rng(i).standard_normal((3, 4)) for i in range(3)]  # so small that eps matters
+    for g in gradients:
+        optimizer.step([Tensor(backend.to_device(g)), Tensor(backend.xp.zeros(4))])
+    expected = textbook_adam(start, gradients, 2e-4, (0.5, 0.999), 1e-8)
+    np.testing.assert_allclose(network.weight.numpy(), expected, rtol=1e-12)
+
+
 def test_an_update_makes_earlier_graphs_invalid(rng):
     network = Linear(2, 1, rng)
     optimizer = Adam(network)

@@ -10,6 +10,75 @@ from games import CLASSES, SHAPE, build, images, snapshot, steps
 from tinygan import Tensor, backend
 from tinygan.gan import conditional, models, presets
 from tinygan.gan.presets import PRESETS
+from tinygan.layers import Conv2d, ConvTranspose2d, Flatten, LeakyReLU, Linear, Sequential, apply
+
+PLAIN = dict(
+    loss="bce", penalty="none", penalty_weight=0.0, saturating=False, real_label=1.0, dropout=0.0, spectral_norm=False,
+    augment=0.0, n_critic=1, conditional=False, wrong_labels=0.0, latent_size=100, lr=2e-4, betas=(0.5, 0.999),
+    decay=False, cosine=False, ema=2e4, batch_size=64,
+)  # fmt: skip
+MLP, SMALL = dict(PLAIN, latent_size=64, epochs=10), dict(PLAIN, latent_size=32, batch_size=32, lr=8e-4)
+SETTINGS = {  # name: all settings; epochs in place of steps
+    "vanilla": MLP,
+    "lsgan": dict(MLP, loss="lsgan"),
+    "dcgan": dict(SMALL, epochs=5),
+    "sngan": dict(SMALL, loss="hinge", spectral_norm=True, epochs=3),
+    "cgan": dict(SMALL, conditional=True, wrong_labels=0.15, decay=True, epochs=10),
+    "wgan-gp": dict(
+        PLAIN, loss="wasserstein", penalty="gp", penalty_weight=10.0, n_critic=5, betas=(0.5, 0.9), epochs=6
+    ),
+    "r3gan": dict(
+        PLAIN, loss="relativistic", penalty="r1r2", penalty_weight=1.0, lr=1e-3, betas=(0.0, 0.9), cosine=True, epochs=3
+    ),
+}
+NETWORKS = {  # name: (weights of G and D, initial weights of each of their layers, slopes of their activations)
+    # initial weights: n for normal, h for he_normal
+    "vanilla": ((283920, 267009), ("hhh", "nnn"), ({0.0}, {0.2})),
+    "lsgan": ((283920, 267009), ("hhh", "nnn"), ({0.0}, {0.2})),
+    "dcgan": ((133825, 36577), ("nnn", "nnn"), ({0.0}, {0.2})),
+    "sngan": ((133825, 53601), ("nnn", "hhhhh"), ({0.0}, {0.2})),
+    "cgan": ((202177, 115681), ("nnnn", "nnnnn"), ({0.0}, {0.2})),
+    "wgan-gp": ((347073, 36513), ("nnn", "nnn"), ({0.0}, {0.2})),
+    "r3gan": ((350049, 36513), ("hhn", "hhh"), ({0.2}, {0.2})),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_the_settings_with_which_the_readme_measured_it(name):
+    p = PRESETS[name]._asdict()
+    del p["generator"], p["discriminator"]
+    epochs = p.pop("steps") / (60_000 // p["batch_size"] // p["n_critic"])  # MNIST has 60,000 images
+    assert {**p, "epochs": epochs} == SETTINGS[name]
+
+
+def kind_of_initial_weights(layer):
+    """Return "n" for normal, "h" for he_normal, or the standard deviation if it is that of neither."""
+    fan_in = layer.weight.size / getattr(layer, "n_out", layer.weight.shape[-1])
+    fan_in /= np.prod(layer.stride) if isinstance(layer, ConvTranspose2d) else 1
+    spread = layer.weight.numpy().std()
+    fits = {"n": 0.02, "h": (2 / fan_in) ** 0.5}
+    return next((kind for kind, expected in fits.items() if abs(spread / expected - 1) < 0.15), str(spread))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_networks_of_a_preset_are_those_that_the_readme_measured(name):
+    gan = presets.build(PRESETS[name], (28, 28, 1), 0, classes=10).gan
+    sizes, initial, slopes = NETWORKS[name]
+    networks = gan.G, gan.D
+    assert tuple(sum(p.size for p in network.parameters()) for network in networks) == sizes
+    for network, kinds, slope in zip(networks, initial, slopes):
+        layers = list(network.modules())
+        assert "".join(kind_of_initial_weights(layer) for layer in layers if hasattr(layer, "weight")) == kinds
+        assert {layer.slope for layer in layers if layer.slope is not None} == slope
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_for_points_has_the_settings_of_the_toy_worlds(name):
+    p, images = presets.for_data(PRESETS[name], (2,)), PRESETS[name]
+    assert (p.latent_size, p.batch_size, p.steps, p.ema) == (8, 128, 8000, 0.0)
+    assert p.betas == (images.betas[0], 0.99) and p.lr == (3e-3 if name == "r3gan" else 2e-3)
+    assert p.penalty_weight == {"wgan-gp": 10.0, "r3gan": 0.1}.get(name, 0.0)
+    assert presets.for_data(images, (28, 28, 1)) == images
 
 
 def test_the_schedules_of_r3gan_follow_a_cosine(monkeypatch):
@@ -71,6 +140,21 @@ def test_any_network_can_be_conditional(rng):
     D = conditional.Conditional(models.mlp_discriminator((8, 8, 3), rng))  # of 3 channels, 2 are labels
     labels = Tensor(backend.xp.eye(2, dtype="float32"))
     assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
+
+
+def test_a_conditional_network_is_its_layers_on_images_with_a_channel_for_each_class(rng):
+    network = Sequential(Conv2d(3, 4, 3, rng), LeakyReLU(0.2), Flatten(), Linear(36 * 4, 1, rng))
+    x, labels = Tensor(rng.normal((2, 8, 8, 1))), Tensor(backend.xp.eye(2, dtype="float32"))
+    found = conditional.Conditional(network)(x, labels).numpy()
+    np.testing.assert_allclose(found, apply(network.layers, conditional.append_labels(x, labels)).numpy(), rtol=1e-5)
+
+
+def test_d_learns_that_a_real_image_with_a_wrong_label_is_fake():
+    gan = build("cgan", wrong_labels=0.5).gan
+    gan.D = lambda x, labels: labels @ Tensor([[-1.0], [2.0], [2.0]])  # the logit of every wrong label is 2
+    labels = Tensor(backend.xp.eye(3, dtype="float32").take(backend.xp.zeros(4, "int64"), axis=0))
+    loss = gan.discriminator_loss(Tensor(images(4)), Tensor(images(4)), labels).loss.item()
+    assert loss == pytest.approx(np.log1p(np.exp([1.0, -1.0])).sum() + 0.5 * np.log1p(np.exp(2.0)), rel=1e-5)
 
 
 def test_wrong_labels_are_drawn_from_all_other_classes_and_their_loss_is_weighted():

@@ -19,6 +19,11 @@ def test_power_iteration_finds_the_largest_singular_value(shape, rng):
     np.testing.assert_allclose(norm(weight).numpy() * largest, weight.numpy(), rtol=1e-4)
 
 
+def test_a_new_spectral_norm_has_nearly_found_the_largest_singular_value(rng):
+    weight = backend.to_device(np.diag([3.0, 2.0, 2.0, 2.0, 2.0]).astype("float32"))
+    np.testing.assert_allclose(SpectralNorm(Tensor(weight), rng)(Tensor(weight)).numpy()[0, 0], 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(4, 3), (2, 2, 1, 3)])
 def test_the_derivative_of_spectral_norm_treats_singular_vectors_as_constants(shape, rng):
     norm = SpectralNorm(Tensor(rng.normal(shape)), rng)
