@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from mutants_of_values import ROWS
+
 ROOT = Path(__file__).parent.parent
 COPIED = "tinygan", "tests", "train.py", "sample.py", "evaluate.py", "pyproject.toml"
 
@@ -174,6 +176,7 @@ MUTANTS = [
          "test_data.py::test_batches_have_the_one_hot_labels_of_their_images"),
         ("the smallest group is the first", "data/groups.py", "np.argsort(-sizes", "np.argsort(sizes",
          "test_groups.py::test_groups_are_the_kinds_of_images_and_the_largest_comes_first"),
+        *ROWS,
     ]
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from runs import new_run, settings
 from tinygan import files
 from tinygan.app import finish, pictures, plots, schedule
 from tinygan.app.errors import only_warn
+from tinygan.app.log import Log
 from tinygan.app.runs import RunError
 from tinygan.app.terminal import Terminal
 
@@ -46,6 +48,16 @@ def test_a_run_pauses_at_ends_of_epochs_and_at_its_last_step():
 def test_a_run_that_stops_early_has_the_pauses_of_the_full_run_until_then():
     whole, stopped = (schedule.pauses(settings(steps=9375, max_steps=n), 3) for n in (None, 500))
     assert stopped == [step for step in whole if step < 500] + [500]
+
+
+def test_a_checkpoint_is_due_after_a_minute(tmp_path):
+    run = new_run(tmp_path / "r")
+    log = Log(run, run.settings.training(), Terminal(quiet=True), 10)
+    due, bar = [], SimpleNamespace(set_postfix_str=str)
+    for seconds in (59.0, 61.0):
+        log.seconds = lambda seconds=seconds: seconds
+        due.append(log.update(10, bar))
+    assert due == [False, True]
 
 
 def test_spread_takes_equally_spaced_items_from_the_first_to_the_last():

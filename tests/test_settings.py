@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from runs import settings
 
 from tinygan import backend
-from tinygan.app.settings import FIELDS, OPTION_FIELDS, OPTIONS, Settings, SettingsError
+from tinygan.app import groups, options
+from tinygan.app.settings import ADDED, FIELDS, OPTION_FIELDS, OPTIONS, Settings, SettingsError
+from tinygan.data import Dataset
 from tinygan.gan.presets import PRESETS
 
 
@@ -101,6 +103,53 @@ def test_settings_of_older_versions_are_read():
         del values[key]
     kept = Settings.from_json(values)
     assert kept.preset.real_label == 0.9 and kept.max_steps is None and kept.evaluate_every is None
+
+
+def test_a_field_that_is_missing_in_an_older_run_has_the_value_that_it_had_then():
+    values = {key: value for key, value in written().items() if key not in ADDED}
+    assert ADDED.keys() < written().keys() and Settings.from_json(values) == settings()
+
+
+def test_a_step_of_wgan_gp_takes_five_batches_of_the_data():
+    dataset = Dataset(np.zeros((100, 8, 8, 1), np.uint8), None, "blank")
+    assert settings("wgan-gp", batch_size=4).batches(dataset).steps_per_epoch == 5
+
+
+def dataset_of(n, shape=(8, 8, 1), classes=3):
+    labels = np.arange(n, dtype=np.uint8) % classes if classes else None
+    return Dataset(np.zeros((n, *shape), np.uint8), labels, "blank")
+
+
+@pytest.mark.parametrize(
+    "words, dataset, expected",
+    [
+        ("", dataset_of(2000), dict(augment=0.0, wrong_labels=0.15, lr=8e-4)),
+        ("", dataset_of(1999), dict(augment=0.5)),
+        ("--augment 0.1", dataset_of(50), dict(augment=0.1)),
+        ("--preset r3gan", dataset_of(50, (2,), 0), dict(augment=0.0, penalty_weight=0.1)),
+        ("--preset vanilla --penalty gp", dataset_of(50), dict(penalty="gp", penalty_weight=10.0)),
+        ("--preset vanilla --penalty r1", dataset_of(50), dict(penalty="r1", penalty_weight=1.0)),
+        ("--preset vanilla --penalty r1", dataset_of(50, (2,), 0), dict(penalty="r1", penalty_weight=0.1)),
+        ("--preset vanilla --penalty gp:3", dataset_of(50), dict(penalty="gp", penalty_weight=3.0)),
+        ("--loss hinge", dataset_of(50), dict(loss="hinge", wrong_labels=0.0)),
+        ("--loss bce", dataset_of(50), dict(loss="bce", wrong_labels=0.15)),
+    ],
+    ids=str,
+)
+def test_options_that_are_not_given_depend_on_the_data_and_on_the_others(words, dataset, expected):
+    _, preset = options.chosen_preset(options.parse("", words.split()), dataset)
+    assert {key: getattr(preset, key) for key in expected} == expected
+
+
+def test_groups_are_learned_without_wrong_labels():
+    assert options.chosen_preset(options.parse("", []), dataset_of(50), grouped=True)[1].wrong_labels == 0.0
+
+
+@pytest.mark.parametrize("images, k", [(250, 2), (5000, 40)])
+def test_there_are_40_groups_or_one_for_each_100_images(images, k, monkeypatch):
+    monkeypatch.setattr(groups.groups, "find", lambda images, k: np.arange(len(images)) % k)
+    found, sizes = groups.learned(options.parse("", []), dataset_of(images, classes=0))
+    assert found.classes == len(sizes) == k
 
 
 def test_the_last_step_is_the_smaller_of_steps_and_max_steps():
