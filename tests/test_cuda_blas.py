@@ -90,6 +90,19 @@ def test_tf32_is_used_only_for_float32_and_only_on_request(library, draw):
     assert [call["compute"] for call in library.calls] == [exact, double, tf32, double]
 
 
+def test_tf32_is_not_used_on_gpus_that_do_not_have_it(library, draw, monkeypatch):
+    """A T4 has compute capability 7.5. Ampere, the first generation with TF32, has 8.0."""
+    a, b = draw(2, 3).astype("float32"), draw(3, 2).astype("float32")
+    try:
+        for capability in ("75", "80"):
+            monkeypatch.setattr(backend.xp.cuda.Device, "compute_capability", capability)
+            backend.tf32(True)
+            blas.matmul(a, b)
+    finally:
+        backend.tf32(False)
+    assert [call["compute"] for call in library.calls] == [blas.COMPUTE_32, blas.COMPUTE_TF32]
+
+
 def test_the_stream_is_set_only_when_it_changes_and_before_the_workspace(draw):
     handle = blas.Handle()
     layout = blas.operand(draw(2, 2))

@@ -211,6 +211,8 @@ class Graph:
 
 
 class Device:
+    compute_capability = "90"
+
     def __init__(self, device=None):
         self.id = device or 0
 

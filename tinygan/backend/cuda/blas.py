@@ -28,10 +28,11 @@ _tf32 = False
 def tf32(on):
     """See backend.tf32. Factors are rounded to TensorFloat-32; sums remain float32. Products of float64 do not change.
 
-    The setting does not change graphs that were captured before.
+    GPUs before Ampere (compute capability 8.0) have no TensorFloat-32, so there the setting has no effect. It does not
+    change graphs that were captured before.
     """
     global _tf32
-    _tf32 = on
+    _tf32 = on and int(xp.cuda.Device().compute_capability) >= 80
 
 
 def matmul(a, b):
