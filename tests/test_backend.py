@@ -43,11 +43,11 @@ tinygan.use({name!r})
     assert message in in_a_new_process(mock).stderr.splitlines()[-1]
 
 
-WITHOUT_COMPILER = """
+FAILING = """
 import logging, sys, types
 cupy = types.ModuleType("cupy")
 class E(Exception): pass
-def full(*_): raise RuntimeError("libnvrtc.so.12 was not found")
+def full(*_): raise eval(sys.argv[2])
 device = lambda index: types.SimpleNamespace(use=lambda: None)
 runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=E)
 vars(cupy).update(full=full, fuse=lambda **_: None, cuda=types.SimpleNamespace(runtime=runtime, Device=device))
@@ -59,11 +59,29 @@ print(tinygan.use(sys.argv[1]))
 
 
 @pytest.mark.parametrize("name", ["cuda", "auto"])
-def test_a_gpu_that_cannot_compute_is_an_error_but_only_a_warning_with_auto(name):
-    done = subprocess.run([sys.executable, "-c", WITHOUT_COMPILER, name], capture_output=True, text=True, cwd=ROOT)
-    reason = "cannot compute on it (RuntimeError: libnvrtc.so.12 was not found): install"
-    assert reason in done.stderr.splitlines()[-1]
+@pytest.mark.parametrize(
+    "error, advice",
+    [
+        ('RuntimeError("libnvrtc.so.12 was not found")', "install the compiler"),
+        ('OSError("libcublas.so.12: cannot open shared object file")', "install the compiler"),
+        ('E("cudaErrorMemoryAllocation: out of memory")', "memory of the GPU is full; nvidia-smi"),
+        ('MemoryError("cublasCreate_v2 failed with cuBLAS status 1")', "memory of the GPU is full; nvidia-smi"),
+        ('PermissionError(13, "Permission denied", "/cache")', "set CUPY_CACHE_DIR"),
+    ],
+)
+def test_a_gpu_that_cannot_compute_is_an_error_but_only_a_warning_with_auto(error, advice, name):
+    done = subprocess.run([sys.executable, "-c", FAILING, name, error], capture_output=True, text=True, cwd=ROOT)
+    last = done.stderr.splitlines()[-1]
+    assert f"cannot compute on it ({error.split('(')[0]}: " in last and advice in last
     assert (done.stdout.strip(), done.returncode) == (("cpu", 0) if name == "auto" else ("", 1))
+
+
+@pytest.mark.skipif(backend.device == "cpu", reason="needs a GPU, or its stand-in")
+def test_a_process_uses_one_gpu(monkeypatch):
+    monkeypatch.setattr(backend.xp.cuda.runtime, "getDeviceCount", lambda: 9)
+    monkeypatch.setattr("tinygan.backend.cuda._used", 0)
+    with pytest.raises(backend.DeviceError, match="uses cuda:0: start a new process, or a new kernel, to use cuda:8"):
+        backend.use("cuda:8")
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:", "cuda:x", "CPU", ""])

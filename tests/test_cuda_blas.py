@@ -4,6 +4,7 @@ Run with pytest --device standin. Its cuBLAS works on raw addresses and column-m
 """
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,3 +121,10 @@ def test_an_error_status_of_cublas_raises_and_names_the_function(draw):
     layout = blas.operand(draw(2, 2))
     with pytest.raises(RuntimeError, match="cublasGemmEx failed with cuBLAS status 7"):
         handle.gemm(layout, layout, (3, 2, 2), draw(2, 3))  # the leading dimension 2 is too small for 3 rows
+
+
+@pytest.mark.parametrize("status", [1, 3])
+def test_a_status_of_a_full_gpu_is_a_memory_error(status, monkeypatch):
+    monkeypatch.setattr(blas, "library", lambda: SimpleNamespace(cublasCreate_v2=lambda _: status))
+    with pytest.raises(MemoryError, match=f"cublasCreate_v2 failed with cuBLAS status {status}"):
+        blas.Handle()

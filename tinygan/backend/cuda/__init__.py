@@ -30,11 +30,16 @@ from .step_cache import cache_patches, cached_patches, is_constant, ones
 from .sums import column_sums, mean_and_variance
 
 
+_used = None  # the number of the GPU that this process uses
+
+
 def start(index):
     """Use the GPU with number `index`. None: process n of this machine uses GPU n, modulo the number of GPUs.
 
-    Raises DeviceError if there is no such GPU, or if it cannot run a kernel or a matrix product.
+    Raises DeviceError if there is no such GPU, if it cannot run a kernel or a matrix product, or if this process used
+    another GPU before: the cuBLAS handle and the counters of kernels are in the memory of one GPU.
     """
+    global _used
     try:
         count = xp.cuda.runtime.getDeviceCount()
     except xp.cuda.runtime.CUDARuntimeError as error:
@@ -45,17 +50,30 @@ def start(index):
         index = distributed.local_rank % max(1, count)
     if index >= count:
         raise DeviceError(f"there is no cuda:{index}: this machine has {count} CUDA GPU{'s' if count != 1 else ''}")
-    xp.cuda.Device(index).use()
+    if _used not in (None, index):
+        raise DeviceError(f"this process uses cuda:{_used}: start a new process, or a new kernel, to use cuda:{index}")
     try:
+        xp.cuda.Device(index).use()
         matmul(xp.full((1, 1), 2.0, "float32") + xp.float32(1), xp.ones((1, 1), "float32")).item()
     except DeviceError:
         raise
-    except Exception as error:  # such as a missing NVRTC, missing CUDA headers or cuBLAS, an old driver
+    except Exception as error:
         reason = f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
-        raise DeviceError(
-            f"CuPy finds the GPU but cannot compute on it ({reason}): install the compiler and libraries with "
-            f"{pip_install('cuda12')} or {pip_install('cuda13')}, or use --device cpu"
-        ) from None
+        raise DeviceError(f"CuPy finds the GPU but cannot compute on it ({reason}): {advice(error)}") from None
+    _used = index
+
+
+def advice(error):
+    """Return what to do about an error of the first kernel or the first product."""
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return "the memory of the GPU is full; nvidia-smi shows which programs use it"
+    if isinstance(error, OSError) and error.filename:
+        return "CuPy keeps compiled kernels in a folder; set CUPY_CACHE_DIR to one that can be written"
+    # such as a missing NVRTC, missing CUDA headers or cuBLAS, an old driver
+    return (
+        f"install the compiler and libraries with {pip_install('cuda12')} or {pip_install('cuda13')}, "
+        "or use --device cpu"
+    )
 
 
 def to_host(array):

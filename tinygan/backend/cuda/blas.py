@@ -21,6 +21,7 @@ REAL_32, REAL_64 = 0, 1  # cudaDataType
 COMPUTE_32, COMPUTE_64, COMPUTE_TF32 = 68, 70, 77  # cublasComputeType_t
 KINDS = {"float32": (REAL_32, ctypes.c_float), "float64": (REAL_64, ctypes.c_double)}
 ANY_ALGORITHM = -1
+NO_MEMORY = (1, 3)  # the statuses of a GPU whose memory is full: "not initialized", "allocation failed"
 
 _tf32 = False
 
@@ -100,7 +101,8 @@ class Handle:
     def call(self, name, *args):
         status = getattr(self.library, name)(*args)
         if status:
-            raise RuntimeError(f"{name} failed with cuBLAS status {status}")
+            kind = MemoryError if status in NO_MEMORY else RuntimeError
+            raise kind(f"{name} failed with cuBLAS status {status}")
 
 
 @functools.cache
