@@ -141,6 +141,23 @@ def test_a_captured_step_frees_its_memory_when_it_is_deleted():
     assert pool.total_bytes() == 0
 
 
+def test_a_capture_during_which_memory_was_allocated_is_repeated():
+    from tinygan.backend.cuda import graph
+
+    total, done, kept = backend.xp.zeros(1), [], []
+
+    def step():
+        done.append("call")
+        if len(done) == graph.WARM_UP + 1:
+            kept.append(backend.xp.empty(1 << 20))
+        total[...] += 1
+
+    captured = backend.capture(step)
+    for i, calls in enumerate([1, 2, 4, 5, 5], start=1):
+        captured()
+        assert (total.tolist(), len(done)) == ([i], calls)
+
+
 @pytest.mark.parametrize("kernel, stride, padding", [((4, 4), (2, 2), (1, 1)), ((3, 2), (2, 1), (1, 0))])
 @pytest.mark.parametrize("channels", [1, 3, 8])
 def test_patches_and_their_sums_equal_numpys(channels, kernel, stride, padding):

@@ -273,7 +273,8 @@ def module():
     def unknown(name):
         raise AttributeError(f"the stand-in has no cupy.{name}; see cupy_names.py")
 
-    vars(cupy).update(cupy_rules.namespace(), cuda=cuda(), __getattr__=unknown, **kernels)
+    pool = dict(get_default_memory_pool=MemoryPool)
+    vars(cupy).update(cupy_rules.namespace(), cuda=cuda(), __getattr__=unknown, **kernels, **pool)
     return cupy
 
 

@@ -15,10 +15,13 @@ The code depends on these properties of CuPy 14.2 and CUDA:
   earlier work of the caller, and to make later work of the caller wait.
 - A pool that runs out of memory frees its unused blocks. During a capture some of them belong to the graph. So a graph
   is discarded if the size of the pool changed during its capture, and the next call tries the capture again.
+- A launch does not wait for earlier launches, so the host could queue minutes of work, and Ctrl-C would wait for it.
+  So the host waits for an earlier replay after every IN_FLIGHT launches. The GPU always has work queued meanwhile.
 - A pool without references does not free its blocks. So `release` frees them when a captured function is deleted, after
   its last replay.
 """
 
+import gc
 import weakref
 from contextlib import contextmanager, suppress
 
@@ -29,6 +32,7 @@ from .step_cache import StepCache
 
 WARM_UP = 2  # calls before the capture: the first compiles kernels and allocates memory, which the second reuses
 ATTEMPTS = 3  # how often a capture is tried, at most
+IN_FLIGHT = 16  # the GPU has at most twice as many replays queued: a second or so of the largest steps on a slow card
 
 
 class Captured:
@@ -39,6 +43,10 @@ class Captured:
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
         self.cache = StepCache()
         self.launched = []  # [the stream of the last replay], or [] before the first
+        self.replays, self.mark = (
+            0,
+            None,
+        )  # mark: an event after the last replay whose number is a multiple of IN_FLIGHT
         weakref.finalize(self, release, self.pool, self.launched, self.cache.constants)
 
     def __call__(self):
@@ -49,8 +57,14 @@ class Captured:
                 self.cache.run(self.function)
             self.calls += 1
             return
-        self.launched[:] = [xp.cuda.get_current_stream()]
+        stream = xp.cuda.get_current_stream()
+        self.launched[:] = [stream]
         self.graph.launch()
+        self.replays += 1
+        if self.replays % IN_FLIGHT == 0:
+            if self.mark:
+                self.mark.synchronize()
+            self.mark = stream.record(xp.cuda.Event(block=True, disable_timing=True))  # block: sleep while waiting
 
     @contextmanager
     def aside(self):
@@ -76,10 +90,16 @@ class Captured:
                     self.stream.end_capture()
                 raise
             graph = self.stream.end_capture()
-        if not distributed.largest(self.pool.total_bytes() != size):  # the same decision in all processes
+        change = self.pool.total_bytes() - size
+        if not distributed.largest(change != 0):  # the same decision in all processes
             return graph
         if self.calls >= WARM_UP + ATTEMPTS - 1:
-            raise MemoryError("the GPU has not enough memory to capture a step: choose a smaller batch, or --no-graph")
+            raise MemoryError(
+                f"the memory of a captured step changed by {change / 1e6:+.1f} MB in attempt {ATTEMPTS} of {ATTEMPTS}, "
+                "probably because the GPU is full: choose a smaller batch, or do not capture the step"
+            )
+        gc.collect()
+        xp.get_default_memory_pool().free_all_blocks()  # leave more memory to the next attempt
         return None
 
 
