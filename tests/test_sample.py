@@ -167,9 +167,23 @@ def test_a_picture_replaces_a_link_and_leaves_no_temporary_file(draw, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.PNG", "outside"]
 
 
-@pytest.mark.parametrize("error, message", [(KeyboardInterrupt(), "interrupted"), (MemoryError(), "not enough memory")])
+class CUDARuntimeError(RuntimeError):
+    """An error with the name of CuPy's class."""
+
+
+ENDS = [
+    (KeyboardInterrupt(), "interrupted"),
+    (MemoryError(), "not enough memory"),
+    (CUDARuntimeError("cudaErrorMemoryAllocation: out of memory"), "not enough memory"),
+    (CUDARuntimeError("cudaErrorIllegalAddress"), "run again with CUDA_LAUNCH_BLOCKING=1"),
+]
+
+
+@pytest.mark.parametrize("error, message", ENDS)
 @pytest.mark.parametrize("script", ["sample", "evaluate", "train"])
-def test_an_interrupt_or_a_lack_of_memory_ends_a_script_with_one_sentence(capsys, error, message, script):
+def test_an_interrupt_a_lack_of_memory_or_an_error_of_the_gpu_ends_a_script_with_one_sentence(
+    capsys, error, message, script
+):
     def fail(args):
         raise error
 

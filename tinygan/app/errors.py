@@ -12,6 +12,7 @@ from ..gan.health import NotFinite, detect_anomaly
 from .terminal import printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk is full, or a limit of the user or of a file is reached
+OF_THE_GPU = ("CUDARuntimeError", "CUDADriverError")  # CuPy's errors. They often appear later than their cause
 
 
 class TrainingError(RuntimeError):
@@ -24,9 +25,12 @@ def in_words(error: BaseException) -> str:
         where = f"{error.filename}: " if error.filename else ""
         advice = ". The last checkpoint is complete: free some space, then use --resume" if error.errno in FULL else ""
         return f"{where}{error.strerror}{advice}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
         what = f" ({error})" if str(error) else ""
         return f"there is not enough memory{what}: try a smaller --batch-size or --latent, or fewer samples"
+    if type(error).__name__ in OF_THE_GPU:
+        advice = "The cause may be an earlier operation. To find it, run again with CUDA_LAUNCH_BLOCKING=1"
+        return f"{error}. {advice} in the environment, and the options --no-graph --debug"
     if isinstance(error, ValueError | RuntimeError):  # in tinygan their messages are sentences
         return str(error)
     return f"{type(error).__name__}: {error} (--debug shows where)"

@@ -29,7 +29,6 @@ from .random import RNG
 from .step_cache import cache_patches, cached_patches, is_constant, ones
 from .sums import column_sums, mean_and_variance
 
-
 _used = None  # the number of the GPU that this process uses
 
 
