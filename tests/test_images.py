@@ -2,26 +2,12 @@
 
 import numpy as np
 import pytest
-from idx_files import idx, pictures
+from image_files import marked, pixels, save
 from PIL import Image
 
 from tinygan import backend, data
-from tinygan.data import Batches, DataError, to_pixels
+from tinygan.data import DataError, to_pixels
 from tinygan.gan import presets
-
-
-def pixels(h=10, w=10, colour=False, seed=0):
-    """Return a smooth image, which JPEG and resizing change little."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:h, :w] / max(h, w)
-    channels = [127 + 60 * np.sin(6 * (a * x + b * y)) for a, b in rng.random((3, 2))]
-    return np.stack(channels if colour else channels[:1] * 3, -1).astype(np.uint8)
-
-
-def save(path, array, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **options)
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG"])
@@ -38,49 +24,6 @@ def test_a_folder_of_images_is_read_without_resizing(tmp_path, suffix, colour, s
     assert difference.max() == 0 if suffix == ".png" else difference.mean() < 4
 
 
-def test_folders_are_classes_and_folders_with_numbers_as_names_are_sorted_by_value(tmp_path):
-    for value, name in enumerate(("2", "10", "cats", "dogs")):
-        for i in range(2):
-            save(tmp_path / name / f"{i}.png", np.full((28, 28), 10 * value + i, np.uint8))
-    (tmp_path / "empty").mkdir()
-    save(tmp_path / ".thumbnails" / "a.png", pixels())
-    save(tmp_path / "cats" / "._0.png", pixels())
-    loaded = data.load(str(tmp_path))
-    assert loaded.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and loaded.classes == 4
-    assert loaded.images[:, 0, 0, 0].tolist() == [0, 1, 10, 11, 20, 21, 30, 31]
-    _, one_hot = Batches(loaded, 8, 0, with_labels=True).next()
-    assert one_hot.shape == (8, 4)
-
-
-def test_a_single_folder_of_images_is_no_class(tmp_path):
-    save(tmp_path / "img" / "a.png", pixels())
-    assert data.load(tmp_path).labels is None
-
-
-@pytest.mark.parametrize("train, test", [("train", "test"), ("training", "t10k"), ("Train", "testing")])
-def test_folders_named_train_and_test_are_splits(tmp_path, train, test):
-    for split, value in ((train, 1), (test, 2), ("val", 3)):
-        for name in "ab":
-            save(tmp_path / split / name / "0.png", np.full((28, 28), value, np.uint8))
-    for split, value in (("train", 1), ("test", 2)):
-        loaded = data.load(tmp_path, split)
-        assert (loaded.images == value).all() and loaded.labels.tolist() == [0, 1]
-
-
-def test_classes_have_the_same_numbers_in_every_split(tmp_path):
-    for name in ("train/a", "train/b", "train/c", "test/b"):
-        save(tmp_path / name / "0.png", pixels())
-    assert data.load(tmp_path, "test").labels.tolist() == [1]
-
-
-def test_a_folder_named_train_beside_other_folders_is_a_class(tmp_path):
-    for name in ("bus", "train"):
-        save(tmp_path / name / "0.png", pixels())
-    assert data.load(tmp_path).classes == 2
-    with pytest.raises(DataError, match="has no test images: it needs a folder with the name test"):
-        data.load(tmp_path, "test")
-
-
 @pytest.mark.parametrize("sizes, side", [([(28, 28), (5, 9)], 28), ([(28, 40)], 28), ([(28, 28), (29, 90)], 32)])
 def test_all_images_are_resized_to_the_same_square(tmp_path, sizes, side):
     for i, (h, w) in enumerate(sizes):
@@ -93,11 +36,12 @@ def test_images_are_resized_to_the_chosen_size(tmp_path):
     assert data.load(tmp_path, size=64).images.shape == (1, 64, 64, 1)
 
 
-def test_an_oblong_image_is_cropped_to_its_middle(tmp_path):
-    array = np.zeros((28, 56), np.uint8)
-    array[:, 14:42] = 200
-    save(tmp_path / "a.png", array)
-    assert (data.load(tmp_path).images == 200).all()
+def test_an_oblong_image_is_cropped_to_its_middle_and_a_message_says_how_much_is_cut(tmp_path, capsys):
+    save(tmp_path / "a.png", np.pad(marked(100), ((0, 0), (14, 14))))
+    assert (data.load(tmp_path).images[0, :, :, 0] == marked(100)).all()
+    assert "1 of 1 images are not square: only the square in their middle is read, and 50% of their pixels" in (
+        capsys.readouterr().err
+    )
 
 
 def test_if_one_image_has_colours_all_images_get_three_channels(tmp_path):
@@ -131,12 +75,6 @@ def test_a_photo_with_an_orientation_is_turned_upright(tmp_path):
     assert (data.load(tmp_path).images[0, :, :, 0] == array.T).all()
 
 
-def test_idx_files_are_preferred_to_image_files(tmp_path):
-    (tmp_path / "train-images").write_bytes(idx(pictures(3)))
-    save(tmp_path / "preview.png", pixels())
-    assert len(data.load(tmp_path).images) == 3
-
-
 def broken(folder, kind):
     path = save(folder / "b.png", pixels(64, 64, True))
     if kind == "cut":
@@ -168,27 +106,6 @@ def test_a_broken_image_is_refused_in_one_sentence_that_names_it(tmp_path, kind)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_folder_with_images_and_with_folders_of_images_is_refused(tmp_path):
-    save(tmp_path / "a.png", pixels())
-    save(tmp_path / "cats" / "b.png", pixels())
-    with pytest.raises(DataError, match="has images, and folders with images"):
-        data.load(tmp_path)
-
-
-def test_a_folder_test_without_images_is_refused(tmp_path):
-    save(tmp_path / "train" / "a.png", pixels())
-    (tmp_path / "test").mkdir()
-    with pytest.raises(DataError, match=r"test has no image"):
-        data.load(tmp_path, "test")
-
-
-def test_more_than_256_classes_are_refused(tmp_path):
-    for i in range(257):
-        save(tmp_path / str(i) / "a.png", pixels(2, 2))
-    with pytest.raises(DataError, match="257 folders"):
-        data.load(tmp_path)
-
-
 @pytest.mark.parametrize("name", presets.PRESETS)
 @pytest.mark.parametrize("side", [28, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -202,27 +119,46 @@ def test_every_preset_builds_networks_for_the_size_of_the_images(name, side, cha
     assert to_pixels(backend.to_host(fake.data)).dtype == np.uint8
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".bmp"])
-def test_webp_and_bmp_are_read(tmp_path, suffix):
+DISGUISES = [
+    (b"GIF89a", "it is a GIF, whatever its name says"),
+    (b"\0\0\0\x18ftypheic\0\0", "it is a HEIC, an AVIF or a video"),
+    (b"\xef\xbb\xbf<!DOCTYPE html>", "it is a web page or an SVG"),
+    (b"version https://git-lfs.github.com/spec/v1", "it is a Git LFS pointer"),
+    (b"", "it is empty"),
+    (b"hello", "cannot identify image file"),
+]
+
+
+@pytest.mark.parametrize("content, message", DISGUISES)
+def test_a_file_with_the_name_of_another_format_is_called_what_it_is(tmp_path, content, message):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        data.load(tmp_path)
+
+
+def test_warnings_of_pillow_name_their_files(tmp_path, capsys):
+    for name in "ab":
+        save(tmp_path / f"{name}.jpg", pixels(28, 28, seed=ord(name)))
+        content = (tmp_path / f"{name}.jpg").read_bytes()
+        exif = b"Exif\0\0II*\0\x08\0\0\0\x09\0\x01\x02"  # says nine entries, and has none
+        header = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+        (tmp_path / f"{name}.jpg").write_bytes(content[:2] + header + content[2:])
+    data.load(tmp_path)
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 1 and printed[0].startswith(f"{tmp_path / 'a.jpg'} and 1 more: ")
+    assert "EXIF" in printed[0]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tif", ".TIFF"])
+def test_webp_bmp_and_tiff_are_read(tmp_path, suffix):
     save(tmp_path / f"a{suffix}", pixels(28, 28), **({"lossless": True} if suffix == ".webp" else {}))
     assert (data.load(tmp_path).images[0] == pixels(28, 28)[..., :1]).all()
 
 
-def test_files_that_are_not_read_are_counted_in_a_message(tmp_path, capsys):
-    for name in ("cats/a.png", "dogs/a.png", "dogs/more/b.png"):
-        save(tmp_path / name, pixels())
-    save(tmp_path / "dogs" / "c.gif", pixels()[..., 0])
-    (tmp_path / "images.txt").write_text("a list of the images, and no IDX file")
-    assert data.load(tmp_path).labels.tolist() == [0, 1]
-    printed = capsys.readouterr().err
-    parts = ("3 files in it are not read", "1 images in deeper folders", "1 .gif", "1 .txt")
-    assert all(part in printed for part in parts)
-
-
 def test_all_broken_files_are_named_or_left_out(tmp_path, capsys):
     for i in range(3):
-        save(tmp_path / "a" / f"{i}.png", np.full((28, 28), i, np.uint8))
-        save(tmp_path / "b" / f"{i}.png", np.full((28, 28), 10 + i, np.uint8))
+        save(tmp_path / "a" / f"{i}.png", marked(i))
+        save(tmp_path / "b" / f"{i}.png", marked(10 + i))
     (tmp_path / "a" / "1.png").write_bytes(b"no")
     (tmp_path / "b" / "0.png").write_bytes((tmp_path / "b" / "0.png").read_bytes()[:-30])
     with pytest.raises(DataError, match=r"2 of 6 images cannot be read: .*1\.png.*0\.png.*--skip-broken leaves"):
@@ -231,11 +167,3 @@ def test_all_broken_files_are_named_or_left_out(tmp_path, capsys):
     assert loaded.images[:, 0, 0, 0].tolist() == [0, 2, 11, 12] and loaded.labels.tolist() == [0, 0, 1, 1]
     assert "left out: 2 of 6 images" in capsys.readouterr().err
     assert loaded.class_names == ("a", "b")
-
-
-def test_a_path_that_is_no_folder_gets_a_hint(tmp_path):
-    path = save(tmp_path / "a.png", pixels())
-    with pytest.raises(DataError, match="because it is a file; its folder is"):
-        data.load(path)
-    with pytest.raises(DataError, match="for MNIST, leave out --data"):
-        data.load("mnist")

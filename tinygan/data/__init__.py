@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from . import idx, images, toy
+from . import folders, idx, images, toy
 from .batches import Batches
-from .idx import DataError, Dataset, NotThere
+from .dataset import DataError, Dataset, NotThere
 from .pixels import to_float, to_pixels
 
 __all__ = ["Batches", "DataError", "Dataset", "NotThere", "load", "to_float", "to_pixels", "toy"]
@@ -15,11 +15,14 @@ def load(source=None, split="train", size=None, skip_broken=False):
 
     The folder contains IDX files (idx.py) or image files (images.py). split: "train" or "test". size: image files
     are resized to this side, in pixels. skip_broken: leave out image files that cannot be read. Raises DataError for
-    data that cannot be read, and NotThere if the folder or the split is missing.
+    data that cannot be read or from which nothing can be learned, and NotThere if the folder or the split is missing.
     """
     if source in toy.WORLDS:
         return toy.load(source)
     folder = Path(__file__).parent / "mnist" if source is None else Path(source)
-    if images.has_images(folder):
-        return images.load_folder(folder, split, size, skip_broken)
-    return idx.load_folder(folder, split)
+    folders.check(folder)
+    if not idx.is_in(folder) and folders.has_images(folder):
+        loaded = images.load_folder(folder, split, size, skip_broken)
+    else:
+        loaded = idx.load_folder(folder, split)
+    return loaded.checked() if split == "train" else loaded

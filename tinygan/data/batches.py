@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import backend
 from ..backend import distributed
-from .idx import DataError
+from .dataset import DataError
 
 
 class Batches:

@@ -5,55 +5,32 @@ bytes, big-endian), and the elements. The reader checks the sizes in the header 
 """
 
 import gzip
-import hashlib
 import math
 import re
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+
+from .dataset import DataError, Dataset, NotThere
+from .folders import described
 
 DEFLATE_LIMIT = 1032  # gzip compresses data by this factor at most
 
 
-class DataError(ValueError):
-    """Data that cannot be used. The message names the file and the problem."""
+def is_in(folder):
+    """Return whether a folder has an IDX file of images, by its name and its first bytes."""
+    return any("images" in path.name.lower() and begins_like_idx(path) for path in folder.glob("*") if path.is_file())
 
 
-class NotThere(DataError):
-    """Data that is missing: the folder does not exist, or has no images of the split."""
-
-
-class Dataset(NamedTuple):
-    """Images and their labels. images: uint8 (N, H, W, C), or points, float32 (N, 2). labels: uint8 (N,), or None.
-
-    name: the name of the folder or of the toy data. class_names: the names of the class folders, if there are any.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray | None
-    name: str
-    class_names: tuple[str, ...] = ()
-
-    @property
-    def classes(self):
-        """The number of classes: the largest label plus 1, or 0 without labels."""
-        return 0 if self.labels is None else int(self.labels.max()) + 1
-
-    @property
-    def class_sizes(self):
-        """The number of images of each class; empty without labels."""
-        return () if self.labels is None else tuple(np.bincount(self.labels).tolist())
-
-    @property
-    def sha256(self):
-        """The SHA-256 of all images and labels."""
-        digest = hashlib.sha256(f"{self.images.shape} {self.images.dtype}".encode())
-        for array in (self.images, self.labels):
-            digest.update(b"" if array is None else np.ascontiguousarray(array))
-        return digest.hexdigest()
+def begins_like_idx(path):
+    """Return whether the first two bytes are as in an IDX file or a gzipped file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) in (b"\0\0", b"\x1f\x8b")
+    except OSError:
+        return False
 
 
 def load_folder(folder, split):
@@ -84,13 +61,6 @@ def find(folder, split, kind, needed=True):
     Names of training files need not contain "train". Raises DataError if several files match, or if none does and
     `needed` is True.
     """
-    if not folder.is_dir():
-        hint = ""
-        if folder.is_file():
-            hint = f", because it is a file; its folder is {folder.parent}"
-        elif folder.name.lower() == "mnist":
-            hint = "; for MNIST, leave out --data"
-        raise NotThere(f"{folder}: there is no such folder{hint}")
     files = sorted(path for path in folder.iterdir() if path.is_file() and kind in path.name.lower())
     of_split = {"train": "train", "test": "t10k|test"}
     fits = [path for path in files if re.search(of_split[split], path.name.lower())]
@@ -100,9 +70,8 @@ def find(folder, split, kind, needed=True):
     if len(fits) > 1:
         raise DataError(f"{folder}: several files of {split} {kind}: {', '.join(p.name for p in fits)}; keep one")
     if needed and not fits:
-        raise NotThere(
-            f"{folder} has no {split} {kind}: it needs image files, or a file such as {split}-{kind}-idx3-ubyte.gz"
-        )
+        missing = "it needs a folder with the name test, or a file such as test-images-idx3-ubyte.gz"
+        raise NotThere(f"{folder} has no {split} images: {described(folder) if split == 'train' else missing}")
     return fits[0] if fits else None
 
 

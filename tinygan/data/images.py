@@ -1,129 +1,96 @@
-"""Image files (PNG, JPEG, WebP, BMP) in one folder, in a folder for each class, or in folders train and test.
+"""Image files (PNG, JPEG, WebP, BMP, TIFF) as arrays of bytes. folders.py says which files of a folder are read.
 
-    DIR/a.png ...      DIR/cats/a.png, DIR/dogs/a.png ...      DIR/train/cats/a.png, DIR/test/cats/b.png ...
 The square in the middle of each image is resized to the same size. The default size is 28 pixels if no square is
-larger, else 32. If no image has colours, there is one channel, else three. Classes are numbered in the order of the
-names of their folders. Names that are numbers come first, ordered by value.
+larger, else 32. If no image has colours, there is one channel, else three.
+
+A deep image has more than 8 bits a pixel. All deep images of a data set get the same scale, from the largest number in
+them. Transparent pixels become white. If most of what is visible is white itself, they become black, or grey.
 """
 
+import contextlib
 import sys
 import warnings
-from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from .idx import DataError, Dataset, NotThere
+from . import folders, pixels
+from .dataset import DataError, Dataset
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-SPLITS = {"train": ("train", "training"), "test": ("test", "testing", "t10k"), "": ("val", "valid", "validation")}
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}
+CONTRAST = 48  # the brightness of an image differs at least so much from a background on which it can be seen
+MOST = 0.9  # the first background on which so many of the images can be seen is good enough
+DISGUISES = {  # the first bytes of files that often have the name of another format
+    b"GIF8": "a GIF", b"<": "a web page or an SVG", b"%PDF": "a PDF", b"version https://git-lfs": "a Git LFS pointer",
+    b"": "empty",
+}  # fmt: skip
 
 
-def has_images(folder):
-    """Return whether the folder has image files, at most two folders deep, and no IDX file of images."""
-    if any("images" in path.name.lower() and begins_like_idx(path) for path in folder.glob("*") if path.is_file()):
-        return False
-    return any(any(map(images_in, inner)) for inner in ([folder], folder.glob("*"), folder.glob("*/*")))
+class Look(NamedTuple):
+    """What is known of an image before it is read.
+
+    sides: its shorter and its longer side. levels: (smallest, largest) number of a deep image. brightness: the mean of
+    its visible pixels, from 0 to 255, if some are transparent. upper: the largest byte of a colour of 16 bits, of which
+    Pillow reads the upper byte only. pages: the number of its pages.
+    """
+
+    sides: tuple[int, int]
+    levels: tuple[float, float] | None = None
+    brightness: float | None = None
+    upper: int | None = None
+    pages: int = 1
 
 
-def begins_like_idx(path):
-    """Return whether the first two bytes are as in an IDX file or a gzipped file."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(2) in (b"\0\0", b"\x1f\x8b")
-    except OSError:
-        return False
+class Tones(NamedTuple):
+    """How the numbers of images become bytes. black, white: of deep images. background: of transparent pixels."""
+
+    black: float = 0
+    white: float = 255
+    background: str = "white"
 
 
 def load_folder(folder, split, size=None, skip_broken=False):
     """Return the images of a split in a folder as a Dataset. The folders of the images are the classes.
 
-    skip_broken: leave out files that cannot be read. If False, such a file raises DataError. Prints to stderr how many
-    other files the folder of the split contains.
+    skip_broken: leave out files that cannot be read. If False, such a file raises DataError. Prints to stderr what the
+    reader changes in the images.
     """
-    root, roots = find(folder, split)
-    inner = {path.name for each in roots for path in folders(each) if images_in(path)}
-    names = sorted(inner, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-    flat, classes = images_in(root), [images_in(root / name) for name in names]
-    if bool(flat) == any(classes):
-        found = "has images, and folders with images" if flat else "has no image (PNG, JPEG, WebP, BMP)"
-        raise DataError(f"{root} {found}: put all images into it, or all into one folder for each class")
-    if len(names) > 256:
-        raise DataError(f"{root} has {len(names)} folders with images; at most 256 classes are supported")
-    paths = [*flat, *(path for paths in classes for path in paths)]
-    labels = np.repeat(np.arange(len(names)).astype(np.uint8), [len(paths) for paths in classes])
+    files = folders.find(folder, split)
     name = folder.absolute().name
-    say_ignored(root, paths)
-    images, kept = read(paths, name, size, skip_broken)
-    if len(names) < 2:  # with a single class, labels contain no information
-        return Dataset(images, None, name)
-    return Dataset(images, labels[kept], name, tuple(names))
+    images, kept = read(files.paths, name, size, skip_broken, files.others)
+    return Dataset(images, None if files.labels is None else files.labels[kept], name, files.class_names)
 
 
-def say_ignored(root, paths):
-    """Print to stderr how many files in a folder are not read, by the suffixes of their names."""
-    read_too = set(paths)
-    others = [path for path in root.rglob("[!.]*") if path.is_file() and path not in read_too]
-    deeper = "images in deeper folders"
-    kinds = Counter(deeper if p.suffix.lower() in SUFFIXES else p.suffix or "without a suffix" for p in others)
-    if kinds:
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
-        print(f"{root}: {len(others)} files in it are not read: {counts!r}".replace("'", ""), file=sys.stderr)
-
-
-def find(folder, split):
-    """Return the folder of this split, and the folders of all splits. All splits together determine the classes."""
-    of_split = {name: kind for kind, names in SPLITS.items() for name in names}
-    inner = folders(folder)
-    if inner and all(path.name.lower() in of_split for path in inner):
-        chosen = [path for path in inner if of_split[path.name.lower()] == split]
-    else:
-        inner, chosen = [folder], [folder] if split == "train" else []
-    if not chosen:
-        raise NotThere(f"{folder} has no {split} images: it needs a folder with the name {split}")
-    if len(chosen) > 1:
-        names = ", ".join(sorted(path.name for path in chosen))
-        raise DataError(f"{folder}: several folders of {split} images: {names}; keep one")
-    return chosen[0], inner
-
-
-def folders(folder):
-    """Return the folders in a folder, without hidden ones."""
-    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
-
-
-def images_in(folder):
-    """Return the image files in a folder, sorted by name; none if there is no such folder."""
-    found = (path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
-
-
-def read(paths, name, side=None, skip_broken=False):
+def read(paths, name, side=None, skip_broken=False, others=()):
     """Return the images of these files, uint8 (N, side, side, 1 or 3), and the indices of the files that were read.
 
-    name: the title of the progress bar. Raises DataError for files that cannot be read, unless skip_broken is True.
+    name: the title of the progress bar. others: further files of the same data set, which get the same scale and
+    background. Raises DataError for files that cannot be read, unless skip_broken is True.
     """
     broken = {}  # index of the file: the error
+    warned = {}  # warning of Pillow: the files
 
     def each(use, title):
         for i, path in enumerate(bar(paths, f"{name}: {title}")):
             if i not in broken:
                 try:
-                    yield i, opened(path, use)
+                    yield i, opened(path, use, warned)
                 except DataError as error:
                     broken[i] = error
 
-    if not side:
-        largest = max((shorter for _, shorter in each(lambda image: min(image.size), "sizes")), default=0)
-        side = 28 if largest <= 28 else 32
+    looks = [look for _, look in each(look_at, "sizes")]
+    side = side or (28 if max((look.sides[0] for look in looks), default=0) <= 28 else 32)
+    tones = choose_tones(looks, others, name)
     images = np.empty((len(paths), side, side, 3), np.uint8)
-    for i, image in each(lambda image: square(image, side), f"{side} x {side} pixels"):
+    for i, image in each(lambda image: square(image, side, tones), f"{side} x {side} pixels"):
         images[i] = image
     kept = [i for i in range(len(paths)) if i not in broken]
     if broken:
         refuse(paths, broken, skip=skip_broken and bool(kept))
         images = images[kept]
+    say_changes(name, looks, warned)
     grey = (images == images[..., :1]).all()
     return np.ascontiguousarray(images[..., :1]) if grey else images, kept
 
@@ -141,31 +108,113 @@ def refuse(paths, broken, skip):
     print(f"left out: {what}", file=sys.stderr)
 
 
+def say_changes(name, looks, warned):
+    """Print to stderr what is not read of the images, and the warnings of Pillow, {warning: files}."""
+    oblong = [look.sides for look in looks if look.sides[0] < look.sides[1]]
+    if oblong:
+        cut = 1 - sum(short**2 for short, _ in oblong) / sum(short * long for short, long in oblong)
+        which = f"{len(oblong)} of {len(looks)} images are not square: only the square in their middle is read"
+        print(f"{name}: {which}, and {cut:.0%} of their pixels are cut off", file=sys.stderr)
+    if books := sum(look.pages > 1 for look in looks):
+        print(f"{name}: {books} files have several pages or frames; only the first is read", file=sys.stderr)
+    for message, (first, *more) in warned.items():
+        print(f"{first}{f' and {len(more)} more' if more else ''}: {message}", file=sys.stderr)
+
+
 def bar(paths, title):
     return tqdm(paths, desc=title, unit="image", leave=False, disable=None)
 
 
-def opened(path, use):
-    """Return use(image), where image is the opened file. Raises DataError if the file is damaged or too large."""
+def opened(path, use, warned):
+    """Return use(image), where image is the opened file. Raises DataError if the file is damaged or too large.
+
+    warned: gets the warnings of Pillow, {warning: [path, ...]}.
+    """
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # raised above MAX_IMAGE_PIXELS
             with Image.open(path, formats=FORMATS) as image:
-                return use(image)
+                result = use(image)
     except Exception as error:  # Pillow raises many kinds of errors for damaged files
-        raise DataError(f"{path} is not an image that can be read ({error})") from None
+        what = disguise(path)
+        reason = f"it is {what}, whatever its name says" if what else error
+        raise DataError(f"{path} is not an image that can be read ({reason})") from None
+    for message in {str(warning.message) for warning in caught}:
+        if path not in (paths := warned.setdefault(message, [])):
+            paths.append(path)
+    return result
 
 
-def square(image, side):
-    """Return the middle square of an opened image as an array (side, side, 3). Transparent pixels become white."""
+def disguise(path):
+    """Return what a file is if it has the name of an image, but another content; None if this is not known."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        start = file.read(32).lstrip(b"\xef\xbb\xbf \t\r\n")
+        if start[4:8] == b"ftyp":
+            return "a HEIC, an AVIF or a video"
+        return next(
+            (what for first, what in DISGUISES.items() if start.startswith(first) and (first or not start)), None
+        )
+    return None
+
+
+def is_deep(image):
+    return image.mode.startswith(("I", "F"))
+
+
+def look_at(image):
+    """Return the Look of an opened image. Raises ValueError for an image with a number that is not finite."""
+    look = Look((min(image.size), max(image.size)))
+    if image.format != "MPO":  # the second picture of a phone's JPEG is smaller
+        look = look._replace(pages=getattr(image, "n_frames", 1))
+    if is_deep(image):
+        values = np.asarray(image)
+        if not np.isfinite(values).all():
+            raise ValueError("some of its numbers are not finite")
+        return look._replace(levels=(float(values.min()), float(values.max())))
+    if ";16" in str(image.tile):
+        look = look._replace(upper=int(np.asarray(image.convert("RGB")).max()))
+    if image.has_transparency_data:
+        grey, alpha = np.moveaxis(np.asarray(image.convert("RGBA").convert("LA")), 2, 0)
+        if alpha.any() and not (alpha == 255).all():
+            look = look._replace(brightness=float(np.average(grey, weights=alpha)))
+    return look
+
+
+def choose_tones(looks, others, name):
+    """Return the Tones of a data set, and print them to stderr if they matter. others: further files to look at"""
+    if any(look[1:4] != (None, None, None) for look in looks):
+        for path in others:
+            with contextlib.suppress(DataError):  # it is reported when its split is read
+                looks = [*looks, opened(path, look_at, {})]
+    tones, upper = Tones(), [look.upper for look in looks if look.upper is not None]
+    if upper and max(upper) < 128:
+        raise DataError(f"{name}: its colours have 16 bits, and do not use the upper ones: convert them to 8 bits")
+    if deep := [look.levels for look in looks if look.levels]:
+        black, white = pixels.value_range(min(low for low, _ in deep), max(high for _, high in deep))
+        tones = tones._replace(black=black, white=white)
+        which = f"{len(deep)} images have more than 8 bits a pixel"
+        print(f"{name}: {which}: {black:g} becomes black, and {white:g} becomes white", file=sys.stderr)
+    visible = np.array([look.brightness for look in looks if look.brightness is not None])
+    if len(visible):
+        seen = {each: min(MOST, (abs(visible - tone) >= CONTRAST).mean()) for each, tone in BACKGROUNDS.items()}
+        tones = tones._replace(background=max(seen, key=seen.get))
+        which = f"{len(visible)} images have transparent pixels"
+        print(f"{name}: {which}: they become {tones.background}", file=sys.stderr)
+    return tones
+
+
+def square(image, side, tones):
+    """Return the middle square of an opened image as an array (side, side, 3)."""
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits a pixel; convert() would clip values at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
+    if is_deep(image):  # convert() would clip numbers at 255
+        image = Image.fromarray(pixels.scaled(np.asarray(image), tones.black, tones.white))
+    elif image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        tone = BACKGROUNDS[tones.background]
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (tone, tone, tone, 255)), image)
     return np.asarray(ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS))

@@ -1,4 +1,6 @@
-"""Convert pixels from 0 to 255 to numbers in [-1, 1], the range of tanh, and back."""
+"""Convert pixels from 0 to 255 to numbers in [-1, 1], the range of tanh, and back. Convert other numbers to pixels."""
+
+import math
 
 import numpy as np
 
@@ -11,3 +13,17 @@ def to_float(pixels):
 def to_pixels(images):
     """Convert a NumPy array from [-1, 1] to uint8, rounded to the nearest integer."""
     return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def value_range(smallest, largest):
+    """Return (black, white) for images with numbers from `smallest` to `largest`.
+
+    Cameras and microscopes store 8, 12 or 14 bits in files of 16 bits, and the file does not say which. So white is the
+    largest number of as many bits as `largest` has: 255, 4095, 65535, ... Black is 0, or a negative `smallest`.
+    """
+    return min(0, smallest), max(1, 2 ** math.ceil(max(0, largest)).bit_length() - 1)
+
+
+def scaled(values, black, white):
+    """Convert numbers from `black` to `white` to uint8 from 0 to 255. values: of any shape"""
+    return np.clip(np.rint((values - float(black)) * (255.0 / (white - black))), 0, 255).astype(np.uint8)

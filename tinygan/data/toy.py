@@ -6,7 +6,7 @@ Points are within about [-2.5, 2.5]^2. Each Gaussian is a mode, with a standard 
 
 import numpy as np
 
-from .idx import Dataset
+from .dataset import Dataset
 
 WORLDS = ("ring", "grid", "spiral")
 SIZE = 6_400  # points in a data set: 50 batches of 128
