@@ -12,8 +12,9 @@ from tinygan.data.pixels import scaled, value_range
 
 RAMP = np.arange(28 * 28).reshape(28, 28) / (28 * 28 - 1)  # from 0 to 1
 LEVELS = [  # the largest number, and the number that becomes white
-    (1, 1), (9, 15), (255, 255), (256, 511), (1000, 1023), (4095, 4095), (4096, 8191), (16383, 16383), (65535, 65535)
-]  # fmt: skip
+    *((n, n) for n in (1, 16, 255, 256, 4095, 4096, 16383, 65535)),
+    *((n, white) for n, white in ((9, 15), (200, 255), (257, 511), (1000, 1023), (2600, 4095), (40_000, 65535))),
+]
 
 
 @pytest.mark.parametrize("largest, white", LEVELS)

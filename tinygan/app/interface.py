@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
+import inspect
 import io
 import signal
-import time
+import textwrap
 import traceback
-from contextlib import redirect_stderr, suppress
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
+from typing import ParamSpec
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import backend, data
+from ..data import arrays
 from ..gan.presets import Preset
 from . import class_names, pictures, plots, signals
-from .options import parse
-from .runs import Run, new_folder
+from .options import nearest, parse, parser
+from .runs import Run
 
+P = ParamSpec("P")
 PACKAGE = Path(__file__).parent.parent
 TRAIN = PACKAGE / "scripts" / "train.py", PACKAGE.parent / "train.py"  # of an installed package, of a clone
 
@@ -49,6 +56,9 @@ class Model:
         By default the images have classes 0, 1, 2, ... in turn. If the classes are groups of similar images, they occur
         in proportion to their sizes. Without `seed` the latent vectors are different in each call.
         """
+        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+            if value is not None and not (isinstance(value, int | np.integer) and value >= least):
+                raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_size), np.float32)
         labels = None
         if digit is not None:
@@ -104,15 +114,59 @@ class Model:
         return f"<{s.name} on {s.data or 'MNIST'}, {self.run.folder}>"
 
 
-def train(**options) -> Model:
-    """Train as train.py does, and return the generator. options: options of train.py; epochs=2 means --epochs 2.
+def as_flag(name: str) -> str:
+    return "--" + name.strip("_").replace("_", "-")
+
+
+def with_options(function: Callable[P, Model]) -> Callable[P, Model]:
+    """Let `function` refuse an unknown option with the name that is most like it, and describe its options."""
+    known = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **options: P.kwargs) -> Model:
+        for name in options:
+            if name not in known:
+                raise TypeError(f"train has no option {name!r}{nearest(name, known)}")
+        return function(*args, **options)
+
+    helps = {(action.option_strings or [""])[0]: action.help for action in parser(None)._actions}
+    lines = [f"{name}: {helps[as_flag(name)]}" for name in known if as_flag(name) in helps]
+    wrapped = [textwrap.fill(line, 96, initial_indent=" " * 4, subsequent_indent=" " * 8) for line in lines]
+    checked.__doc__ = "\n".join([function.__doc__ or "", *wrapped])
+    return checked
+
+
+@with_options
+def train(
+    preset: str | None = None, *, data: ArrayLike | str | Path | None = None, labels: ArrayLike | None = None,
+    size: int | None = None, skip_broken: bool = False, no_labels: bool = False, groups: int | None = None,
+    epochs: int | None = None, max_steps: int | None = None, seed: int | None = None,
+    evaluate_every: int | None = None, out: str | Path | None = None, resume: str | Path | None = None,
+    from_: str | Path | None = None, device: str = "auto", threads: int | None = None, no_graph: bool = False,
+    quiet: bool = False, watch: bool = False, batch_size: int | None = None, lr: float | None = None,
+    decay: bool | None = None, latent: int | None = None, loss: str | None = None, saturating: bool | None = None,
+    real_label: float | None = None, wrong_labels: float | None = None, dropout: float | None = None,
+    spectral_norm: bool | None = None, penalty: str | None = None, augment: float | None = None,
+    n_critic: int | None = None, ema: float | None = None,
+) -> Model:  # fmt: skip
+    """Train as train.py does, and return the generator.
 
     A notebook with ipywidgets shows a progress bar. If the training is interrupted, the run is saved, and the generator
-    that was trained so far is returned.
+    that was trained so far is returned. Raises ValueError, with the message of train.py, for a wrong option.
+
+    data can also be an array of images, (N, H, W), (N, H, W, 1) or (N, H, W, 3), with `labels` (N,). The array is
+    written to a folder beside the run, so that the run can be resumed. tinygan/data/arrays.py says which numbers it can
+    have. The other options are those of train.py:
     """
-    args = arguments(options)
-    folder = args.resume or args.out or new_folder(f"runs/{args.preset or 'notebook'}-{time.strftime('%Y%m%d')}")
-    args.out = None if args.resume else str(folder)
+    options = {name: value for name, value in locals().items() if name not in ("preset", "data", "labels")}
+    if preset is not None and not isinstance(preset, str):
+        raise ValueError("the first argument of train is the name of a preset; give images with data=...")
+    if data is not None and not isinstance(data, str | Path):
+        above = Path(out).parent if out else "runs"
+        data = arrays.save(arrays.to_dataset(data, labels), above)
+    elif labels is not None:
+        raise ValueError("labels belong to an array of images: give both, data=images and labels=labels")
+    args = arguments({"preset": preset, "data": data, **options})
     numbers = [getattr(signal, name) for name in signals.NAMES if hasattr(signal, name)]
     before = [signal.getsignal(number) for number in numbers]
     try:
@@ -121,12 +175,10 @@ def train(**options) -> Model:
         traceback.clear_frames(error.__traceback__)
         raise
     finally:
-        for number, handler in zip(numbers, before):
+        for number, handler in zip(numbers, before) if signals.can_be_caught() else ():
             signal.signal(number, handler)
         gc.collect()  # free the run and its lock, even if the run is part of a cycle of references
-        with suppress(OSError):  # remove the folder if it is empty: then no run was made
-            Path(folder).rmdir()
-    return load(folder)
+    return load(args.resume or args.out)
 
 
 def arguments(options: dict):
@@ -142,7 +194,7 @@ def arguments(options: dict):
 
 def as_words(name: str, value) -> list[str]:
     """Return an option as words of a command line: epochs=2 gives --epochs 2, watch=True gives --watch."""
-    flag = "--" + name.strip("_").replace("_", "-")
+    flag = as_flag(name)
     if isinstance(value, bool):
         return [flag] if value else [flag.replace("--", "--no-", 1)] if name in Preset._fields else []
     return [] if value is None else [flag, str(value)]

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import sys
 
 from ..gan.losses import LOSSES
@@ -48,15 +49,43 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26)
 
 
-def parse(description, words=None):
-    """Parse `words`; if None, the command line of the program. A wrong option ends the program with a sentence."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=Help, usage="%(prog)s [options]")
+class Parser(argparse.ArgumentParser):
+    """Accepts only whole names of options. For another name, the error says which option is most like it."""
+
+    def __init__(self, description, **options):
+        super().__init__(description=description, formatter_class=Help, allow_abbrev=False, **options)
+
+    def parse_args(self, words=None):
+        args, others = self.parse_known_args(words)
+        first = others[0] if others else ""
+        if first.startswith("-"):
+            name = first.partition("=")[0]
+            known = [option for action in self._actions for option in action.option_strings]
+            self.error(f"there is no option {name}{nearest(name, known)}")
+        if first:
+            hint = f"; did you mean --preset {first}?" if first in PRESETS else ""
+            self.error(f"unexpected word {first!r}{hint}")
+        return args
+
+
+def nearest(name, known):
+    """Return "; did you mean ...?" with the name in `known` that begins with `name` or is most like it, or ""."""
+    alike = [each for each in known if each.startswith(name)] or difflib.get_close_matches(name, known, 1, 0.6)
+    return f"; did you mean {alike[0]}?" if alike else ""
+
+
+def parser(description):
+    """Return the Parser of train.py."""
+    parser = Parser(description, usage="%(prog)s [options]")
     run = parser.add_argument_group("the run").add_argument
     names = f"{', '.join(PRESETS)} (default: {DEFAULT}; {UNLABELLED} if there are no labels and no groups)"
     run("--preset", choices=PRESETS, metavar="NAME", help=names)
-    folder = "folder of images or IDX files, or ring, grid, spiral; with --resume: the data's new path (default: MNIST)"
+    folder = "folder of images or IDX files, or mnist, ring, grid, spiral; with --resume: the data's new path "
+    folder += "(default: MNIST, or the data of the run of --from)"
     run("--data", type=path, metavar="DIR", help=folder)
-    size = "side in pixels to which image files are resized (default: 28 if no image is larger, else 32)"
+    size = (
+        "side in pixels to which the middle square of each image file is resized (default: 28, or 32 if one is larger)"
+    )
     run("--size", type=number("size", int), metavar="N", help=size)
     run("--skip-broken", action="store_true", default=None, help="leave out damaged image files (default: no)")
     run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")
@@ -96,14 +125,23 @@ def parse(description, words=None):
     machine("--watch", action="store_true", default=None, help=watch)
     machine("--debug", action="store_true", default=None, help="print the traceback of an error (default: no)")
     add_parts(parser.add_argument_group(f"options of the preset (in brackets: values of {DEFAULT})").add_argument)
-    args = parser.parse_args(words)
+    return parser
+
+
+def parse(description, words=None):
+    """Parse `words`; if None, the command line of the program. A wrong option ends the program with a sentence."""
+    reader = parser(description)
+    args = reader.parse_args(words)
     given = [key for key, value in vars(args).items() if value is not None and key not in WITH_RESUME]
     if args.resume and given:
         names = ", ".join(
             f"--{key.removesuffix('_size').removesuffix('_run')}" if key in ("latent_size", "from_run") else f"--{key}"
             for key in given
         )
-        parser.error(f"--resume keeps the settings of the run: {names.replace('_', '-')} cannot change")
+        reader.error(
+            f"--resume keeps the settings of the run: {names.replace('_', '-')} cannot change. "
+            f"--from {args.resume} begins a new run with its weights, and with other settings"
+        )
     args.arguments = tuple(sys.argv[1:] if words is None else words)
     return args
 

@@ -115,8 +115,10 @@ class Settings:
 def absolute(source: str | None) -> str | None:
     """Return the absolute path of a data folder, so the run finds it from any working directory.
 
-    Other sources, None for MNIST and the names of toy data, do not change.
+    Other sources, None for MNIST and the names of toy data, do not change. "mnist" is MNIST if no folder has this name.
     """
+    if source and source.lower() == "mnist" and not os.path.isdir(source):
+        return None
     return source if source is None or source in toy.WORLDS else os.path.abspath(source)
 
 

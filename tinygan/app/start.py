@@ -28,13 +28,17 @@ class Start(NamedTuple):
 
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. The folder is made last, so most errors leave no folder behind."""
-    source = absolute(args.data)
+    source, size = absolute(args.data), args.size
     origin = Run.open(args.from_run) if args.from_run else None
-    size = args.size
     if origin:
-        args.preset = args.preset or origin.settings.name
-        size = size or (None if origin.settings.points else origin.settings.shape[0])  # G and D fit only this size
-    loaded = data.load(args.data, size=size, skip_broken=bool(args.skip_broken))
+        old = origin.settings
+        args.preset = args.preset or old.name
+        size = size or (None if old.points else old.shape[0])  # G and D fit only this size
+        if args.data is None:  # the data of that run, with its classes
+            source = old.data
+            args.skip_broken, args.no_labels = args.skip_broken or old.skip_broken, args.no_labels or old.no_labels
+            args.groups = len(old.groups) if args.groups is None and old.groups else args.groups
+    loaded = data.load(source, size=size, skip_broken=bool(args.skip_broken))
     if args.size and loaded.images.shape[1:3] != (args.size, args.size):
         raise ValueError(f"--size is only for folders of image files; the images of {loaded.name} have a fixed size")
     dataset, sizes = groups.learned(args, loaded)
@@ -53,6 +57,7 @@ def new_run(args) -> Start:
         Terminal(args.quiet).say(f"begins   {begin_with(origin, training)}")
     write_groups = partial(groups.save, dataset=dataset)
     run = Run.create(settings, args.out, write_groups, training=training, batches=batches)
+    args.out = run.folder
     quality.start(run, 0)
     return Start(run, dataset, training, batches, quality)
 

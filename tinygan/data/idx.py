@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import replace
 from .dataset import DataError, Dataset, NotThere
 from .folders import described
 
@@ -111,3 +112,9 @@ def _parse(file, path, most):
     if file.read(1):
         raise DataError(f"{path}: it is longer than its header says ({count:,} bytes, shape {shape})")
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def write(path, array):
+    """Write an array of unsigned bytes as an IDX file."""
+    head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    replace(path, lambda file: file.write(head + array.tobytes()))

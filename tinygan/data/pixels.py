@@ -19,9 +19,12 @@ def value_range(smallest, largest):
     """Return (black, white) for images with numbers from `smallest` to `largest`.
 
     Cameras and microscopes store 8, 12 or 14 bits in files of 16 bits, and the file does not say which. So white is the
-    largest number of as many bits as `largest` has: 255, 4095, 65535, ... Black is 0, or a negative `smallest`.
+    largest number of as many bits as `largest` has: 255, 4095, 65535, ... If `largest` is a power of 2, it is white.
+    Black is 0, or a negative `smallest`.
     """
-    return min(0, smallest), max(1, 2 ** math.ceil(max(0, largest)).bit_length() - 1)
+    most = max(1, math.ceil(largest))
+    power = 2 ** (most - 1).bit_length()  # not below `most`
+    return min(0, smallest), power if most == power else power - 1
 
 
 def scaled(values, black, white):
