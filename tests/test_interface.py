@@ -158,8 +158,8 @@ def test_a_run_can_be_trained_in_a_thread_on_arrays_and_is_named_after_its_prese
     monkeypatch.chdir(tmp_path)
     images, labels = np.random.default_rng(0).random((24, 8, 8)), np.arange(24)[:, None] % 3
     found = []
-    common = dict(batch_size=4, max_steps=2, device="cpu", threads=1, quiet=True)
-    thread = threading.Thread(target=lambda: found.append(tinygan.train(data=images, labels=labels, **common)))
+    options = dict(batch_size=4, max_steps=2, device="cpu", threads=1, quiet=True)
+    thread = threading.Thread(target=lambda: found.append(tinygan.train(data=images, labels=labels, **options)))
     thread.start()
     thread.join()
     (model,) = found
@@ -167,6 +167,3 @@ def test_a_run_can_be_trained_in_a_thread_on_arrays_and_is_named_after_its_prese
     assert model.classes == 3 and model.sample(2, digit=1).shape == (2, 8, 8)
     kept = model.run.dataset()  # the arrays are kept beside the run
     assert (kept.images[..., 0] == np.rint(images * 255)).all() and kept.labels.tolist() == labels[:, 0].tolist()
-    assert tinygan.train(resume=model.run.folder, max_steps=3, device="cpu", quiet=True).run.folder == model.run.folder
-    again = tinygan.train(from_=model.run.folder, lr=1e-4, **common)
-    assert again.run.settings.data == model.run.settings.data and again.run.settings.preset.lr == 1e-4

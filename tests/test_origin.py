@@ -7,8 +7,10 @@ import pytest
 from commands import checkpoint, train
 from runs import lively, new_run, settings
 
-from tinygan import backend
+from tinygan import backend, data
 from tinygan.app import origin as origin_module
+from tinygan.app import start
+from tinygan.app.options import parse
 
 if backend.device != "cpu":
     pytest.skip("tested on the CPU only", allow_module_level=True)
@@ -57,6 +59,36 @@ def test_arrays_of_other_shapes_are_not_loaded_and_are_named(trained, labelled, 
         done.stdout
     )
     assert ", discriminator 0.weight, " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "old, words, expected",  # what the other run used; options; (data, no_labels, groups) of the new run
+    [
+        ({}, [], ("labelled", False, 0)),
+        ({"no_labels": True, "name": "dcgan", "classes": 0}, [], ("labelled", True, 0)),
+        ({"groups": (20, 12, 8)}, [], ("labelled", False, 3)),
+        ({"groups": (20, 12, 8)}, ["--groups", "2"], ("labelled", False, 2)),
+        ({}, ["--data", "tiny", "--preset", "dcgan", "--groups", "0"], ("tiny", False, 0)),
+        ({}, ["--data", "mnist"], (None, False, 0)),
+    ],
+)
+def test_a_run_begins_with_the_data_of_the_other_run_by_default(
+    old, words, expected, labelled, tiny, tmp_path, monkeypatch
+):
+    folders = {"labelled": str(labelled), "tiny": str(tiny), None: None}
+    mnist = data.load(labelled)._replace(name="mnist")
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda source, **options: load(source, **options) if source else mnist)
+    origin = new_run(tmp_path / "a", **{"name": "cgan", "data": folders["labelled"], **old})
+    words = ["--from", str(origin.folder), "--out", str(tmp_path / "b"), "--batch-size", "4", "--quiet", *words]
+    new = start.new_run(parse(None, [folders.get(word, word) for word in words])).run.settings
+    assert (new.data, new.no_labels, len(new.groups)) == (folders[expected[0]], *expected[1:])
+
+
+def test_a_resumed_run_cannot_change_and_the_refusal_names_from(capsys):
+    with pytest.raises(SystemExit):
+        parse(None, ["--resume", "runs/a", "--lr", "1e-4", "--latent", "9"])
+    assert "--lr, --latent cannot change. --from runs/a begins a new run with its weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
