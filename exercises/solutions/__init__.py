@@ -1,0 +1,1 @@
+"""The ten exercises, solved: a GAN engine. The docstrings answer the questions."""
