@@ -72,7 +72,7 @@ def train(args) -> int:
                 bar.update()
                 if step % training.HISTORY == 0 and log.update(step, bar):
                     break  # a minute has passed, or a number is not finite
-            log.collect(bar, wait=True)
+            log.collect(bar)
         if not (log.finite and training.is_finite()):
             raise not_finite(run, dataset, step)
         agreement.check(run, training=training, batches=batches)

@@ -26,7 +26,7 @@ from tinygan.data import groups  # noqa: E402
 from tinygan.gan import conditional, models, presets  # noqa: E402
 from tinygan.gan.augment import Augmented  # noqa: E402
 from tinygan.gan.presets import PRESETS  # noqa: E402
-from tinygan.layers import BatchNorm, Conv2d, Linear, Module, ReLU, Sequential, apply  # noqa: E402
+from tinygan.layers import BatchNorm, Conv2d, Linear, Module, ReLU, Sequential  # noqa: E402
 from tinygan.metrics import Evaluator  # noqa: E402
 
 RESULTS, PAGE = ROOT / "bench/results/experiments.json", ROOT / "docs/experiments.md"
@@ -205,9 +205,9 @@ def features_of_D(images, seed):
     batches.start_epoch(0)
     for _ in range(batches.steps_per_epoch):
         training.step(batches)
-    layers = training.gan.D.eval().layers[:-1]
+    body = Sequential(*training.gan.D.eval().layers[:-1])
     with no_grad():
-        parts = [apply(layers, Tensor(data.to_float(images[i : i + 500]))).numpy() for i in range(0, len(images), 500)]
+        parts = [body(Tensor(data.to_float(images[i : i + 500]))).numpy() for i in range(0, len(images), 500)]
     return np.concatenate(parts)
 
 

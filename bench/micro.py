@@ -24,7 +24,7 @@ from step import Side, machine, timed  # noqa: E402
 
 from tinygan import backend  # noqa: E402
 from tinygan.autograd import PRIMITIVES, Tensor  # noqa: E402
-from tinygan.backend import formulas  # noqa: E402
+from tinygan.backend import fast  # noqa: E402
 from tinygan.backend.cpu import threads  # noqa: E402
 from tinygan.gan.models import mlp  # noqa: E402
 from tinygan.layers import Sequential  # noqa: E402
@@ -76,15 +76,11 @@ def tinygan_call(name):
         optimizer, gradients = optimizer_and_gradients()
         return lambda: optimizer.step(gradients)
     x, g, gamma, beta = array(N, 14, 14, 32), array(N, 14, 14, 32), array(32), array(32)
-    running = np.zeros(32, "float32"), np.ones(32, "float32")
-
-    def statistics():
-        return formulas.batch_norm_statistics(x, gamma, beta, *running, 0.1, 1e-5)
-
-    y, found = p["leaky_relu"](x, slope=0.2).data, statistics()
+    y, moments = p["leaky_relu"](x, slope=0.2).data, backend.mean_and_variance(x)
+    gradients = fast.batch_norm_gradients
     return {
-        "BatchNorm": lambda: p["batch_norm"](x, gamma, beta, statistics(), eps=1e-5),
-        "its gradients": lambda: formulas.batch_norm_gradients(g, y, x, gamma, found, 1e-5, 1.0),
+        "BatchNorm": lambda: p["batch_norm"](x, gamma, beta, eps=1e-5),
+        "its gradients": lambda: gradients(g, [True] * 3, y, x, gamma, beta, 1e-5, moments=moments),
         "leaky ReLU": lambda: p["leaky_relu"](x, slope=0.2),
         "its gradient": lambda: p["leaky_relu_grad"](g, y, slope=0.2),
     }[name]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cases import CASES
 
 from tinygan import check_grads
-from tinygan.autograd import PRIMITIVES, GradientError, Primitive
+from tinygan.autograd import PRIMITIVES, Composed, GradientError, Primitive
 
 MUTATIONS = {"times 1.01": 1.01, "sign flipped": -1.0}
 
@@ -24,7 +24,7 @@ class Mutant(NamedTuple):
     primitive: Primitive
     position: int  # index of the argument whose derivative is wrong
     mutation: str
-    fused: bool = False  # True: the derivative in fused_vjp is wrong. False: the one in vjps or joint_vjp
+    fast: bool = False  # True: only the fast gradient of a composed operation is wrong
 
     @property
     def argument(self):
@@ -38,54 +38,37 @@ class Mutant(NamedTuple):
 @contextmanager
 def planted(mutant):
     """Make the mutant's derivative wrong within a with block."""
-    primitive, factor = mutant.primitive, MUTATIONS[mutant.mutation]
-    vjps, joint_vjp, fused_vjp = primitive.vjps, primitive.joint_vjp, primitive.fused_vjp
+    primitive, factor, name = mutant.primitive, MUTATIONS[mutant.mutation], "gradients" if mutant.fast else "vjp"
+    right = getattr(primitive, name)
 
-    def wrong_vjp(*args, **kwargs):
-        return vjps[mutant.position](*args, **kwargs) * factor
+    def wrong(*args, **kwargs):
+        gradients = list(right(*args, **kwargs))
+        if mutant.position < len(gradients) and gradients[mutant.position] is not None:
+            gradients[mutant.position] = gradients[mutant.position] * factor
+        return gradients
 
-    def wrong_joint_vjp(*args, **kwargs):
-        parts = (fused_vjp if mutant.fused else joint_vjp)(*args, **kwargs)
-        if parts is NotImplemented:
-            return parts
-        parts = list(parts)
-        if mutant.position < len(parts) and parts[mutant.position] is not None:
-            parts[mutant.position] = parts[mutant.position] * factor
-        return parts
-
-    if mutant.fused:
-        primitive.fused_vjp = wrong_joint_vjp
-    elif joint_vjp:
-        primitive.joint_vjp = wrong_joint_vjp
-    else:
-        primitive.vjps = (*vjps[: mutant.position], wrong_vjp, *vjps[mutant.position + 1 :])
+    setattr(primitive, name, wrong)
     try:
         yield
     finally:
-        primitive.vjps, primitive.joint_vjp, primitive.fused_vjp = vjps, joint_vjp, fused_vjp
+        setattr(primitive, name, right)
 
 
 def positions(primitive):
-    """Return the indices of the arguments that have a derivative.
+    """Return the indices of the arguments that have a derivative: those for which the cases get a gradient."""
+    right, found = primitive.vjp, set()
 
-    A joint vjp returns the gradients of all arguments together, and does not list the arguments. So this function runs
-    the cases, asks the joint vjp for all gradients, and notes which of them are not None.
-    """
-    joint_vjp, found = primitive.joint_vjp, set()
-    if not joint_vjp:
-        return range(len(primitive.vjps))
+    def noted(*args, **kwargs):
+        gradients = list(right(*args, **kwargs))
+        found.update(i for i, gradient in enumerate(gradients) if gradient is not None)
+        return gradients
 
-    def asked_for_all(g, wanted, *args, **kwargs):
-        parts = list(joint_vjp(g, [True] * len(wanted), *args, **kwargs))
-        found.update(i for i, part in enumerate(parts) if part is not None)
-        return parts
-
-    primitive.joint_vjp = asked_for_all
+    primitive.vjp = noted
     try:
         for _, function, inputs in cases(primitive.__name__):
             check_grads(function, inputs, order=1)
     finally:
-        primitive.joint_vjp = joint_vjp
+        primitive.vjp = right
     return sorted(found) or range(1)  # without a case, a mutant of argument 0 survives and is reported
 
 
@@ -110,10 +93,10 @@ def caught_by(mutant):
 def run(primitives):
     """Return {mutant: name of the case that caught it, or None}."""
     mutants = [
-        Mutant(p, i, mutation, fused)
+        Mutant(p, i, mutation, fast)
         for mutation in MUTATIONS
         for p in primitives
-        for fused in ([False, True] if p.fused_vjp else [False])
+        for fast in ([False, True] if isinstance(p, Composed) else [False])
         for i in positions(p)
     ]
     return {mutant: caught_by(mutant) for mutant in mutants}
@@ -124,8 +107,8 @@ def main():
         check_grads(function, inputs)  # all checks must pass without a mutant
     results = run(PRIMITIVES.values())
     for mutant, case in results.items():
-        fused = "fused" if mutant.fused else ""
-        where = f"{mutant.primitive.__name__:<17} {mutant.argument:<7} {mutant.mutation:<13} {fused:<6}"
+        fast = "fast" if mutant.fast else ""
+        where = f"{mutant.primitive.__name__:<17} {mutant.argument:<7} {mutant.mutation:<13} {fast:<5}"
         print(where, case or "SURVIVED")
     survivors = sum(case is None for case in results.values())
     print(f"{len(results)} mutants, {survivors} survivors")

@@ -1,6 +1,5 @@
 """A device is chosen or refused with the reason. Random numbers, sums and copies are right."""
 
-import functools
 import importlib.util
 import subprocess
 import sys
@@ -118,36 +117,11 @@ def test_a_random_state_of_another_device_is_refused(rng):
         rng.load_state_dict({"state": np.zeros(3, "uint64")})
 
 
-def test_an_asynchronous_copy_ignores_later_writes():
-    x = backend.xp.arange(6).reshape(2, 3)
-    transfer = backend.AsyncCopy(x)
-    x += 1
-    assert (transfer.get() == np.arange(6).reshape(2, 3)).all() and transfer.ready()
-
-
 def test_column_sums_equal_numpys(rng):
     for shape in ((50, 7), (300, 9, 9, 64), (3, 1)):
         x = rng.normal(shape, "float64")
         sums = backend.to_host(backend.column_sums(square, x))
         np.testing.assert_allclose(sums, (backend.to_host(x) ** 2).reshape(-1, shape[-1]).sum(0))
-
-
-@pytest.mark.parametrize("parts", [1, 2, 3])
-def test_a_function_of_sums_gives_an_array_for_each_part_or_one_for_all_parts(parts, rng, kernels):
-    """Of the arrays for all parts, the one that is also an argument is updated by each part."""
-    x, latest = rng.normal((60, 4), "float64"), backend.xp.ones(4)
-    each, total = backend.xp.zeros((parts, 4)), backend.xp.full(4, np.nan)
-    then = functools.partial(combined, latest, out=(latest, each, total))
-    backend.column_sums(square, x, parts=parts, then=then)
-    expected = (backend.to_host(x) ** 2).reshape(parts, -1, 4).sum(1)
-    decayed = 0.5**parts + sum(row / 2 ** (parts - i) for i, row in enumerate(expected))
-    for result, right in ((latest, decayed), (each, 2 * expected), (total, 3 * expected.sum(0))):
-        np.testing.assert_allclose(backend.to_host(result), right)
-
-
-@backend.fuse
-def combined(latest, sums):
-    return (latest + sums) * 0.5, 2.0 * sums, 3.0 * sums
 
 
 def test_more_arrays_than_a_kernel_takes_are_added_and_copied():

@@ -5,11 +5,11 @@ import pytest
 from cases import CASES, batch_norm, r
 
 from tinygan import backend, check_grads, grad
-from tinygan.autograd import PRIMITIVES, GradientError, Primitive, Tensor
+from tinygan.autograd import PRIMITIVES, Composed, GradientError, Primitive, Tensor
 
 pytestmark = pytest.mark.usefixtures("kernels")
 ALL = [pytest.param(fn, xs, id=f"{name}-{i}") for name in CASES for i, (fn, xs) in enumerate(CASES[name])]
-TO_THIRD_ORDER = ("conv2d", "conv_transpose2d", "conv2d_weight_grad", "batch_norm", "add_bias")
+TO_THIRD_ORDER = ("conv2d", "conv_transpose2d", "conv2d_weight_grad", "batch_norm", "bias_leaky_relu")
 
 
 def unchecked():
@@ -87,16 +87,33 @@ def test_fused_batch_norm_equals_the_composed_formula_to_third_order():
         assert values[0] == pytest.approx(values[1], rel=1e-9), order
 
 
-@pytest.mark.parametrize("name", [name for name, primitive in PRIMITIVES.items() if primitive.fused_vjp])
-def test_a_fused_vjp_gives_the_derivatives_of_the_vjp_in_tensor_operations(name):
-    for function, inputs in CASES[name]:
-        xs = [leaf(x) for x in inputs]
-        y = function(*xs)
-        formula, fused = (
-            grad(y, xs, grad_output=y.data, create_graph=again, allow_unused=True) for again in (True, False)
-        )
-        for a, b in zip(formula, fused):
-            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-14)
+COMPOSED = [name for name, primitive in PRIMITIVES.items() if isinstance(primitive, Composed)]
+SHAPES = (32, 256), (32, 7, 7, 64), (16, 14, 14, 32), (1, 3), (5, 2, 3, 7)  # of layers in the presets, and odd ones
+OPTIONS = {"bias_leaky_relu": [{"slope": 0.2}], "batch_norm": [{"eps": 1e-5, "slope": a} for a in (0.0, 0.2, 1.0)]}
+
+
+def test_there_are_options_for_each_composed_operation():
+    assert OPTIONS.keys() == set(COMPOSED)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", COMPOSED)
+def test_the_fast_version_of_a_composed_operation_equals_its_formula(name, shape):
+    """The value, and the first gradient of each argument alone and of all of them, in float64."""
+    operation, draw = PRIMITIVES[name], np.random.default_rng(0).standard_normal
+    arrays = [draw(shape), *(draw(shape[-1]) for _ in range(2 if name == "batch_norm" else 1))]
+    g = backend.to_device(draw(shape))
+    if shape[0] == 1 and name == "batch_norm":
+        pytest.skip("a single value has no variance")
+    for options in OPTIONS[name]:
+        for wanted in (*([i] for i in range(len(arrays))), range(len(arrays))):
+            xs = [Tensor(backend.to_device(a), requires_grad=i in wanted) for i, a in enumerate(arrays)]
+            results = []
+            for function in (operation, operation.formula):
+                y = function(*xs, **options)
+                results.append([y, *grad(y, [xs[i] for i in wanted], grad_output=g)])
+            for fast, formula in zip(*results):
+                np.testing.assert_allclose(fast.numpy(), formula.numpy(), rtol=1e-9, atol=1e-9)
 
 
 def wrong_factor(planted):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from . import backend
 from .autograd import Tensor
-from .backend import Array, distributed, formulas
+from .backend import Array, distributed
 from .layers import Module
 
 
@@ -39,7 +39,6 @@ class Adam:
         self.t = xp.zeros(1, data.dtype)
         self.lr = xp.full(1, lr, data.dtype)
         self.one_minus_beta2 = xp.full(1, 1.0 - betas[1], data.dtype)
-        self.gradient_norm = xp.zeros(1, data.dtype)  # |g| of the last step, for the log
         self.m_scale, self.v_scale = xp.zeros(1, data.dtype), xp.zeros(1, data.dtype)  # 1 / (1 - b1^t), 1 / (1 - b2^t)
         self.gradient_views = list(self.flat.views(self.gradient).values())
 
@@ -47,10 +46,11 @@ class Adam:
         """Update the parameters in place. gradients: a Tensor for each of `parameters`, in their order."""
         backend.copy_into(self.gradient_views, [g.data for g in gradients])
         distributed.average(self.gradient)  # over the processes: each has the gradient for a part of the batch
-        out = self.t, self.gradient_norm, self.m_scale, self.v_scale
-        formulas.adam_scalars(self.gradient, self.t, self.log_beta1, self.one_minus_beta2, out=out)
-        rates = 1.0 - self.beta1, self.one_minus_beta2, self.m_scale, self.v_scale, self.lr, self.eps
-        formulas.adam(self.flat.data, self.gradient, self.m, self.v, *rates, out=(self.flat.data, self.m, self.v))
+        self.t += 1
+        scales = self.m_scale, self.v_scale
+        bias_corrections(self.t, self.log_beta1, self.one_minus_beta2, out=scales)
+        p, g, m, v = self.flat.data, self.gradient, self.m, self.v
+        adam(p, g, m, v, *scales, self.lr, 1.0 - self.beta1, self.one_minus_beta2, self.eps, out=(p, m, v))
         for parameter in self.parameters:
             parameter.version += 1  # so grad refuses graphs that were built before this update
 
@@ -62,3 +62,18 @@ class Adam:
 
     def load_state_dict(self, saved: dict) -> None:
         backend.load_arrays(self.state_dict(), saved, "Adam")
+
+
+@backend.fuse
+def adam(p, g, m, v, m_scale, v_scale, lr, one_minus_beta1, one_minus_beta2, eps):
+    """Return the new p, m and v, arrays of one shape. The other arguments are numbers. See Adam for the formulas."""
+    m = m + one_minus_beta1 * (g - m)
+    v = v + one_minus_beta2 * (g * g - v)
+    return p - lr * (m_scale * m) / (backend.xp.sqrt(v_scale * v) + eps), m, v
+
+
+@backend.fuse
+def bias_corrections(t, log_beta1, one_minus_beta2):
+    """Return 1 / (1 - b1^t) and 1 / (1 - b2^t). 1 - b^t = -expm1(t ln b) is accurate in float32, even for b near 1."""
+    xp = backend.xp
+    return -1.0 / xp.expm1(t * log_beta1), -1.0 / xp.expm1(t * xp.log1p(-one_minus_beta2))

@@ -14,9 +14,11 @@ from .terminal import outputs_of_D
 class Log:
     """The rows of log.csv and timings.csv. Rows after the checkpoint are deleted, because their steps are repeated.
 
-    Metrics are copied from the device asynchronously, so the training does not wait for them. `update` starts a copy,
-    and `collect` makes a row of each finished copy. finite: whether all metrics and weights so far were finite.
+    On a GPU the rows stay on the device until READ_EVERY of them are read together: reading waits for the GPU, and the
+    host should queue further steps instead. finite: whether all metrics and weights that were read are finite.
     """
+
+    READ_EVERY = 10
 
     def __init__(self, run, training: Training, terminal, steps_per_epoch: int) -> None:
         self.run, self.training, self.terminal, self.per_epoch = run, training, terminal, steps_per_epoch
@@ -24,7 +26,7 @@ class Log:
         with only_warn(terminal, "reading the old log"):
             self.rows, self.timings = run.read_rows(until=int(training.steps[0]))
         self.write()
-        self.requested: list[tuple] = []  # (step, AsyncCopy)
+        self.unread: list[tuple] = []  # (step, array of the device)
         self.finite, self.started = True, time.perf_counter()
         self.monitor = FailureMonitor(training.gan.loss)
         for row in self.rows:
@@ -40,23 +42,21 @@ class Log:
         The result is True if SAVE_EVERY seconds have passed since `start_timer`, or if a number is not finite. It is
         the same in all processes.
         """
-        self.requested.append((step, backend.AsyncCopy(self.training.report())))
-        self.collect(bar)
+        self.unread.append((step, self.training.report()))
+        if backend.device == "cpu" or len(self.unread) == self.READ_EVERY:
+            self.collect(bar)
         return bool(distributed.largest(not self.finite or self.seconds() > schedule.SAVE_EVERY))
 
-    def collect(self, bar, wait: bool = False) -> None:
-        """Add the rows whose copies are finished, show the last row in the progress bar, and warn of failures.
-
-        wait: wait until all copies are finished.
-        """
-        while self.requested and (wait or self.requested[0][1].ready()):
-            step, copy = self.requested.pop(0)
-            *metrics, finite = copy.get().tolist()
+    def collect(self, bar) -> None:
+        """Read the rows from the device, show the last one in the progress bar, and warn of failures."""
+        for step, row in self.unread:
+            *metrics, finite = backend.to_host(row).tolist()
             self.rows.append((step, self.epoch(step), *metrics))
             self.finite = self.finite and finite == 1
             bar.set_postfix_str(outputs_of_D(dict(zip(METRICS, metrics, strict=True))))
             for failure in self.monitor.update(metrics):
                 self.terminal.warn(f"step {step}: {failure}")
+        self.unread.clear()
 
     def start_timer(self) -> None:
         self.started = time.perf_counter()

@@ -190,7 +190,11 @@ class Run:
 
 def computed_by() -> dict[str, Any]:
     """Return {"kernels": backend.kernels(), "versions": {name: version}, "commit": git commit} of this process."""
-    versions = {"python": platform.python_version(), "tinygan": tinygan_version(), "numpy": np.__version__}
+    versions: dict[str, Any] = {
+        "python": platform.python_version(),
+        "tinygan": tinygan_version(),
+        "numpy": np.__version__,
+    }
     versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # of cupy on CUDA
     return {"kernels": backend.kernels(), "versions": versions, "commit": commit()}
 

@@ -1,12 +1,12 @@
 """Activation functions. In the formulas g = dL/dy: the gradient of the loss L with respect to the result y."""
 
 from .. import backend
-from ..backend import formulas
-from .arithmetic import unbroadcast
+from ..backend import fast
+from .composed import composed
 from .tensor import primitive
 
 # fmt: off
-# The line below each operation defines its derivative.
+# The line below each primitive defines its derivative.
 
 
 @primitive
@@ -14,38 +14,40 @@ def tanh(x):
     """y = tanh x        dL/dx = g (1 - y^2)"""
     return backend.xp.tanh(x)
 tanh.defvjp(lambda g, y, x: g * (1.0 - y * y))
-tanh.def_fused_vjp(formulas.tanh_gradients)
 
 
 @primitive
+@backend.fuse
 def sigmoid(x):
-    """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)"""
-    return formulas.sigmoid(x)
+    """y = 1 / (1 + e^-x)        dL/dx = g y (1 - y)        e^-|x| does not overflow"""
+    xp = backend.xp
+    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
 sigmoid.defvjp(lambda g, y, x: g * y * (1.0 - y))
 
 
 @primitive
+@backend.fuse
 def softplus(x):
     """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)        dL/dx = g sigmoid(x)"""
-    return formulas.softplus(x)
+    xp = backend.xp
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 
 
 @primitive
-def mean_softplus(x, sign, weight=1.0):
-    """y = w times the mean of ln(1 + e^(s x)) over the n elements of x        dL/dx = g w s sigmoid(s x) / n"""
-    return formulas.mean_softplus(x, sign, weight)
-mean_softplus.defvjp(lambda g, y, x, sign, weight=1.0: g * (weight * sign / x.size) * sigmoid(sign * x))
-mean_softplus.def_fused_vjp(formulas.mean_softplus_gradients)
+def leaky_relu(x, slope):
+    """y = x where x > 0, else a x        dL/dx = g where y > 0, else a g        slope a, from 0 (ReLU) to 1"""
+    if not 0 <= slope <= 1:
+        raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
+    return fast.leaky_relu(x, slope)
+leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
 
 @primitive
-def leaky_relu(x, slope):
-    """y = max(x, a x)        dL/dx = g where y > 0, else a g        slope a, from 0 (ReLU) to 1"""
-    if not 0 <= slope <= 1:
-        raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
-    return formulas.leaky_relu(x, slope)
-leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
+def leaky_relu_grad(u, y, slope):
+    """z = u where y > 0, else a u        dL/du = g where y > 0, else a g, g = dL/dz        a: slope; y: a constant"""
+    return fast.leaky_relu_grad(u, y, slope)
+leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slope))
 
 
 def relu(x):
@@ -53,25 +55,7 @@ def relu(x):
     return leaky_relu(x, slope=0.0)
 
 
-@primitive
-def leaky_relu_grad(u, y, slope):
-    """z = u where y > 0, else a u        dL/du = g where y > 0, else a g, g = dL/dz        a: slope; y: a constant"""
-    return formulas.leaky_relu_grad(u, y, slope)
-leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slope))
-
-
-@primitive
-def add_bias(x, bias, slope):
-    """y = max(z, a z), z = x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx        a: the slope"""
-    if x.ndim < 2 or bias.shape != x.shape[-1:]:
-        raise ValueError(f"add_bias needs x: (N, ..., C) and bias: (C,); got shapes {x.shape} and {bias.shape}")
-    return formulas.add_bias(x, bias, slope)
-add_bias.defvjp(
-    lambda g, y, x, bias, slope: times_slope(g, y, slope),
-    lambda g, y, x, bias, slope: unbroadcast(times_slope(g, y, slope), bias),
-)
-add_bias.def_fused_vjp(formulas.add_bias_gradients)
-
-
-def times_slope(g, y, slope):
-    return g if slope == 1 else leaky_relu_grad(g, y.data, slope=slope)
+@composed(fast.bias_leaky_relu, fast.bias_leaky_relu_gradients)
+def bias_leaky_relu(x, bias, slope):
+    """y = leaky ReLU of x + b        x: (N, ..., C), bias b: (C,)"""
+    return leaky_relu(x + bias, slope=slope)

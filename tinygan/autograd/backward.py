@@ -3,11 +3,11 @@
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .. import backend
 from ..backend import Array
-from .tensor import Node, Tensor, is_recording, record
+from .tensor import Node, Tensor, record
 
 FREED = Node(None, (), {}, ())  # type: ignore[arg-type]  # stands in place of a node that a backward pass has used
 
@@ -36,7 +36,7 @@ def grad(
     with record(create_graph):
         while order:
             tensor = order.pop()  # pop takes results before their arguments, so all terms are known
-            (g,) = _sums([terms.pop(id(tensor))])
+            g = _sum(terms.pop(id(tensor)))
             if id(tensor) in wanted:  # an input may lie on the path to another input: keep its gradient
                 terms[id(tensor)] = [g]
             tensor.node.check_versions(tensor)
@@ -44,29 +44,12 @@ def grad(
                 terms[id(x)].append(dx)
             if not create_graph:
                 tensor.node = FREED  # drops the references to the arguments, so memory is freed during the pass
-        return _sums([terms[id(x)] or _zeros(i, x, allow_unused) for i, x in enumerate(inputs)])
+        return [_sum(terms[id(x)] or _zeros(i, x, allow_unused)) for i, x in enumerate(inputs)]
 
 
-def _sums(terms: list[list[Tensor]]) -> list[Tensor]:
-    """Return the sum of each list. A gradient has one term for each use of its tensor (the chain rule)."""
-    if is_recording():
-        return [functools.reduce(operator.add, tensors) for tensors in terms]
-    return [Tensor(array) for array in backend.sums([[x.data for x in tensors] for tensors in terms])]
-
-
-def vjp_of(function: Callable[..., Tensor], g: Tensor, args: Sequence[Tensor]) -> list[Tensor]:
-    """Return dL/d argument for each argument of y = function(*args), with g = dL/dy. Calls function to compute y.
-
-    Some primitives compute y by one fast kernel. Their vjp calls vjp_of with the same formula in Tensor operations.
-    """
-    create_graph = is_recording()
-    with record(True):
-        # New tensors are the inputs of grad below. For higher derivatives, reshape links them to the old arguments.
-        args = [x.reshape(x.shape) if create_graph else x.detach() for x in args]
-        for x in args:
-            x.requires_grad = True
-        y = function(*args)
-    return grad(y, args, create_graph, grad_output=g, allow_unused=True)
+def _sum(terms: list[Tensor]) -> Tensor:
+    """Return the sum of the terms of a gradient. There is one term for each use of the tensor (the chain rule)."""
+    return functools.reduce(operator.add, terms)
 
 
 def _path(output: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -96,7 +79,7 @@ def _grad_output(output: Tensor, grad_output: Tensor | Array | None) -> Tensor:
     if grad_output is None:
         if output.size != 1:
             raise ValueError(f"the output has shape {output.shape}: give grad_output=, a tensor of that shape")
-        return Tensor(backend.ones(output.shape, output.dtype))
+        return Tensor(backend.xp.ones(output.shape, output.dtype))
     g = grad_output if isinstance(grad_output, Tensor) else Tensor(grad_output)
     if g.shape != output.shape:
         raise ValueError(f"grad_output has shape {g.shape}, the output {output.shape}: they must agree")

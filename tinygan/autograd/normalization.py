@@ -1,48 +1,34 @@
-"""Batch normalisation (Ioffe & Szegedy 2015) and a leaky ReLU of slope a after it, in one primitive for speed.
+"""Batch normalisation (Ioffe & Szegedy 2015, algorithm 1), and a leaky ReLU after it.
 
-    y = max(z, a z),   z = gamma x̂ + beta,   x̂ = (x - mean) r,   r = 1 / sqrt(var + eps)
-
-`batch_norm_statistics` computes the mean and the variance of each channel first. They depend on x, so dL/dx has three
-terms. With g = dL/dy and h = dL/dz (g where y > 0, else a g) the gradients are (paper, section 3):
+For each channel, mean and variance are those of the batch. They depend on x, so dL/dx has three terms. With h = dL/dz,
+x̂ = (x - mean) r and r = 1 / sqrt(var + eps), the gradients are (paper, section 3):
 
     dL/dgamma = sum(h x̂),   dL/dbeta = sum(h),   dL/dx = gamma r (h - mean(h) - x̂ mean(h x̂))
+
+`grad` finds them from the formula below. backend/fast.py computes them directly, in two passes over memory.
 """
 
-from ..backend import distributed, formulas
+from ..backend import distributed, fast
 from .activations import leaky_relu
-from .backward import vjp_of
+from .arithmetic import sqrt
+from .composed import composed
 from .shapes import all_reduce
-from .tensor import primitive
 
 
-@primitive
-def batch_norm(x, gamma, beta, statistics, eps, slope=1.0):
-    """y = max(z, a z), z = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., C); gamma, beta: (C,)
+@composed(fast.batch_norm, fast.batch_norm_gradients)
+def batch_norm(x, gamma, beta, eps, slope=1.0, moments=None):
+    """y = leaky ReLU of z = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., C); gamma, beta: (C,)
 
-    statistics: (mean, var, scale, shift) of `formulas.batch_norm_statistics`, arrays (parts, C). Each part of the
-    batch, such as real and fake images, has its own mean and variance. slope: a; 1 means no activation.
+    slope: of the leaky ReLU; 1 means no activation. moments: (mean, var) of x, arrays (C,), if they are known already.
+    They only save time: the formula computes its own, because they depend on x.
     """
-    _, _, scale, shift = statistics
-    return formulas.batch_norm(x, scale, shift, slope)
-
-
-def batch_norm_formula(x, gamma, beta, eps, slope, parts):
-    """Compute the statistics and batch_norm in Tensor operations, which grad can differentiate to any order."""
-    centred = x.reshape(parts, -1, x.shape[-1])
-    centred = centred - batch_mean(centred)
-    z = (gamma * centred * (batch_mean(centred * centred) + eps) ** -0.5 + beta).reshape(x.shape)
-    return z if slope == 1 else leaky_relu(z, slope=slope)
+    centred = x - batch_mean(x)
+    var = batch_mean(centred * centred)
+    z = gamma * centred / sqrt(var + eps) + beta
+    return leaky_relu(z, slope=slope)
 
 
 def batch_mean(x):
-    """Return the mean over the rows of all processes that train together: (parts, rows, C) -> (parts, 1, C)"""
-    mean = x.mean(1, keepdims=True)
+    """Return the mean of each channel over the batch, of all processes that train together: (N, ..., C) -> (C,)"""
+    mean = x.reshape(-1, x.shape[-1]).mean(0)
     return mean if distributed.size == 1 else all_reduce(mean) / distributed.size
-
-
-def _batch_norm_vjp(g, needs_grad, y, x, gamma, beta, statistics, eps, slope=1.0):
-    return vjp_of(lambda *args: batch_norm_formula(*args, eps, slope, len(statistics[0])), g, (x, gamma, beta))
-
-
-batch_norm.def_joint_vjp(_batch_norm_vjp)
-batch_norm.def_fused_vjp(formulas.batch_norm_gradients)

@@ -1,11 +1,11 @@
 """Moving and adding up elements: reshape, transpose, slices, concatenation, broadcasting and sums.
 
-All operations but squared_norms are linear, so each derivative is the adjoint operation. It sums the gradients of
+All operations are linear, so each derivative is the adjoint operation. It sums the gradients of
 elements that were copied, and copies the gradient of a sum. In the formulas g = dL/dy.
 """
 
 from .. import backend
-from ..backend import distributed, formulas
+from ..backend import distributed
 from .tensor import primitive
 
 # fmt: off
@@ -15,8 +15,6 @@ from .tensor import primitive
 @primitive
 def sum_to(x, shape):
     """y = x summed down to `shape`: the adjoint of broadcast_to        dL/dx = g, broadcast to the shape of x"""
-    if x.ndim > 1 and shape == x.shape[-1:] and x.size:
-        return backend.column_sums(formulas.identity, x)  # the usual case, the gradient of a bias: one fast pass
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1)
     return x.sum(axis=axes, keepdims=True).reshape(shape)
@@ -44,13 +42,6 @@ def kept_shape(x, axis) -> tuple[int, ...]:
 
 
 @primitive
-def squared_norms(x):
-    """y[n] = |x[n]|^2: (N, ...) -> (N,)        dL/dx[n] = 2 g[n] x[n]"""
-    return backend.squared_norms(x)
-squared_norms.defvjp(lambda g, y, x: x * (2.0 * g).reshape(-1, *[1] * (x.ndim - 1)))
-
-
-@primitive
 def reshape(x, shape):
     """y = the elements of x in another shape        dL/dx = g in the shape of x"""
     return x.reshape(shape)
@@ -74,22 +65,24 @@ getitem.defvjp(lambda g, y, x, index: scatter(g, index=index, shape=x.shape))
 @primitive
 def scatter(x, index, shape):
     """y = zeros(shape), then y[index] = x        dL/dx = g[index]"""
-    return backend.scatter(x, index, shape)
+    y = backend.xp.zeros(shape, x.dtype)
+    y[index] = x
+    return y
 scatter.defvjp(lambda g, y, x, index, shape: getitem(g, index=index))
 
 
 @primitive
 def concatenate(*xs, axis):
     """y = x1, x2, ... joined along `axis`        dL/dxi = the slice of g at the position of xi"""
-    return backend.concatenate(xs, axis)
+    return backend.xp.concatenate(xs, axis)
 
 
-def _concatenate_vjp(g, needs_grad, y, *xs, axis):
+def slices(g, needed, y, *xs, axis):
     axes_before, start = (slice(None),) * (axis % g.ndim), 0
     for x in xs:
         yield getitem(g, index=(*axes_before, slice(start, start + x.shape[axis])))
         start += x.shape[axis]
-concatenate.def_joint_vjp(_concatenate_vjp)
+concatenate.vjp = slices  # one function for any number of arguments
 
 
 @primitive

@@ -4,8 +4,9 @@ A Primitive computes y = f(x1, x2, ...) on arrays. Its vector-Jacobian products 
 
     dL/dx = vjp(dL/dy, y, x1, x2, ...)        for each argument x, with its own vjp        L: the loss
 
-The vjp is written in Tensor operations, so a gradient can be differentiated too. The Node of a Tensor says which
-primitive made it. `grad` (backward.py) follows the nodes from an output back to the inputs. A Node does not refer to
+The vjp is written in Tensor operations, so a gradient can be differentiated too. An operation that is a formula of
+other operations needs no vjp; composed.py makes some of these faster. The Node of a Tensor says which primitive made
+it. `grad` (backward.py) follows the nodes from an output back to the inputs. A Node does not refer to
 its Tensor. So there are no reference cycles, and unused memory is freed at once.
 """
 
@@ -57,9 +58,9 @@ class Node(NamedTuple):
 
     def gradients(self, g: Tensor, y: Tensor, on_path: set[int]) -> list[tuple[Tensor, Any]]:
         """Return pairs (argument, term of dL/d argument) for the arguments whose id is in `on_path`. g: dL/dy."""
-        needs_grad = [id(x) in on_path for x in self.args]
-        gradients = self.primitive.gradients(g, needs_grad, y, *self.args, **self.kwargs)
-        return [(x, dx) for x, dx, needed in zip(self.args, gradients, needs_grad) if needed]
+        needed = [id(x) in on_path for x in self.args]
+        gradients = self.primitive.vjp(g, needed, y, *self.args, **self.kwargs)
+        return [(x, dx) for x, dx, one in zip(self.args, gradients, needed) if one]
 
 
 class Tensor:
@@ -70,7 +71,7 @@ class Tensor:
     version, so that grad refuses older graphs. Raises TypeError for other arrays, such as a NumPy array on CUDA.
     """
 
-    __slots__ = ("__weakref__", "data", "node", "requires_grad", "version")
+    __slots__ = ("data", "node", "requires_grad", "version")
     __array_ufunc__ = None  # array * tensor then calls Tensor.__rmul__
 
     def __init__(self, data: Array | float | list | tuple, requires_grad: bool = False) -> None:
@@ -150,8 +151,6 @@ class Tensor:
         """Return the mean over `axis`: None for all axes, an int, or a tuple of ints."""
         if not self.size:
             raise ValueError(f"a tensor of shape {self.shape} has no elements, so it has no mean")
-        if axis is None and not keepdims:
-            return arithmetic.mean(self)
         total = self.sum(axis, keepdims)
         return total / (self.size / total.size)
 
@@ -168,13 +167,14 @@ class Primitive:
     """An operation on Tensors with its derivative, made from a function of arrays by the decorator @primitive.
 
     Arguments are Tensors. Constants may be arrays or Python numbers. Options are keyword arguments.
+
+    vjp(g, needed, y, *args, **kwargs) -> a gradient for each argument, with g = dL/dy. needed: a bool for each
+    argument. A gradient that is not needed may be None. `defvjp` makes this function from one function per argument.
     """
 
     def __init__(self, forward: Callable[..., Array]) -> None:
         self.forward = forward
-        self.vjps: tuple[Callable, ...] = ()
-        self.joint_vjp: Callable | None = None
-        self.fused_vjp: Callable | None = None
+        self.vjp: Callable[..., Iterable[Tensor | None]] = self.without_derivative
         self.__name__, self.__doc__ = forward.__name__, forward.__doc__
         PRIMITIVES[self.__name__] = self
 
@@ -187,35 +187,16 @@ class Primitive:
 
     def defvjp(self, *vjps: Callable[..., Tensor]) -> None:
         """Define a derivative for each argument: vjp(g, y, *args, **kwargs) -> dL/d argument, with g = dL/dy."""
-        self.vjps = vjps
 
-    def def_joint_vjp(self, joint_vjp: Callable[..., Any]) -> None:
-        """Define all derivatives by one function, which can compute common intermediate results once.
+        def vjp(g: Tensor, needed: list[bool], y: Tensor, *args, **kwargs) -> list[Tensor | None]:
+            if any(needed[len(vjps) :]):
+                raise TypeError(f"{self.__name__} has {len(vjps)} vjps; the gradient of another argument is needed")
+            return [f(g, y, *args, **kwargs) if one else None for f, one in zip(vjps, needed)]
 
-        joint_vjp(g, needs_grad, y, *args, **kwargs) -> a gradient for each argument. needs_grad: a bool for each
-        argument. A gradient that is not needed may be None.
-        """
-        self.joint_vjp = joint_vjp
+        self.vjp = vjp
 
-    def def_fused_vjp(self, fused_vjp: Callable[..., Any]) -> None:
-        """Define faster derivatives, which grad uses unless create_graph is True. See backend/formulas.py.
-
-        fused_vjp has the arguments of a joint_vjp, with arrays in place of Tensors, and returns arrays. If it
-        does not support the arguments, it returns NotImplemented.
-        """
-        self.fused_vjp = fused_vjp
-
-    def gradients(self, g: Tensor, needs_grad: list[bool], y: Tensor, *args, **kwargs) -> Iterable[Tensor | None]:
-        """Return dL/d argument for each argument, or None where it is not needed."""
-        if self.fused_vjp and not is_recording():
-            gradients = self.fused_vjp(g.data, needs_grad, y.data, *arrays(args), **kwargs)
-            if gradients is not NotImplemented:
-                return (None if dx is None else Tensor(dx) for dx in gradients)
-        if self.joint_vjp:
-            return self.joint_vjp(g, needs_grad, y, *args, **kwargs)
-        if any(needs_grad[len(self.vjps) :]):
-            raise TypeError(f"{self.__name__} has {len(self.vjps)} vjps; the gradient of another argument is needed")
-        return (vjp(g, y, *args, **kwargs) if needed else None for vjp, needed in zip(self.vjps, needs_grad))
+    def without_derivative(self, *args, **kwargs):
+        raise TypeError(f"{self.__name__} has no derivative: define one with {self.__name__}.defvjp")
 
 
 primitive = Primitive

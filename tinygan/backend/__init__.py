@@ -26,7 +26,6 @@ Array: TypeAlias = Any  # a numpy.ndarray, or a cupy.ndarray on CUDA
 xp = np  # the array namespace: numpy, or cupy after use("cuda")
 device = "cpu"  # the device in use: cpu, cuda or cuda:N
 RNG = cpu.RNG  # RNG(seed) draws random numbers: normal(shape), uniform(shape). Its state can be saved
-AsyncCopy = cpu.AsyncCopy  # AsyncCopy(array) starts a copy to the host. ready(): is it finished? get(): wait for it
 KERNELS = "TINYGAN_KERNELS"  # the environment variable that chooses numpy or numba for the CPU
 _cpu: ModuleType = cpu  # the package for the CPU: cpu (NumPy), or compiled (Numba) if `tune` chooses it
 _device: ModuleType = cpu  # the package of the device in use: _cpu, or cuda after use("cuda")
@@ -43,7 +42,7 @@ def use(name: str = "auto") -> str:
     ValueError for an unknown name, and DeviceError if the device cannot be used. "auto" chooses the CPU instead of
     raising DeviceError. If CuPy is installed, the reason is then logged as a warning.
     """
-    global _device, device, xp, RNG, AsyncCopy
+    global _device, device, xp, RNG
     if name == "auto":
         try:
             return use("cuda")
@@ -56,7 +55,7 @@ def use(name: str = "auto") -> str:
         raise ValueError(f"no device is called {name!r}: use auto, cpu, cuda or cuda:N (N = 0, 1, ...)")
     chosen = _cpu if known[1] else importlib.import_module(".cuda", __name__)
     chosen.start(int(known[3]) if known[3] else None)
-    _device, device, xp, RNG, AsyncCopy = chosen, name, chosen.xp, chosen.RNG, chosen.AsyncCopy
+    _device, device, xp, RNG = chosen, name, chosen.xp, chosen.RNG
     distributed.connect(name)
     return name
 
@@ -148,65 +147,18 @@ def conv2d_weight_grad(x: Array, r: Array, kernel: tuple, stride: tuple, padding
     return _device.conv2d_weight_grad(x, r, kernel, stride, padding)
 
 
-def column_sums(
-    function: Callable, *args, parts: int = 1, out: Array | None = None, then: functools.partial | None = None
-) -> Any:
+def column_sums(function: Callable, *args) -> Any:
     """Sum function(*args) over all axes but the last: (..., C) -> (C,), and (N,) -> (1,).
 
     The array function(*args) itself is not stored. function: elementwise, as for `fuse`. If it has several results, a
-    list with the sums of each result is returned. out: an array that receives the first result before it is summed.
-
-    then: functools.partial(f, *more, out=arrays), where f is a fused function and `arrays` is a tuple. After the sums,
-    f(*more, *sums, out=arrays) is computed, and `arrays` is returned. On CUDA all of this is one kernel.
-
-    parts: a number P. The rows of C numbers are divided into P equal parts. Each part has its own sums, so the result
-    is (P, C). An argument (P, C) has one row for each part. `then` is called for one part after the other. If an array
-    (C,) of `out` is also an argument of f, each part updates it. Otherwise it gets the sum of the results of all parts.
+    list with the sums of each result is returned.
     """
-    return _device.column_sums(function, *args, parts=parts, out=out, then=then)
-
-
-def add_into(targets: Sequence[Array], parts: Sequence[Sequence[Array]]) -> None:
-    """Compute targets[i] = parts[i][0] + parts[i][1] + ... for every i. On CUDA one kernel computes many targets."""
-    _device.add_into(targets, parts)
-
-
-def scatter(x: Array, index: Any, shape: tuple) -> Array:
-    """Return y = zeros(shape) with y[index] = x. The index consists of slices, integers, None and Ellipsis."""
-    return _device.scatter(x, index, shape)
-
-
-def concatenate(arrays: Sequence[Array], axis: int) -> Array:
-    """Return the arrays joined along an axis. On CUDA this is one kernel, not one for each array."""
-    return _device.concatenate(arrays, axis)
-
-
-def squared_norms(x: Array) -> Array:
-    """Return, for each n, the sum of the squares of the elements of x[n]: (N, ...) -> (N,)"""
-    return _device.squared_norms(x)
-
-
-def interpolate(a: Array, b: Array, t: Array) -> Array:
-    """Return a + t (b - a), where t is broadcast. On CUDA this is one kernel; written with xp it would be three."""
-    return _device.interpolate(a, b, t)
-
-
-def ones(shape: tuple, dtype: Any) -> Array:
-    """Return an array of ones. The caller must not change it, because all replays of a captured step use this array."""
-    return _device.ones(shape, dtype)
+    return _device.column_sums(function, *args)
 
 
 def copy_into(targets: Sequence[Array], sources: Sequence[Array]) -> None:
-    """Copy each source into its target."""
-    add_into(targets, [[source] for source in sources])
-
-
-def sums(parts: Sequence[Sequence[Array]]) -> list[Array]:
-    """Return the sum of each sequence of arrays. The sum of a single array is the array itself, not a copy."""
-    results = [arrays[0] if len(arrays) == 1 else xp.empty(arrays[0].shape, arrays[0].dtype) for arrays in parts]
-    several = [i for i, arrays in enumerate(parts) if len(arrays) > 1]
-    add_into([results[i] for i in several], [parts[i] for i in several])
-    return results
+    """Copy each source into its target, of the same dtype. On CUDA one kernel makes many copies."""
+    _device.copy_into(targets, sources)
 
 
 def gather(rows: Array, order: Array, position: Array, n: int, factor: float, offset: float) -> Array:
@@ -217,15 +169,14 @@ def gather(rows: Array, order: Array, position: Array, n: int, factor: float, of
     return _device.gather(rows, order, position, n, factor, offset)
 
 
-def mean_and_variance(x: Array, parts: int = 1, then: functools.partial | None = None) -> Any:
+def mean_and_variance(x: Array) -> tuple[Array, Array]:
     """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,).
 
-    parts, then: as for column_sums, with the mean and the variance in place of the sums. If several processes train
-    together, x is the local batch of this process, but the mean and the variance are those of the whole batch.
+    If several processes train together, x is the local batch of this process, but the mean and the variance are those
+    of the whole batch.
     """
-    if distributed.size == 1:
-        return _device.mean_and_variance(x, parts, then)
-    return cpu.finish(then, parts, *distributed.whole_moments(*_device.mean_and_variance(x, parts)))
+    mean, variance = _device.mean_and_variance(x)
+    return (mean, variance) if distributed.size == 1 else distributed.whole_moments(mean, variance)
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -247,9 +198,9 @@ def fuse(function: Callable) -> Callable:
     """Compile an elementwise function of arrays, so that it reads and writes memory once. Used as a decorator.
 
     The function may use arithmetic and elementwise functions of backend.xp, such as maximum, sign and sqrt. Its large
-    arguments are arrays of one shape (..., C). The other arguments are broadcast: numbers, arrays (1,) or (C,), and
-    arrays (P, 1, C) if the large arrays are (P, n, C). The first call on a device compiles the function: to one kernel
-    on CUDA, to one loop with Numba. NumPy computes it in blocks that stay in the cache.
+    arguments are arrays of one shape (..., C). The other arguments are broadcast: numbers, and arrays (1,) or (C,). The
+    first call on a device compiles the function: to one kernel on CUDA, to one loop with Numba. NumPy computes it in
+    blocks that stay in the cache.
 
     Without `out` a new array is returned. With `out` the result is written to this array, which may be an argument.
     A function can have several results. Then `out` must be a tuple with an array for each:

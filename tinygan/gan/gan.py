@@ -6,15 +6,17 @@ make images that D classifies as real:
 
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
 
-A training step updates D (n_critic times), then G once. All presets play this game. They differ in the networks, in the
-two losses (losses.py), and in whether and how the gradient of D is kept bounded (penalties.py, layers/spectral.py).
+A training step updates D (n_critic times), then G once. All presets play this game. They differ in the networks
+(models.py), in the two losses (losses.py), and in whether and how the gradient of D is kept bounded (penalties.py,
+layers/spectral.py). In the default preset, cgan, both networks also get the class of the image (conditional.py), and D
+learns to refuse real images with a wrong class (matching.py).
 """
 
 from typing import NamedTuple
 
-from ..autograd import Tensor, concatenate, grad, no_grad
+from ..autograd import Tensor, grad, no_grad
+from ..autograd.tensor import record
 from ..backend import Array
-from ..backend.fused_layers import separate_statistics
 from ..layers import Module, power_iteration
 from ..optim import Adam
 from .losses import Loss
@@ -48,11 +50,12 @@ class GAN:
 
     def step(self, batches, G_optimizer: Adam, D_optimizer: Adam) -> tuple[Phase, Phase]:
         """Do one training step. batches.take(n) gives n batches (images, *labels). Returns D's last Phase and G's."""
-        for batch in batches.take(self.n_critic):
+        for i, batch in enumerate(batches.take(self.n_critic), 1):
             real, *labels = map(Tensor, batch)
-            power_iteration(self.D)
-            fake = self.G(self.latent(len(real)), *labels)
-            D_phase = self.discriminator_loss(real, fake.detach(), *labels)  # its gradient needs no graph of G
+            power_iteration(self.D)  # of spectral norm, if D has it
+            with record(i == self.n_critic):  # G learns from the last fake images only, so the others need no graph
+                fake = self.G(self.latent(len(real)), *labels)
+            D_phase = self.discriminator_loss(real, fake.detach(), *labels)  # D's gradient needs no graph of G
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
         G_phase = self.generator_loss(real, fake, *labels)  # the last fake images, judged by the updated D
@@ -60,26 +63,19 @@ class GAN:
         return D_phase, G_phase
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
-        """min_D  -E[log D(x)] - E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty"""
+        """min_D  -E[log D(x)] - E[log(1 - D(G(z)))], or the D loss that is used instead, plus the penalty
+
+        D gets real and fake images in two calls, so BatchNorm gives each their own statistics. Otherwise the logits of
+        fake images would depend on the real ones here, but not in G's phase.
+        """
         if self.penalty:  # a penalty differentiates D at the images, so the images become leaves of the graph
             real, fake = (Tensor(images.data, requires_grad=True) for images in (real, fake))
-        loss, real_logits, fake_logits = self.adversarial_loss(real, fake, *labels)
+        real_logits, fake_logits = self.D(real, *labels), self.D(fake, *labels)
+        loss = self.loss.discriminator(real_logits, fake_logits)
         if not self.penalty:
             return Phase(loss, real_logits, fake_logits, fake)
         penalty = self.penalty.function(self.D, real, fake, real_logits, fake_logits, self.rng, *labels)
         return Phase(loss + penalty * self.penalty_weight.reshape(()), real_logits, fake_logits, fake, penalty)
-
-    def adversarial_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return D's loss without a penalty, and the logits of real and of fake images."""
-        real_logits, fake_logits = self.discriminate((real, *labels), (fake, *labels))
-        return self.loss.discriminator(real_logits, fake_logits), real_logits, fake_logits
-
-    def discriminate(self, *batches: tuple[Tensor, ...]) -> list[Tensor]:
-        """Return D's logits of each batch (images, *labels), from one pass. BatchNorm gives each batch its own
-        statistics. Otherwise the logits of fake images would depend on the real ones here, but not in G's phase."""
-        with separate_statistics(len(batches)):
-            logits = self.D(*(concatenate(*parts, axis=0) for parts in zip(*batches))).reshape(len(batches), -1, 1)
-        return [logits[i] for i in range(len(batches))]
 
     def generator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         """min_G  -E[log D(G(z))], or the G loss that is used instead"""

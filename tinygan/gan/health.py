@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
 
 from .. import backend
-from ..autograd import PRIMITIVES
-from ..backend import Array, distributed, formulas
+from ..autograd import PRIMITIVES, Tensor, sigmoid
+from ..backend import Array, distributed
+from ..backend.fast import square
 from ..optim import Adam
 from .gan import Phase
 from .losses import Loss
@@ -36,54 +35,40 @@ METRICS = (
 RECENT = 20  # the number of rows of the log from which failures are detected
 
 
-def measure(
-    loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_optimizer: Adam, out: Sequence[Array]
-) -> None:
-    """Write the metrics of a step into `out`, arrays of one number each, in the order of METRICS."""
+def measure(loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_optimizer: Adam) -> list[Array]:
+    """Return METRICS of a step, in their order: arrays of one number."""
     assert D_phase.real_logits is not None
-    real, fake, after = (x.data.reshape(-1) for x in (D_phase.real_logits, D_phase.fake_logits, G_phase.fake_logits))
-    scores = score(loss, real, fake, after)
-    penalty = 0.0 if D_phase.penalty is None else D_phase.penalty.data
-    losses, norms = (D_phase.loss.data, G_phase.loss.data), (D_optimizer.gradient_norm, G_optimizer.gradient_norm)
-    n = len(fake) * distributed.size
-    factors = 1.0 / len(real), 1.0 / len(fake), 2.0 * n / max(n - 1, 1)
-    of_variance = partial(metrics, *losses, *scores, *norms, penalty, *factors, out=tuple(out))
-    total_variance(D_phase.fake.data, then=of_variance)  # computes metrics(..., variance)
+    real, fake, after = (x.data for x in (D_phase.real_logits, D_phase.fake_logits, G_phase.fake_logits))
+    over_real, over_fake = thresholds(loss, real, fake)
+    right = (real > over_real), (fake < over_fake)
+    outputs = [sigmoid(Tensor(x)).data if loss.probability else x for x in (real, fake, after)]
+    losses = D_phase.loss.data, G_phase.loss.data
+    norms = [backend.xp.sqrt(backend.column_sums(square, o.gradient)) for o in (D_optimizer, G_optimizer)]
+    penalty = backend.xp.zeros(1, "float32") if D_phase.penalty is None else D_phase.penalty.data
+    means = (x.mean(dtype="float32") for x in (*outputs, *right))
+    return [*losses, *means, *norms, penalty, pairwise_distance(D_phase.fake.data)]
 
 
-def score(loss: Loss, real: Array, fake: Array, after: Array) -> list[Array]:
-    """Return five sums over a batch: of D's outputs for real, fake and after, and of correct answers for real and fake.
+def thresholds(loss: Loss, real: Array, fake: Array) -> tuple[Array | float, Array | float]:
+    """Return the logits that real images must exceed, and fake images must not reach, to be classified correctly.
 
-    real, fake, after: logits (N,). after: of fake images after the update of D. An answer is correct if the logit is on
-    the right side of loss.threshold. Without a threshold, a real image is compared with the mean logit of the fake
-    images, and a fake image with the mean logit of the real images.
+    Both are loss.threshold. Without a threshold, a real image is compared with the mean logit of the fake images, and a
+    fake image with the mean logit of the real images.
     """
-    over_real = over_fake = loss.threshold
-    if loss.threshold is None:
-        over_real, over_fake = (backend.column_sums(formulas.identity, x) / len(x) for x in (fake, real))
+    if loss.threshold is not None:
+        return loss.threshold, loss.threshold
+    over_real, over_fake = fake.mean(), real.mean()
+    if distributed.size > 1:
+        over_real, over_fake = over_real.reshape(1), over_fake.reshape(1)
         distributed.average(over_real, over_fake)
-    scores = formulas.probability_scores if loss.probability else formulas.scores
-    return backend.column_sums(scores, real, fake, after, over_real, over_fake)
+    return over_real, over_fake
 
 
-def total_variance(images: Array, then: partial | None = None) -> Any:
-    """Return E |x - mean|^2: (N, ...) -> (1,). The mean squared distance of two images is 2 N / (N - 1) times this.
-
-    then: see backend.column_sums.
-    """
+def pairwise_distance(images: Array) -> Array:
+    """Return the root mean square distance of two of the N images: the root of 2 N / (N - 1) E |x - mean|^2"""
+    n = len(images) * distributed.size
     _, variance = backend.mean_and_variance(images.reshape(len(images), -1))
-    return backend.column_sums(formulas.identity, variance, then=then)
-
-
-@backend.fuse
-def metrics(
-    d_loss, g_loss, real, fake, after, real_right, fake_right, d_norm, g_norm, penalty,
-    per_real, per_fake, pairs, variance,
-):  # fmt: skip
-    """Compute METRICS from sums. per_real, per_fake: 1 / number of images. pairs: 2 N / (N - 1), see total_variance."""
-    outputs = real * per_real, fake * per_fake, after * per_fake
-    accuracies = real_right * per_real, fake_right * per_fake
-    return d_loss, g_loss, *outputs, *accuracies, d_norm, g_norm, penalty, backend.xp.sqrt(variance * pairs)
+    return backend.xp.sqrt(variance.sum() * (2.0 * n / max(n - 1, 1)))
 
 
 class FailureMonitor:

@@ -8,7 +8,7 @@ called real and fake in formulas. Losses take logits, because log(sigmoid(l)) = 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..autograd import Tensor, mean_softplus, mean_square, relu
+from ..autograd import Tensor, relu, softplus
 
 
 class Loss(NamedTuple):
@@ -35,7 +35,7 @@ def bce_discriminator(real_logits, fake_logits, real_label=1.0):
     The target for fake images stays 0: with a higher target D would learn to accept bad fakes. With smoothing
     the first term is s E softplus(-real) + (1 - s) E softplus(real) = E softplus(-real) + (1 - s) E real.
     """
-    loss = mean_softplus(real_logits, sign=-1) + mean_softplus(fake_logits, sign=1)
+    loss = softplus(-real_logits).mean() + softplus(fake_logits).mean()
     return loss if real_label == 1.0 else loss + (1.0 - real_label) * real_logits.mean()
 
 
@@ -45,22 +45,22 @@ def bce_generator(real_logits, fake_logits):
     This is the non-saturating form. Early in training D recognises fakes easily. Then the gradient of the saturating
     form is nearly zero, and the gradient of this form is large.
     """
-    return mean_softplus(fake_logits, sign=-1)
+    return softplus(-fake_logits).mean()
 
 
 def bce_generator_saturating(real_logits, fake_logits):
     """min_G  E[log(1 - D(G(z)))], that is  min  -E softplus(fake)        The gradient vanishes when D is confident."""
-    return -mean_softplus(fake_logits, sign=1)
+    return -softplus(fake_logits).mean()
 
 
 def lsgan_discriminator(real_logits, fake_logits, real_label=1.0):
     """min_D  1/2 E[(D(x) - 1)^2] + 1/2 E[D(G(z))^2]        least squares, on logits (Mao et al. 2017, eq. 9)"""
-    return 0.5 * mean_square(real_logits, target=real_label) + 0.5 * mean_square(fake_logits, target=0.0)
+    return 0.5 * ((real_logits - real_label) ** 2).mean() + 0.5 * (fake_logits**2).mean()
 
 
 def lsgan_generator(real_logits, fake_logits):
     """min_G  1/2 E[(D(G(z)) - 1)^2]        The gradient grows with the distance to the target 1; it does not vanish."""
-    return 0.5 * mean_square(fake_logits, target=1.0)
+    return 0.5 * ((fake_logits - 1.0) ** 2).mean()
 
 
 def hinge_discriminator(real_logits, fake_logits):
@@ -94,12 +94,12 @@ def relativistic_discriminator(real_logits, fake_logits):
     D compares images in pairs: a real image should have a larger logit than a fake one. G's loss stays high as long as
     the real images of some mode have larger logits than G's images. So G must learn all modes.
     """
-    return mean_softplus(fake_logits - real_logits, sign=1)
+    return softplus(-(real_logits - fake_logits)).mean()
 
 
 def relativistic_generator(real_logits, fake_logits):
     """min_G  E softplus(-(D(G(z)) - D(x)))        G's images should have larger logits than real images."""
-    return mean_softplus(real_logits - fake_logits, sign=1)
+    return softplus(-(fake_logits - real_logits)).mean()
 
 
 LOSSES = {

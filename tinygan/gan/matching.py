@@ -5,9 +5,8 @@ gets real images with a wrong label, and learns to classify them as fake. So mor
 class.
 """
 
-from .. import backend
-from ..autograd import Tensor, mean_softplus
-from .gan import GAN
+from ..autograd import Tensor, softplus
+from .gan import GAN, Phase
 
 
 class MatchingAware(GAN):
@@ -17,12 +16,11 @@ class MatchingAware(GAN):
         super().__init__(*parts)
         self.wrong_labels = wrong_labels
 
-    def adversarial_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         wrong = self.wrong(*labels)
-        real_logits, fake_logits, wrong_logits = self.discriminate((real, *labels), (fake, *labels), (real, wrong))
-        loss = self.loss.discriminator(real_logits, fake_logits)
-        loss = loss + mean_softplus(wrong_logits, sign=1, weight=self.wrong_labels)
-        return loss, real_logits, fake_logits
+        phase = super().discriminator_loss(real, fake, *labels)
+        wrong_logits = self.D(real, wrong)
+        return phase._replace(loss=phase.loss + self.wrong_labels * softplus(wrong_logits).mean())
 
     def wrong(self, labels: Tensor) -> Tensor:
         """Return a wrong class for each of the one-hot labels (N, classes). All wrong classes are equally likely.
@@ -30,6 +28,6 @@ class MatchingAware(GAN):
         Each wrong class gets a random number from 0 to 1, and the right class gets a negative number. The result is the
         class with the largest number.
         """
-        numbers = self.rng.uniform(labels.shape) - labels.data
+        numbers = self.rng.uniform(labels.shape, labels.dtype) - labels.data
         largest = numbers.max(1, keepdims=True)
-        return Tensor(backend.xp.equal(numbers, largest, out=backend.xp.empty_like(numbers)))
+        return Tensor((numbers == largest).astype(numbers.dtype))

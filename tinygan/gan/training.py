@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .. import backend
 from ..autograd import Tensor, no_grad
-from ..backend import Array, distributed, formulas
+from ..backend import Array, distributed
 from ..layers import Module
 from ..optim import Adam
 from .ema import EMA, update_bn_statistics
@@ -50,7 +50,8 @@ class Training:
         D_phase, G_phase = self.gan.step(batches, self.G_optimizer, self.D_optimizer)
         if self.ema:
             self.ema.update()
-        measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer, out=self.metrics)
+        metrics = measure(self.gan.loss, G_phase, D_phase, self.G_optimizer, self.D_optimizer)
+        backend.copy_into(self.metrics, [x.reshape(1).astype("float32", copy=False) for x in metrics])
         distributed.average(self.row)
         self.history[self.steps % self.HISTORY] = self.row
         self.steps += 1
@@ -131,10 +132,9 @@ class Training:
 
         This number is 1 if the metrics and all weights are finite, else 0. One copy brings the result to the host.
         """
-        arrays = (self.history.reshape(-1), self.G_optimizer.flat.data, self.D_optimizer.flat.data)
-        finite = sum(backend.column_sums(_times_zero, array) for array in arrays) == 0
-        mean = backend.column_sums(formulas.identity, self.history) / self.HISTORY
-        return backend.xp.concatenate([mean, finite.astype("float32")])
+        arrays = self.history, self.G_optimizer.flat.data, self.D_optimizer.flat.data
+        finite = backend.xp.stack([backend.xp.isfinite(array).all() for array in arrays]).all()
+        return backend.xp.concatenate([self.history.mean(0), finite.reshape(1).astype("float32")])
 
     def is_finite(self) -> bool:
         """Return whether the last metrics and all weights are finite. Waits for the device."""
@@ -149,7 +149,3 @@ class Training:
             "rng": self.gan.rng,
         }
         return {**parts, "ema": self.ema} if self.ema else parts
-
-
-def _times_zero(x):
-    return x * 0.0  # 0, or NaN if x is not finite

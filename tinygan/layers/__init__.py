@@ -1,8 +1,9 @@
 """Layers and networks. Images are channels last: (N, H, W, C)."""
 
-from .activation import Dropout, LeakyReLU, ReLU, Tanh, add_bias
+from .activation import Dropout, LeakyReLU, ReLU, Tanh
 from .conv import Conv2d, ConvTranspose2d
 from .linear import Flatten, Linear, Reshape
-from .module import Module, Sequential, apply
+from .module import Module
 from .norm import BatchNorm
+from .sequential import Sequential
 from .spectral import SpectralNorm, power_iteration, spectral_norm

@@ -1,15 +1,15 @@
-"""Activations and dropout as layers, and the addition of a bias."""
+"""Activations and dropout as layers, and the bias of a layer."""
 
 from .. import autograd
 from ..autograd import Tensor
 from .module import Module
 
 
-def add_bias(x: Tensor, bias: Tensor | None, slope: float = 1.0) -> Tensor:
-    """y = max(z, slope z), z = x + bias        slope 1: no activation; bias: (C,), or None for z = x"""
-    if bias is not None:
-        return autograd.add_bias(x, bias, slope=slope)
-    return x if slope == 1 else autograd.leaky_relu(x, slope=slope)
+def with_bias(x: Tensor, bias: Tensor | None, slope: float) -> Tensor:
+    """Return leaky ReLU of x + bias        slope 1: no activation; bias: (C,), or None for none"""
+    if slope == 1:
+        return x if bias is None else x + bias
+    return autograd.leaky_relu(x, slope=slope) if bias is None else autograd.bias_leaky_relu(x, bias, slope=slope)
 
 
 class LeakyReLU(Module):

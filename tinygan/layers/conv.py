@@ -4,7 +4,7 @@ import math
 
 from .. import backend
 from ..autograd import Tensor, conv2d, conv_transpose2d
-from .activation import add_bias
+from .activation import with_bias
 from .initial import normal
 from .module import Module
 
@@ -17,8 +17,6 @@ def pair(n: Pair) -> tuple[int, int]:
 
 class _Conv(Module):
     """Base class: filters (kh, kw, *channels), stride, padding, and optionally a bias for each output channel."""
-
-    fuses_activation = True
 
     def __init__(self, n_in, n_out, kernel, rng, stride, padding, bias, init, channels, fan_in):
         self.n_in, self.n_out = n_in, n_out
@@ -55,7 +53,7 @@ class Conv2d(_Conv):
 
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
         self.check(x)
-        return add_bias(conv2d(x, self.filters(), stride=self.stride, padding=self.padding), self.bias, slope)
+        return with_bias(conv2d(x, self.filters(), stride=self.stride, padding=self.padding), self.bias, slope)
 
 
 class ConvTranspose2d(_Conv):
@@ -81,4 +79,4 @@ class ConvTranspose2d(_Conv):
         sizes = zip(x.shape[1:3], self.stride, self.padding, self.weight.shape[:2], self.output_padding)
         size = tuple((n - 1) * s - 2 * p + k + o for n, s, p, k, o in sizes)
         y = conv_transpose2d(x, self.filters(), size=size, stride=self.stride, padding=self.padding)
-        return add_bias(y, self.bias, slope)
+        return with_bias(y, self.bias, slope)

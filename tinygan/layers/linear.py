@@ -2,7 +2,7 @@
 
 from .. import backend
 from ..autograd import Tensor
-from .activation import add_bias
+from .activation import with_bias
 from .initial import normal
 from .module import Module
 
@@ -12,8 +12,6 @@ class Linear(Module):
 
     Raises ValueError for an input of another shape.
     """
-
-    fuses_activation = True
 
     def __init__(self, n_in: int, n_out: int, rng, bias: bool = True, init=normal) -> None:
         self.weight = Tensor(init(rng, (n_in, n_out), n_in), requires_grad=True)
@@ -25,7 +23,7 @@ class Linear(Module):
         if x.ndim != 2 or x.shape[1] != n_in:
             raise ValueError(f"Linear({n_in} -> {n_out}) wants (N, {n_in}); got {x.shape}. Put Flatten() before it")
         y = x @ (self.spectral(self.weight) if self.spectral else self.weight)
-        return add_bias(y, self.bias, slope)
+        return with_bias(y, self.bias, slope)
 
 
 class Flatten(Module):

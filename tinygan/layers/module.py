@@ -6,12 +6,11 @@ the running statistics of BatchNorm. Names are paths with dots: "3.weight". List
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from .. import backend
 from ..autograd import Tensor
 from ..backend import Array
-from ..backend.fused_layers import fuse_activations
 from .flat import FlatParameters
 
 
@@ -20,13 +19,11 @@ class Module:
 
     training = True  # the mode: BatchNorm and Dropout behave differently in training and in evaluation
     flat: FlatParameters | None = None  # all parameters in one array, after flatten()
-    slope: float | None = None  # of a ReLU or leaky ReLU; None in other layers
-    fuses_activation = False  # True: forward(x, slope) also computes the leaky ReLU after this layer, for speed
 
     forward: Callable[..., Tensor]
 
-    def __call__(self, *inputs) -> Tensor:
-        return self.forward(*inputs)
+    def __call__(self, *inputs, **options) -> Tensor:
+        return self.forward(*inputs, **options)
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all its submodules."""
@@ -82,22 +79,3 @@ class Module:
                 yield from value._state(f"{prefix}{name}.")
             elif isinstance(value, backend.xp.ndarray) or (isinstance(value, Tensor) and value.requires_grad):
                 yield prefix + name, self, value
-
-
-class Sequential(Module):
-    """Modules applied one after the other, named "0", "1", ..."""
-
-    def __init__(self, *layers: Module) -> None:
-        self.layers = layers
-        for i, layer in enumerate(layers):
-            setattr(self, str(i), layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return apply(self.layers, x)
-
-
-def apply(layers: Sequence[Module], x: Tensor) -> Tensor:
-    """Apply the layers one after the other to x. For speed, some layers are fused with the activation after them."""
-    for function in fuse_activations(layers):
-        x = function(x)
-    return x

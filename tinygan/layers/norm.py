@@ -2,22 +2,20 @@
 
 from .. import backend
 from ..autograd import Tensor, batch_norm
-from ..backend import distributed, formulas
-from ..backend.fused_layers import parts_of_batch
-from .activation import add_bias
+from ..backend import distributed
+from .activation import with_bias
 from .module import Module
 
 
 class BatchNorm(Module):
-    """Bring each channel to mean beta and standard deviation gamma: x (N, ..., channels) -> the same shape.
+    """y = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., channels) -> the same shape
 
-    gamma and beta are learned by gradient. In training mode, mean and variance are computed from the batch, so an
-    output depends on the other images. Evaluation mode uses running averages of the mean and of the unbiased variance,
-    so an output does not depend on other images. These averages belong to the trained weights. For averaged weights
-    (EMA), update_bn_statistics (gan/ema.py) computes new ones.
+    gamma and beta are learned by gradient. In training mode, mean and variance of each channel are those of the batch,
+    so an output depends on the other images. Evaluation mode uses running averages of the mean and of the unbiased
+    variance, so an output does not depend on other images. These averages belong to the trained weights. For averaged
+    weights (EMA), update_bn_statistics (gan/ema.py) computes new ones. Raises ValueError for an input with other
+    channels, and in training for a single value of each channel.
     """
-
-    fuses_activation = True
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
         xp = backend.xp
@@ -28,18 +26,18 @@ class BatchNorm(Module):
         self.running_var = xp.ones(channels, "float32")
 
     def forward(self, x: Tensor, slope: float = 1.0) -> Tensor:
-        if x.shape[-1] != self.gamma.size:
-            raise ValueError(f"BatchNorm({self.gamma.size}) wants {self.gamma.size} channels last; got {x.shape}")
-        return (self.normalise_by_batch if self.training else self.normalise_by_averages)(x, slope)
+        """Normalise x. slope: of a leaky ReLU that follows; 1 means none."""
+        channels = self.gamma.size
+        if x.shape[-1] != channels:
+            raise ValueError(f"BatchNorm({channels}) wants {channels} channels last; got {x.shape}")
+        if not self.training:
+            scale = self.gamma * (self.running_var + self.eps) ** -0.5
+            return with_bias(x * scale, self.beta - scale * self.running_mean, slope)
 
-    def normalise_by_batch(self, x: Tensor, slope: float) -> Tensor:
-        parts = parts_of_batch()
-        if x.size * distributed.size < 2 * parts * x.shape[-1]:
+        n = x.size // channels * distributed.size  # values of each channel
+        if n < 2:
             raise ValueError(f"BatchNorm needs two values of each channel in training; got {x.shape}")
-        arrays = self.gamma.data, self.beta.data, self.running_mean, self.running_var
-        statistics = formulas.batch_norm_statistics(x.data, *arrays, self.momentum, self.eps, parts)
-        return batch_norm(x, self.gamma, self.beta, statistics, eps=self.eps, slope=slope)
-
-    def normalise_by_averages(self, x: Tensor, slope: float) -> Tensor:
-        scale = self.gamma * (self.running_var + self.eps) ** -0.5
-        return add_bias(x * scale, self.beta - scale * self.running_mean, slope)
+        mean, var = backend.mean_and_variance(x.data)
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var * (n / (n - 1)) - self.running_var)
+        return batch_norm(x, self.gamma, self.beta, eps=self.eps, slope=slope, moments=(mean, var))

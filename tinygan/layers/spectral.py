@@ -7,7 +7,7 @@ of a convolution are treated as one matrix. The bound of a convolution is larger
 
 from .. import backend
 from ..autograd import Tensor
-from ..backend import formulas
+from ..backend import Array
 from .module import Module
 
 
@@ -28,12 +28,17 @@ class SpectralNorm(Module):
     def iterate(self, weight: Tensor) -> None:
         """Do one round of power iteration, in place."""
         w = weight.data.reshape(len(self.u), len(self.v))
-        formulas.normalise(backend.matmul(self.u[None], w), out=self.v)
-        formulas.normalise(backend.matmul(w, self.v[:, None]), out=self.u)
+        self.v[...] = unit(backend.matmul(self.u[None], w)[0])
+        self.u[...] = unit(backend.matmul(w, self.v[:, None])[:, 0])
 
     def forward(self, weight: Tensor) -> Tensor:
         u, v = Tensor(self.u[None]), Tensor(self.v[:, None])
         return weight / (u @ weight.reshape(u.size, v.size) @ v).reshape(())
+
+
+def unit(x: Array) -> Array:
+    """x / |x|        A small number prevents a division by zero."""
+    return x / (backend.xp.sqrt((x * x).sum()) + 1e-12)
 
 
 def spectral_norm(network: Module, rng) -> Module:

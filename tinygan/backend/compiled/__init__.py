@@ -12,8 +12,7 @@ import logging
 
 import numba
 
-from ..cpu import RNG, AsyncCopy, capture, concatenate, ones, start, tf32, to_device, to_host, xp
-from ..cpu.fusion import add_into, gather, interpolate, scatter, squared_norms
+from ..cpu import RNG, capture, copy_into, gather, start, tf32, to_device, to_host, xp
 from .cache import kernel
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import column_sums, fuse, mean_and_variance

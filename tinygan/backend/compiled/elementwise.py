@@ -13,7 +13,6 @@ import numpy as np
 from numba import types
 
 from .. import cpu
-from ..cpu.parts import one_by_one, sums
 from .cache import OPTIONS, kernel, name_by_content
 
 BLOCK = 1 << 14  # elements in a block, which one thread computes; in column_sums, the least number of elements
@@ -52,7 +51,6 @@ def fuse(function):
     """See backend.fuse. NumPy computes the function unless the arrays are all float32 or all float64."""
     by_numpy = cpu.fuse(function)
 
-    @one_by_one
     def fused(*args, out=None):
         arrays = [a for a in args if isinstance(a, np.ndarray)]
         if not _can_compile(arrays):
@@ -72,24 +70,19 @@ def fuse(function):
     return fused
 
 
-def column_sums(function, *args, parts=1, out=None, then=None):
-    """See backend.column_sums."""
+def column_sums(function, *args):
+    """See backend.column_sums. Each block of rows has its own sums, and these are added at the end."""
     if not _can_compile([a for a in args if isinstance(a, np.ndarray)]):
-        return cpu.column_sums(function, *args, parts=parts, out=out, then=then)
-    return sums(functools.partial(_column_sums, function), args, parts, out, then)
-
-
-def _column_sums(function, *args, out=None):
-    """Return the sums over all rows. Each block of rows has its own sums, and these are added at the end."""
+        return cpu.column_sums(function, *args)
     views, kinds = _arrange(args, SUMS, flat=False)
     shape = _largest([a for a in args if isinstance(a, np.ndarray)])
     matrix, count = views[kinds.index("m")], _results(function, len(args))
     blocks = max(1, min(len(matrix), matrix.size // BLOCK, 64))
     totals = [np.zeros((blocks, matrix.shape[1]), matrix.dtype) for _ in range(count)]
-    outs = [] if out is None else [out.reshape(matrix.shape)]
-    _loop(function, SUM, kinds, matrix.dtype, (None,) * count, len(outs))(*views, *totals, *outs)
+    _loop(function, SUM, kinds, matrix.dtype, (None,) * count)(*views, *totals)
     columns = shape[-1] if len(shape) > 1 else 1
-    return [total.sum(0).reshape(-1, columns).sum(0) for total in totals]
+    sums = [total.sum(0).reshape(-1, columns).sum(0) for total in totals]
+    return sums if count > 1 else sums[0]
 
 
 @functools.cache
@@ -99,18 +92,13 @@ def _results(function, arguments):
     return len(results) if isinstance(results, tuple) else 1
 
 
-def mean_and_variance(x, parts=1, then=None):
-    """See backend.mean_and_variance."""
+def mean_and_variance(x):
+    """See backend.mean_and_variance. The first pass sums x, the second the squared deviations from the mean."""
     if not _can_compile([x]):
-        return cpu.mean_and_variance(x, parts, then)
-    return sums(_mean_and_variance, (x,), parts, None, then)
-
-
-def _mean_and_variance(x, out):
-    """Return mean and variance. The first pass sums x, the second sums the squared deviations from the mean."""
+        return cpu.mean_and_variance(x)
     rows = x.dtype.type(x.size // x.shape[-1])
-    mean = _column_sums(_identity, x)[0] / rows
-    return mean, _column_sums(_squared_deviation, x, mean)[0] / rows
+    mean = column_sums(_identity, x) / rows
+    return mean, column_sums(_squared_deviation, x, mean) / rows
 
 
 def _identity(x):
@@ -168,9 +156,9 @@ def _compile(function):
 
 
 @functools.cache
-def _loop(function, template, kinds, dtype, aliases, stored=0):
+def _loop(function, template, kinds, dtype, aliases):
     """Compile a loop. kinds: see _arrange. aliases: for each result, the number of the argument that it overwrites, or
-    None for a new array. stored: 1 if a loop of sums also writes the first result to an array.
+    None for a new array.
     """
     real = numba.from_dtype(dtype)
     args, dimensions = [f"a{i}" for i in range(len(kinds))], 1 if template is FLAT else 2
@@ -178,15 +166,14 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
     new = [y for y in outs if y not in args]
     element = {"m": "_[i]" if template is FLAT else "[i, j]", "r": "[j]", "n": ""}
     store = "[block, j] +=" if template is SUM else f"{element['m']} ="
-    extra = ["out"] * stored
     matrices = [a for a, kind in zip(args, kinds) if kind == "m"] + new
     source = template.format(
-        parameters=", ".join(args + new + extra),
+        parameters=", ".join(args + new),
         first=args[kinds.index("m")],
         results=", ".join(f"r{k}" for k in range(len(outs))),
         elements=", ".join(a + element[kind] for a, kind in zip(args, kinds)),
         slices="; ".join(f"{a}_ = {a}[start:stop]" for a in matrices),
-        stores="; ".join([f"{y}{store} r{k}" for k, y in enumerate(outs)] + [f"{y}[i, j] = r0" for y in extra]),
+        stores="; ".join(f"{y}{store} r{k}" for k, y in enumerate(outs)),
     )
     names = dict(function=_compile(function), prange=numba.prange, BLOCK=BLOCK, __name__=__name__)
     exec(compile(source, "<loop>", "exec"), names)
@@ -194,5 +181,5 @@ def _loop(function, template, kinds, dtype, aliases, stored=0):
         real if kind == "n" else types.Array(real, 1 if kind == "r" else dimensions, "C", readonly=a not in outs)
         for a, kind in zip(args, kinds)
     ]
-    signature += [types.Array(real, dimensions, "C")] * len(new + extra)
+    signature += [types.Array(real, dimensions, "C")] * len(new)
     return kernel(names["loop"], types.void(*signature))

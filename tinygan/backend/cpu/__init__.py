@@ -3,8 +3,7 @@
 import numpy as xp
 
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d, im2col
-from .fusion import add_into, column_sums, fuse, gather, interpolate, mean_and_variance, scatter, squared_norms
-from .parts import finish
+from .fusion import column_sums, copy_into, fuse, gather, mean_and_variance
 from .products import matmul
 from .random import RNG
 
@@ -19,31 +18,6 @@ def to_host(array):
 
 def to_device(array):
     return xp.asarray(array)
-
-
-def ones(shape, dtype):
-    """See backend.ones."""
-    return xp.ones(shape, dtype)
-
-
-def concatenate(arrays, axis):
-    """See backend.concatenate."""
-    return xp.concatenate(arrays, axis)
-
-
-class AsyncCopy:
-    """A copy of an array; see backend.AsyncCopy. On the CPU it is finished at once."""
-
-    def __init__(self, array):
-        self.array = array.copy()
-
-    def ready(self):
-        """Return whether the copy is finished."""
-        return True
-
-    def get(self):
-        """Return the copy, a numpy.ndarray."""
-        return self.array
 
 
 def capture(function):

@@ -10,7 +10,6 @@ import math
 import numpy
 
 from . import threads
-from .parts import one_by_one, sums
 
 BLOCK = 1 << 17  # elements in a block: 512 KiB in float32. With smaller blocks, threads often wait for Python's lock
 ROW = 1 << 13  # short rows are joined into rows of up to this number of elements
@@ -19,7 +18,6 @@ ROW = 1 << 13  # short rows are joined into rows of up to this number of element
 def fuse(function):
     """See backend.fuse."""
 
-    @one_by_one
     def fused(*args, out=None):
         shape, blocks, select = _cut(args)
         if out is None:
@@ -44,32 +42,10 @@ def fuse(function):
     return fused
 
 
-def add_into(targets, parts):
-    """See backend.add_into."""
-    for target, (first, *others) in zip(targets, parts, strict=True):
-        if others:
-            numpy.add(first, others[0], out=target)
-        else:
-            target[...] = first
-        for other in others[1:]:
-            target += other
-
-
-def scatter(x, index, shape):
-    """See backend.scatter."""
-    y = numpy.zeros(shape, x.dtype)
-    y[index] = x
-    return y
-
-
-def squared_norms(x):
-    """See backend.squared_norms."""
-    return (x * x).reshape(len(x), math.prod(x.shape[1:])).sum(1)
-
-
-def interpolate(a, b, t):
-    """See backend.interpolate."""
-    return a + t * (b - a)
+def copy_into(targets, sources):
+    """See backend.copy_into."""
+    for target, source in zip(targets, sources, strict=True):
+        target[...] = source
 
 
 def gather(rows, order, position, n, factor, offset):
@@ -81,34 +57,24 @@ def gather(rows, order, position, n, factor, offset):
     return chosen - numpy.float32(offset) if offset else chosen
 
 
-def column_sums(function, *args, parts=1, out=None, then=None):
-    """See backend.column_sums."""
-    return sums(functools.partial(_column_sums, inspect.unwrap(function)), args, parts, out, then)
-
-
-def _column_sums(function, *args, out):
-    """Return the sums over all rows. They are computed as products with ones, which is faster than `x.sum(0)`."""
+def column_sums(function, *args):
+    """See backend.column_sums. A sum over rows is a product with ones, which is faster than `x.sum(0)`."""
+    function = inspect.unwrap(function)
     shape, blocks, select = _cut(args)
 
     def partial(block):
-        parts = function(*select(block))
-        parts = parts if isinstance(parts, tuple) else (parts,)
-        if out is not None:
-            out.reshape(-1, parts[0].shape[-1])[block] = parts[0]
-        ones = numpy.ones(len(parts[0]), parts[0].dtype)
-        return [ones @ part for part in parts]
+        results = function(*select(block))
+        results = results if isinstance(results, tuple) else (results,)
+        ones = numpy.ones(len(results[0]), results[0].dtype)
+        return [ones @ result for result in results]
 
     columns = shape[-1] if len(shape) > 1 else 1
-    return [numpy.stack(each).sum(0).reshape(-1, columns).sum(0) for each in zip(*threads.run(partial, blocks))]
+    sums = [numpy.stack(each).sum(0).reshape(-1, columns).sum(0) for each in zip(*threads.run(partial, blocks))]
+    return sums if len(sums) > 1 else sums[0]
 
 
-def mean_and_variance(x, parts=1, then=None):
-    """See backend.mean_and_variance."""
-    return sums(_mean_and_variance, (x,), parts, None, then)
-
-
-def _mean_and_variance(x, out):
-    """Return mean and biased variance over all axes but the last: (..., C) -> (C,), (C,).
+def mean_and_variance(x):
+    """See backend.mean_and_variance.
 
     E[x^2] - mean^2 would lose digits in float32. So x is centred before it is squared. Each block is centred by its own
     mean m, while the block is in the cache. For blocks of n rows (Chan, Golub & LeVeque 1983, equation 1.5):

@@ -2,11 +2,9 @@
 
 A training step consists of many short kernels, and Python needs longer to start a kernel than the GPU to run it. So a
 step is captured once as a CUDA graph, and then replayed (graph.py). Python does not wait until the GPU has run a
-replay. to_host and AsyncCopy.get do. CuPy's matrix products cannot be captured; the products of blas.py can.
+replay; to_host does. CuPy's matrix products cannot be captured; the products of blas.py can.
 Elementwise functions are in fusion.py and sums.py, patches in kernels.py.
 """
-
-import numpy as np
 
 from ...extras import pip_install
 from .. import DeviceError, distributed
@@ -20,14 +18,16 @@ except ImportError as error:
     ) from None
 
 from ..patches import patch_grid
-from .arrays import concatenate, interpolate, scatter, squared_norms
 from .blas import matmul, tf32
-from .fusion import add_into, fuse
+from .fusion import copy_into, fuse
 from .graph import capture
 from .kernels import col2im, gather, im2col
 from .random import RNG
-from .step_cache import cache_patches, cached_patches, is_constant, ones
 from .sums import column_sums, mean_and_variance
+
+if hasattr(xp, "_core"):  # CuPy, and not the stand-in of the tests
+    xp._core.set_reduction_accelerators([])  # sums by CUB would compile for seconds, once for each shape
+    xp._core.set_routine_accelerators([])
 
 _used = None  # the number of the GPU that this process uses
 
@@ -36,7 +36,7 @@ def start(index):
     """Use the GPU with number `index`. None: process n of this machine uses GPU n, modulo the number of GPUs.
 
     Raises DeviceError if there is no such GPU, if it cannot run a kernel or a matrix product, or if this process used
-    another GPU before: the cuBLAS handle and the counters of kernels are in the memory of one GPU.
+    another GPU before: the cuBLAS handle is in the memory of one GPU.
     """
     global _used
     try:
@@ -83,29 +83,10 @@ def to_device(array):
     return xp.asarray(array)
 
 
-class AsyncCopy:
-    """A copy to the host, queued after the kernels that compute the array. See backend.AsyncCopy."""
-
-    def __init__(self, array):
-        pinned = xp.cuda.alloc_pinned_memory(array.nbytes)  # with pageable memory the host would wait for the copy
-        self.array = np.frombuffer(pinned, array.dtype, array.size).reshape(array.shape)
-        array.get(out=self.array, blocking=False)
-        self.arrival = xp.cuda.get_current_stream().record()
-
-    def ready(self):
-        return self.arrival.done
-
-    def get(self):
-        self.arrival.synchronize()
-        return self.array
-
-
 def conv2d(x, w, stride, padding):
     """y = patches(x) w"""
     grid = patch_grid(x.shape[1:3], w.shape[:2], stride, padding)
-    patches = cached_patches(x, w.shape[:2], stride, padding) if is_constant(x) else None
-    if patches is None:
-        patches = cache_patches(x, im2col(x, w.shape[:2], stride, padding), w.shape[:2], stride, padding)
+    patches = im2col(x, w.shape[:2], stride, padding)
     return matmul(patches, w.reshape(-1, w.shape[3])).reshape(len(x), *grid, w.shape[3])
 
 
@@ -117,7 +98,5 @@ def conv_transpose2d(r, w, size, stride, padding):
 
 def conv2d_weight_grad(x, r, kernel, stride, padding):
     """w = patches(x)^T r"""
-    patches = cached_patches(x, kernel, stride, padding)
-    if patches is None:
-        patches = im2col(x, kernel, stride, padding)
+    patches = im2col(x, kernel, stride, padding)
     return matmul(patches.T, r.reshape(-1, r.shape[3])).reshape(*kernel, x.shape[3], r.shape[3])

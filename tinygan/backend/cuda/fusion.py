@@ -4,8 +4,6 @@ The source of a kernel is a template, filled with the lines of the function (exp
 
     m: an array of the largest shape (..., C)        r: an array (C,), one number for each column
     n: an array of one number                        s: a Python number
-    p: an array (P, 1, C), or (P, C) in column_sums. The rows are divided into P equal parts, and the array has one
-       number for each part and column
 """
 
 import functools
@@ -18,7 +16,7 @@ import numpy as np
 from .expression import PREAMBLE, trace
 
 THREADS = 256  # threads in a block
-ARRAYS = 200  # arrays that add_into gives to one kernel, at most. CUDA allows 4096 bytes of parameters: 512 arrays
+ARRAYS = 200  # copies that one kernel makes, at most. CUDA allows 4096 bytes of parameters: 512 arrays
 
 ELEMENTWISE = """
 // an elementwise function: one thread computes one element
@@ -30,14 +28,14 @@ extern "C" __global__ void tinygan_elementwise({parameters}, Index total) {{
     {stores}
 }}
 """
-ADD = """
-// several sums of arrays: one thread computes one element of one sum
-extern "C" __global__ void tinygan_add({parameters}, Index total) {{
+COPY = """
+// several copies of arrays: one thread copies one element
+extern "C" __global__ void tinygan_copy({parameters}, Index total) {{
     const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
     {cases}
 }}
 """
-LOADS = {"m": "{a}[i]", "r": "{a}[{column}]", "p": "{a}[{of_part}]", "n": "{a}[0]", "s": "{a}"}
+LOADS = {"m": "{a}[i]", "r": "{a}[{column}]", "n": "{a}[0]", "s": "{a}"}
 
 
 def fuse(function):
@@ -51,9 +49,8 @@ def fuse(function):
         total, columns = math.prod(shape), columns_of(shape)
         if total:
             index, count = ("unsigned long long", np.uint64) if total >= 1 << 31 else ("unsigned int", np.uint32)
-            columns = columns if "r" in kinds or "p" in kinds else 1
-            part = total // shape[0] if "p" in kinds else 1
-            program = _elementwise(function, kinds, len(outs), dtype, index, columns, part)
+            columns = columns if "r" in kinds else 1
+            program = _elementwise(function, kinds, len(outs), dtype, index, columns)
             values = (*arguments(args, kinds, dtype), *map(writable, outs))
             program((-(-total // THREADS),), (THREADS,), (*values, count(total)))
         return out
@@ -61,38 +58,19 @@ def fuse(function):
     return fused
 
 
-def add_into(targets, parts):
-    """See backend.add_into. One kernel computes all targets, or a few kernels if there are very many arrays."""
-    pending, count = [], 0
-    for target, some in zip(targets, parts, strict=True):
-        while 1 + len(some) > ARRAYS:
-            _add([(target, some[: ARRAYS - 1])])
-            some = [target, *some[ARRAYS - 1 :]]
-        if count + 1 + len(some) > ARRAYS:
-            _add(pending)
-            pending, count = [], 0
-        pending.append((target, some))
-        count += 1 + len(some)
-    _add(pending)
+def copy_into(targets, sources):
+    """See backend.copy_into. One kernel makes all copies, or a few kernels if there are very many."""
+    pairs = [(t, xp.ascontiguousarray(a)) for t, a in zip(targets, sources, strict=True) if t.size]
+    for start in range(0, len(pairs), ARRAYS):
+        some = pairs[start : start + ARRAYS]
+        sizes = tuple(target.size for target, _ in some)
+        program, total = _copying(sizes, some[0][0].dtype.name), sum(sizes)
+        arrays = *(writable(target) for target, _ in some), *(source for _, source in some)
+        program((-(-total // THREADS),), (THREADS,), (*arrays, np.uint32(total)))
 
 
-def _add(sums):
-    """Run one kernel that writes sums of arrays into their targets. sums: pairs (target, arrays to add)."""
-    sizes = tuple((target.size, len(some)) for target, some in sums)
-    total = sum(n for n, _ in sizes)
-    if not total:
-        return
-    dtype, arrays = sums[0][0].dtype.name, [xp.ascontiguousarray(a) for _, some in sums for a in some]
-    program = _adding(sizes, dtype)
-    targets = [writable(target) for target, _ in sums]
-    program((-(-total // THREADS),), (THREADS,), (*targets, *arrays, np.uint32(total)))
-
-
-def kinds_of(args, parts=1):
-    """Return the largest shape of the arguments, their dtype, and their kinds: a string with a letter for each.
-
-    parts: the number of equal parts of the rows, in column_sums.
-    """
+def kinds_of(args):
+    """Return the largest shape of the arguments, their dtype, and their kinds: a string with a letter for each."""
     arrays = [a for a in args if isinstance(a, xp.ndarray)]
     shape = max((a.shape for a in arrays), key=lambda shape: (len(shape), math.prod(shape)))
     columns = columns_of(shape)
@@ -104,13 +82,11 @@ def kinds_of(args, parts=1):
             kinds += "n"
         elif a.shape == shape:
             kinds += "m"
-        elif a.shape in ((columns,), (1, columns), (1, 1, columns)):
+        elif a.shape == (columns,):
             kinds += "r"
-        elif a.shape in ((parts, columns), (shape[0], 1, columns)):
-            kinds += "p"
         else:
             raise ValueError(
-                f"the arrays of a fused function must have one shape (..., C), or the shape (C,), (1,) or (P, 1, C); "
+                f"the arrays of a fused function must have one shape (..., C), or the shape (C,) or (1,); "
                 f"got {a.shape} and {shape}"
             )
     dtypes = {a.dtype.name for a in arrays}
@@ -136,15 +112,14 @@ def writable(out):
     return out
 
 
-def inputs(kinds, column, of_part, a="a"):
+def inputs(kinds, column):
     """Return the parameters of a kernel, code that loads an element of each, and the variables of these elements.
 
-    kinds: the kinds of the arguments. column: the CUDA expression of the index into an array of kind r. of_part: the
-    CUDA expression of the index into an array of kind p. a: the first letter of all names.
+    kinds: the kinds of the arguments. column: the CUDA expression of the index into an array of kind r.
     """
-    parameters = [f"Real {a}{k}" if kind == "s" else f"const Real* {a}{k}" for k, kind in enumerate(kinds)]
-    names = [f"{a}{k}_" for k in range(len(kinds))]
-    values = [LOADS[kind].format(a=f"{a}{k}", column=column, of_part=of_part) for k, kind in enumerate(kinds)]
+    parameters = [f"Real a{k}" if kind == "s" else f"const Real* a{k}" for k, kind in enumerate(kinds)]
+    names = [f"a{k}_" for k in range(len(kinds))]
+    values = [LOADS[kind].format(a=f"a{k}", column=column) for k, kind in enumerate(kinds)]
     return parameters, " ".join(f"const Real {name} = {v};" for name, v in zip(names, values)), names
 
 
@@ -153,13 +128,13 @@ def _elementwise(*what):
     return xp.RawKernel(elementwise_source(*what), "tinygan_elementwise")
 
 
-def elementwise_source(function, kinds, count, dtype, index, columns, part=1):
+def elementwise_source(function, kinds, count, dtype, index, columns):
     """Return the source of the kernel of a function.
 
     kinds: the kinds of the arguments. count: the number of results. index: the integer type of indices. columns: C, if
-    an argument has kind r or p. part: the number of elements in each of the P parts.
+    an argument has kind r.
     """
-    parameters, loads, names = inputs(kinds, f"i % {columns}", f"i / {part} * {columns} + i % {columns}")
+    parameters, loads, names = inputs(kinds, f"i % {columns}")
     lines, results = trace(inspect.unwrap(function), names)
     source = ELEMENTWISE.format(
         parameters=", ".join(parameters + [f"Real* y{k}" for k in range(count)]),
@@ -171,20 +146,19 @@ def elementwise_source(function, kinds, count, dtype, index, columns, part=1):
 
 
 @functools.cache
-def _adding(sizes, dtype):
-    return xp.RawKernel(add_source(sizes, dtype), "tinygan_add")
+def _copying(sizes, dtype):
+    return xp.RawKernel(copy_source(sizes, dtype), "tinygan_copy")
 
 
-def add_source(sizes, dtype):
-    """Return the source of the kernel of add_into. sizes: (elements, number of summands) of each target."""
-    parameters = [f"Real* y{k}" for k in range(len(sizes))]
-    parameters += [f"const Real* a{k}_{part}" for k, (_, parts) in enumerate(sizes) for part in range(parts)]
+def copy_source(sizes, dtype):
+    """Return the source of the kernel of copy_into. sizes: the number of elements of each copy."""
+    count = range(len(sizes))
+    parameters = [f"Real* y{k}" for k in count] + [f"const Real* a{k}" for k in count]
     cases, start = [], 0
-    for k, (n, parts) in enumerate(sizes):
-        total = " + ".join(f"a{k}_{part}[j]" for part in range(parts))
-        cases.append(f"if (i < {start + n}u) {{ const Index j = i - {start}u; y{k}[j] = {total}; return; }}")
+    for k, n in enumerate(sizes):
+        cases.append(f"if (i < {start + n}u) {{ y{k}[i - {start}u] = a{k}[i - {start}u]; return; }}")
         start += n
-    source = ADD.format(parameters=", ".join(parameters), cases="\n    ".join(cases))
+    source = COPY.format(parameters=", ".join(parameters), cases="\n    ".join(cases))
     return program_of(source, dtype, "unsigned int")
 
 

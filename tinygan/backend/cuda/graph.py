@@ -28,7 +28,6 @@ from contextlib import contextmanager, suppress
 import cupy as xp
 
 from .. import distributed
-from .step_cache import StepCache
 
 WARM_UP = 2  # calls before the capture: the first compiles kernels and allocates memory, which the second reuses
 ATTEMPTS = 3  # how often a capture is tried, at most
@@ -41,20 +40,16 @@ class Captured:
     def __init__(self, function):
         self.function, self.calls, self.graph = function, 0, None
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
-        self.cache = StepCache()
         self.launched = []  # [the stream of the last replay], or [] before the first
-        self.replays, self.mark = (
-            0,
-            None,
-        )  # mark: an event after the last replay whose number is a multiple of IN_FLIGHT
-        weakref.finalize(self, release, self.pool, self.launched, self.cache.constants)
+        self.replays, self.mark = 0, None  # mark: an event after the last replay whose number IN_FLIGHT divides
+        weakref.finalize(self, release, self.pool, self.launched)
 
     def __call__(self):
         if self.graph is None and self.calls >= WARM_UP:
             self.graph = self.record()
         if self.graph is None:
             with self.aside():
-                self.cache.run(self.function)
+                self.function()
             self.calls += 1
             return
         stream = xp.cuda.get_current_stream()
@@ -84,7 +79,7 @@ class Captured:
         with self.aside(), nothing_released():
             self.stream.begin_capture()
             try:
-                self.cache.run(self.function)
+                self.function()
             except BaseException:
                 with suppress(xp.cuda.runtime.CUDARuntimeError):  # raise the first error, not one of end_capture
                     self.stream.end_capture()
@@ -103,18 +98,17 @@ class Captured:
         return None
 
 
-_deleted: list = []  # (pool, launched, constants) of each deleted Captured whose memory is not yet free
+_deleted: list = []  # (pool, launched) of each deleted Captured whose memory is not yet free
 _capturing = False
 
 
-def release(pool, launched, constants):
+def release(pool, launched):
     """Free the memory of a deleted Captured, after its last replay. During a capture, leave it to a later call."""
-    _deleted.append((pool, launched, constants))
+    _deleted.append((pool, launched))
     while _deleted and not _capturing:
-        pool, launched, constants = _deleted.pop()
+        pool, launched = _deleted.pop()
         for stream in launched:
             stream.synchronize()
-        constants.clear()
         pool.free_all_blocks()
 
 

@@ -5,8 +5,6 @@ import functools
 import cupy as xp
 import numpy as np
 
-from .step_cache import at_end
-
 # Philox 4x32-10 (Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3): ten rounds that turn a counter and
 # a key into random bits. The counter of element i is (i, 0, low word of draw, high word of draw), where `draw` is the
 # number of arrays that were filled before.
@@ -44,11 +42,9 @@ class RNG:
     This number is on the GPU, where a captured step increases it. So each replay of the step has new random numbers.
     """
 
-    AHEAD = 16  # `numbers` has `draw` of the next 16 arrays, so a step that fills up to 16 arrays updates it only once
-
     def __init__(self, seed):
         self.key = xp.asarray(np.random.SeedSequence(seed).generate_state(2))
-        self.numbers, self.drawn = xp.arange(self.AHEAD, dtype="uint64"), 0  # the next array has numbers[drawn]
+        self.draws = xp.zeros(1, "uint64")
 
     def normal(self, shape, dtype="float32"):
         """Return numbers from N(0, 1)."""
@@ -59,23 +55,15 @@ class RNG:
         return self._draw("uniform", shape, dtype)
 
     def _draw(self, name, shape, dtype):
-        numbers = kernel(name)(self.numbers[self.drawn :], self.key, xp.empty(shape, dtype))
-        self.drawn += 1
-        if self.drawn == self.AHEAD:
-            self._count()
-        else:
-            at_end(id(self), self._count)
+        numbers = kernel(name)(self.draws, self.key, xp.empty(shape, dtype))
+        self.draws += 1
         return numbers
 
-    def _count(self):
-        self.numbers += self.drawn
-        self.drawn = 0
-
     def state_dict(self):
-        return {"key": self.key, "draws": self.numbers[:1]}
+        return {"key": self.key, "draws": self.draws}
 
     def load_state_dict(self, saved):
         if saved.keys() != {"key", "draws"}:
             raise ValueError("the saved random state is not for device cuda; resume on the device that saved it")
         self.key[...] = xp.asarray(saved["key"])
-        self.numbers[...] = xp.asarray(saved["draws"]) + xp.arange(self.AHEAD, dtype="uint64")
+        self.draws[...] = xp.asarray(saved["draws"])

@@ -190,8 +190,8 @@ def finish() -> None:
 class RowsRNG:
     """A source of random numbers that draws for the whole batch, and returns the rows of the local batch.
 
-    rows: the number of images in the local batch. A shape (2 * rows, ...) is for two batches, such as real and fake
-    images. While rows is 0, all processes get the same numbers. The initial weights are drawn in this way.
+    rows: the number of images in the local batch. While it is 0, all processes get the same numbers. The initial
+    weights are drawn in this way.
     """
 
     def __init__(self, rng) -> None:
@@ -208,8 +208,7 @@ class RowsRNG:
         if not self.rows or size == 1:
             return draw(shape, dtype)
         n, *rest = shape
-        whole = draw((n * size, *rest), dtype)
-        return whole.reshape(n // self.rows, size, self.rows, *rest)[:, rank].reshape(shape)
+        return draw((n * size, *rest), dtype)[rank * n : (rank + 1) * n]
 
 
 def batch_rng(rng):
