@@ -158,7 +158,10 @@ ROWS = [
     ("5,000 real images", "metrics/evaluator.py", "n=10_000", "n=5_000", MNIST),
     ("three nearest neighbours", "metrics/neighbours.py", "K = 5", "K = 3",
      "test_metrics.py::test_two_samples_of_one_distribution_have_the_expected_density_and_coverage"),
+    ("the classifier has the slope 0.2", "metrics/classifier.py", "LeakyReLU(0.1)", "LeakyReLU(0.2)", MNIST),
     # the application
+    ("an exported BatchNorm without eps", "app/export.py", "var + norm.eps", "var",
+     "test_export.py::test_folding_batch_norm_into_linear_changes_no_result"),
     ("few images are fewer than 200", "app/options.py", "= 2000, 0.5", "= 200, 0.5", OPTIONS),
     ("few images are changed rarely", "app/options.py", "= 2000, 0.5", "= 2000, 0.1", OPTIONS),
     ("every penalty has the weight 1", "app/options.py", "default_penalty_weight(kind, shape)", "1.0", OPTIONS),

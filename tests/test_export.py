@@ -86,12 +86,13 @@ def test_importing_the_export_modules_does_not_import_onnx():
 def test_folding_batch_norm_into_linear_changes_no_result(rng):
     training = lively(settings("dcgan").training())
     network = training.sampler()
+    network.layers[2].running_var[...] = 1e-5  # as small as eps
     steps = export.operations(network)
     latent = rng.normal((3, training.gan.latent_size))
     first = latent @ steps[0].arrays["weight"] + steps[0].arrays["bias"]
     reshape, norm = network.layers[1], network.layers[2]
     expected = norm(reshape(network.layers[0](Tensor(latent)))).numpy()
-    assert first.reshape(expected.shape) == pytest.approx(expected, abs=1e-4)
+    assert first.reshape(expected.shape) == pytest.approx(expected, rel=1e-4, abs=1e-2)
 
 
 def test_layers_that_cannot_be_exported_are_named(rng):
