@@ -14,6 +14,7 @@ INITIAL = "test_layers.py::test_initial_weights_have_the_standard_deviation_of_t
 VERSIONS = "test_layers.py::test_weights_that_are_moved_or_loaded_make_earlier_graphs_invalid"
 EPS = "test_layers.py::test_batch_norm_adds_1e_5_to_the_variance"
 PENALTIES = "test_losses.py::test_the_gradient_penalty_has_the_weight_of_its_paper_and_the_others_have_one"
+FLAGS = "test_losses.py::test_a_logit_means_what_the_paper_of_its_loss_says"
 RAMP = "test_ema.py::test_early_in_training_the_half_life_is_a_twentieth_of_the_images"
 LATENTS = "test_ema.py::test_statistics_for_samples_are_those_of_2048_latent_vectors"
 WARNINGS = "test_health.py::test_a_warning_comes_at_its_threshold"
@@ -27,6 +28,7 @@ MNIST = "test_measuring.py::test_mnist_is_measured_with_the_classifier_of_the_pa
 OPTIONS = "test_settings.py::test_options_that_are_not_given_depend_on_the_data_and_on_the_others"
 GROUPS = "test_settings.py::test_there_are_40_groups_or_one_for_each_100_images"
 COVER = "test_augment.py::test_a_change_covers_a_part_of_the_image_and_changes_its_brightness"
+ORIGIN = "test_origin.py::test_averaged_weights_are_loaded_from_the_other_run_or_begin_with_its_weights"
 CURVE = "test_measuring.py::test_the_learning_rate_of_the_classifier_falls_to_zero_on_a_cosine_curve"
 
 ROWS = [
@@ -71,6 +73,10 @@ ROWS = [
     ("weight 1 of the gradient penalty", "gan/penalties.py",
      "Penalty(gradient_penalty, 10.0)", "Penalty(gradient_penalty, 1.0)", PENALTIES),
     ("weight 10 of r1", "gan/penalties.py", "Penalty(r1, 1.0)", "Penalty(r1, 10.0)", PENALTIES),
+    ("the hinge loss has probabilities", "gan/losses.py", "(hinge_discriminator, hinge_generator)",
+     "(hinge_discriminator, hinge_generator, True)", FLAGS),
+    ("hinge is relativistic", "gan/losses.py", "(hinge_discriminator, hinge_generator)",
+     "(hinge_discriminator, hinge_generator, relativistic=True)", FLAGS),
     ("weight 1 of r1 for points", "gan/presets.py", "return 0.1\n", "return 1.0\n", POINTS),
     ("beta2 0.999 for points", "gan/presets.py", "(preset.betas[0], 0.99)", "(preset.betas[0], 0.999)", POINTS),
     ("two latent numbers for points", "gan/presets.py", "latent_size=8", "latent_size=2", POINTS),
@@ -160,6 +166,9 @@ ROWS = [
      "test_metrics.py::test_two_samples_of_one_distribution_have_the_expected_density_and_coverage"),
     ("the classifier has the slope 0.2", "metrics/classifier.py", "LeakyReLU(0.1)", "LeakyReLU(0.2)", MNIST),
     # the application
+    ("graphs of the weights before --from stay valid", "app/origin.py", "version += 1", "version += 0", ORIGIN),
+    ("an average that is not loaded begins at random", "app/origin.py",
+     "training.ema.target.data[...] = training.ema.source.data", "pass", ORIGIN),
     ("an exported BatchNorm without eps", "app/export.py", "var + norm.eps", "var",
      "test_export.py::test_folding_batch_norm_into_linear_changes_no_result"),
     ("few images are fewer than 200", "app/options.py", "= 2000, 0.5", "= 200, 0.5", OPTIONS),

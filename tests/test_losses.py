@@ -158,5 +158,13 @@ def test_the_gradient_of_a_penalty_of_a_whole_discriminator_matches_finite_diffe
     check_grads(function, weights, order=2 if name == "r1" else 1)
 
 
+def test_a_logit_means_what_the_paper_of_its_loss_says():
+    assert {name for name, loss in LOSSES.items() if loss.probability} == {"bce"}
+    assert {name for name, loss in LOSSES.items() if loss.relativistic} == {"relativistic"}
+    assert {name for name, loss in LOSSES.items() if loss.supports_label_smoothing} == {"bce", "lsgan"}
+    thresholds = {"bce": 0.0, "lsgan": 0.5, "hinge": 0.0, "wasserstein": None, "relativistic": None}
+    assert {name: loss.threshold for name, loss in LOSSES.items()} == thresholds
+
+
 def test_every_loss_is_in_both_tables():
     assert LOSSES.keys() == EXPECTED.keys() == GRADIENTS.keys()
