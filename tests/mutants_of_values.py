@@ -20,6 +20,8 @@ LATENTS = "test_ema.py::test_statistics_for_samples_are_those_of_2048_latent_vec
 WARNINGS = "test_health.py::test_a_warning_comes_at_its_threshold"
 MODES = "test_health.py::test_a_mode_is_covered_by_a_fifth_of_its_share_and_a_sample_is_good_within_three_sigma"
 WORLDS = "test_health.py::test_the_modes_of_the_grid_are_an_even_lattice_of_gaussians_of_standard_deviation_0_05"
+ARROWS = "test_health.py::test_arrows_in_a_toy_world_point_to_a_lower_loss_of_g"
+SURFACE = "test_health.py::test_the_picture_of_a_toy_world_shows_ds_output_with_a_row_for_each_y"
 HASH = "test_data.py::test_the_hash_of_a_data_set_changes_with_its_images_and_its_labels"
 MARK = "test_measuring.py::test_the_mark_of_a_classifier_changes_with_its_data_and_its_recipe"
 NOISE = "test_measuring.py::test_training_images_get_noise_of_up_to_50"
@@ -171,6 +173,10 @@ ROWS = [
      "training.ema.target.data[...] = training.ema.source.data", "pass", ORIGIN),
     ("an exported BatchNorm without eps", "app/export.py", "var + norm.eps", "var",
      "test_export.py::test_folding_batch_norm_into_linear_changes_no_result"),
+    ("arrows point to a higher loss of G", "app/worlds.py", "return -gradient", "return gradient", ARROWS),
+    ("after a picture D stays in eval mode", "app/worlds.py", "self.D.train()", "pass", ARROWS),
+    ("pictures are drawn with D in train mode", "app/worlds.py", "self.D.eval()", "pass", SURFACE),
+    ("pictures are turned by 90 degrees", "app/worlds.py", "reshape(SIDE, SIDE)", "reshape(SIDE, SIDE).T", SURFACE),
     ("few images are fewer than 200", "app/options.py", "= 2000, 0.5", "= 200, 0.5", OPTIONS),
     ("few images are changed rarely", "app/options.py", "= 2000, 0.5", "= 2000, 0.1", OPTIONS),
     ("every penalty has the weight 1", "app/options.py", "default_penalty_weight(kind, shape)", "1.0", OPTIONS),

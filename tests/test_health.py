@@ -1,10 +1,13 @@
 """The metrics of a step are right, and failures cause warnings. Points of toy worlds are rated correctly."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from games import SameBatch, build, steps
 
-from tinygan import backend, data
+from tinygan import Tensor, backend, data
+from tinygan.app import worlds
 from tinygan.autograd import PRIMITIVES
 from tinygan.data import toy
 from tinygan.gan.health import (
@@ -18,6 +21,7 @@ from tinygan.gan.health import (
     thresholds,
 )
 from tinygan.gan.losses import LOSSES
+from tinygan.layers import Module
 
 HEALTHY = {**dict.fromkeys(METRICS, 0.5), "pairwise_distance": 10.0, "g_gradient": 1.0}
 
@@ -144,6 +148,35 @@ def test_the_modes_of_the_grid_are_an_even_lattice_of_gaussians_of_standard_devi
     assert sorted(map(tuple, c)) == [(x, y) for x in (-2, -1, 0, 1, 2) for y in (-2, -1, 0, 1, 2)]
     assert (points - np.rint(points)).std() == pytest.approx(0.05, rel=0.02)
     np.testing.assert_allclose(np.linalg.norm(toy.centres("ring"), axis=1), 2)
+
+
+class Height(Module):
+    """D(x, y) = y, in evaluation mode"""
+
+    def forward(self, points):
+        assert not self.training
+        return points @ Tensor([[0.0], [1.0]])
+
+
+def test_the_picture_of_a_toy_world_shows_ds_output_with_a_row_for_each_y():
+    D = Height()
+    rows = worlds.surface(SimpleNamespace(D=D))
+    assert (np.diff(rows, axis=0) > 0).all() and (rows == rows[:, :1]).all()
+    assert D.training and rows.shape == (worlds.SIDE, worlds.SIDE)
+
+
+@pytest.mark.parametrize("name", ["vanilla", "r3gan"])
+def test_arrows_in_a_toy_world_point_to_a_lower_loss_of_g(name):
+    gan, points = build(name, (2,), dropout=0.5).gan, data.load("ring").images
+    real, fake = points[:40], 0.5 * points[40:60]
+    arrows = worlds.pull(gan, real, fake)
+    assert all(module.training for module in gan.D.modules())
+    gan.D.eval()
+    real_logits, before, after = (gan.D(Tensor(backend.to_device(x))) for x in (real[:20], fake, fake + 0.1 * arrows))
+    assert gan.loss.generator(real_logits, after).item() < gan.loss.generator(real_logits, before).item()
+    with pytest.raises(ValueError, match="wants"):
+        worlds.pull(gan, real, fake[:, :1])
+    assert gan.D.training
 
 
 @pytest.mark.parametrize("world", toy.WORLDS)
