@@ -9,7 +9,7 @@ from .checks import EXERCISES
 from .checks.hints import HINTS
 from .checks.running import FOLDER, SOLUTIONS, check, load
 
-RING, MNIST = 50, 3  # epochs
+RING, MNIST = 100, 3  # epochs
 
 
 def progress():

@@ -1,10 +1,9 @@
 """Exercise 10: train, with your own code of exercises 1 to 9.                                 (the tour, stops 5 to 7)
 
-All of it comes together: two networks, batches of real images, latent vectors from N(0, 1), and the step of the game,
-thousands of times. The check takes seconds. Then the ring is trained, eight clusters of points in the plane:
+Two networks, batches of real images, latent vectors from N(0, 1), and thousands of steps. After the check, it trains:
 
-    python -m exercises 10              about a minute, draws ring.png
-    python -m exercises 10 --mnist      some minutes, draws digits into mnist.png after each epoch
+    python -m exercises 10             the ring, eight clusters of points: about a minute, draws ring.png
+    python -m exercises 10 --mnist     digits: some minutes, draws mnist.png after each epoch
 
 Question: put saturating_loss in place of generator_loss in exercise 9, and train the ring again. What does G do?
 """
@@ -35,24 +34,21 @@ def to_shape(*shape):
 
 
 def mnist_networks(rng):
-    """Return Sequential networks G and D. G: (N, 64) -> images (N, 28, 28, 1) in (-1, 1). D: images -> logits (N, 1).
+    """Return (G, D). G: latent vectors (N, 64) -> images (N, 28, 28, 1) in (-1, 1). D: images -> logits (N, 1).
 
-    G: Linear to 7 * 7 * 32 numbers, to_shape(7, 7, 32), then ConvTranspose to 16 channels, then to 1, and tanh. Before
-    each ConvTranspose: BatchNorm, leaky_relu. D: Conv to 16 channels, leaky_relu, Conv to 32, BatchNorm, leaky_relu,
-    to_shape, Linear.
-    """
+    G: Linear to 7 * 7 * 32 numbers, to_shape, ConvTranspose to 16 channels, ConvTranspose to 1, tanh. BatchNorm and
+    leaky_relu before each ConvTranspose. D: Conv to 16 channels, Conv to 32, BatchNorm, to_shape, Linear. leaky_relu
+    after the first Conv and after BatchNorm."""
     ...
 
 
 def latent(G, n, rng):
-    """Return n latent vectors for G."""
     return Tensor(rng.standard_normal((n, len(G.parameters[0].data)), "float32"))
 
 
 def epoch(G, D, G_adam, D_adam, rows, rng, batch=64):
-    """Call step for each batch of `rows`, an array (N, ...), in a new random order, with new latent vectors each time.
-    Leave out the last rows if they do not fill a batch. Return what the last step has returned.
-    """
+    """Do a step for each full batch of `rows`, an array (N, ...), in a new random order. Each step gets Tensors: rows,
+    and new latent vectors. Return what the last step has returned."""
     ...
 
 
@@ -62,13 +58,13 @@ def sample(G, z):
 
 
 def train(world, epochs):
-    """Train on "ring" or "mnist", and draw a picture after each epoch. Return the last samples."""
+    """Train on the "ring" or on "mnist". Return the last samples."""
     rng = np.random.default_rng(0)
     rows = data.load("ring").images if world == "ring" else data.to_float(data.load().images)
     G, D = ring_networks(rng) if world == "ring" else mnist_networks(rng)
     G_adam, D_adam, z = Adam(G.parameters), Adam(D.parameters), latent(G, 64 if world == "mnist" else 2000, rng)
     for i in range(epochs):
         D_loss, G_loss = epoch(G, D, G_adam, D_adam, rows, rng)
+        print(f"epoch {i + 1} of {epochs}: loss of D {D_loss:.2f}, of G {G_loss:.2f}")
         draw(f"{world}.png", sample(G, z))
-        print(f"epoch {i + 1} of {epochs}: loss of D {D_loss:.2f}, of G {G_loss:.2f}; the picture is {world}.png")
     return sample(G, z)

@@ -51,7 +51,10 @@ def check_function(what, parts, function, inputs, *mistakes):
 
     def vjp(g, y, *arrays):
         tensors = [Tensor(x) for x in arrays]
-        return grad(function(*tensors), tensors, g)
+        try:
+            return grad(function(*tensors), tensors, g)
+        except KeyError:
+            raise Wrong(f"{what} does not lead back to its argument: use operations of Tensors, not arrays.") from None
 
     check_gradients(what, list(inspect.signature(function).parameters), forward, vjp, inputs, mistakes)
 

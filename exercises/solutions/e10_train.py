@@ -63,6 +63,6 @@ def train(world, epochs):
     G_adam, D_adam, z = Adam(G.parameters), Adam(D.parameters), latent(G, 64 if world == "mnist" else 2000, rng)
     for i in range(epochs):
         D_loss, G_loss = epoch(G, D, G_adam, D_adam, rows, rng)
+        print(f"epoch {i + 1} of {epochs}: loss of D {D_loss:.2f}, of G {G_loss:.2f}")
         draw(f"{world}.png", sample(G, z))
-        print(f"epoch {i + 1} of {epochs}: loss of D {D_loss:.2f}, of G {G_loss:.2f}; the picture is {world}.png")
     return sample(G, z)
