@@ -17,7 +17,7 @@ class Adam:
     so old gradients are soon wrong.
     """
 
-    def __init__(self, parameters, lr=5e-4, betas=(0.5, 0.999), eps=1e-8):
+    def __init__(self, parameters, lr=5e-4, betas=(0.5, 0.99), eps=1e-8):
         self.parameters, self.lr, self.betas, self.eps, self.t = parameters, lr, betas, eps, 0
         self.m, self.v = ([np.zeros_like(p.data) for p in parameters] for _ in range(2))
 
