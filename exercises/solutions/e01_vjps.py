@@ -1,4 +1,4 @@
-"""Answer 1: at x = -10, tanh passes 8e-9 of the gradient, and leaky_relu 0.2. A saturated tanh stops the learning."""
+"""Answer 1: at x = -10 tanh passes 8e-9 of the gradient, leaky_relu 0.2. Behind a saturated tanh nothing learns."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Answer 2: 2 + 2^20 calls in place of 22. Each multiply would pass on two terms, one by one: twice as many at each."""
+"""Answer 2: 20 vjps, each once. Along each path 2^20 - 1, because each times(x, x) has two ways to x."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Answer 3: b - 0.1 g has the shape (64, 10). NumPy makes 64 biases of one, without an error."""
+"""Answer 3: the shape (64, 10), and nobody complains: NumPy has made 64 biases out of one."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Answer 4: the scale TODO"""
+"""Answer 4: about 0.9 after each layer. With standard deviation 1: 7, 59, 465, 3654, eight times more each time."""
 
 import numpy as np
 

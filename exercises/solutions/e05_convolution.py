@@ -1,4 +1,4 @@
-"""Answer 5: 4 inside the image, 2 at an edge, 1 in a corner: the number of patches that contain the pixel."""
+"""Answer 5: 4 inside the image, 2 at an edge, 1 in a corner: the number of patches in which the pixel is."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Answer 8: TODO"""
+"""Answer 8: by lr in both cases: in the first step m^ / sqrt(v^) is g / |g|, the sign of the gradient."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Answer 9: TODO"""
+"""Answer 9: all weights stay the same. But D's phase also takes the derivatives of G, which nobody uses: lost time."""
 
 from .e02_graph import grad
 from .e07_losses import discriminator_loss, generator_loss
