@@ -16,7 +16,9 @@ from .e01_vjps import leaky_relu, leaky_relu_vjp, tanh_vjp
 
 
 class Tensor:
-    """data: an array. args: the tensors from which it was made. vjp: a function g -> a gradient for each of args."""
+    """data: an array. args: the tensors from which it was made. vjp: a function g -> a gradient for each of args.
+    An input of a computation has no args and no vjp.
+    """
 
     def __init__(self, data, args=(), vjp=None):
         self.data, self.args, self.vjp = np.asarray(data), args, vjp

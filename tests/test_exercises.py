@@ -27,7 +27,7 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
     1: [
         ("g * b, g * a", "g * a, g * b", "the two gradients are swapped"),
         ("g * b, g * a", "b, a", "multiply_vjp, dL/da, index (0, 0): computed 1, by finite differences"),
-        ("1 - y**2", "1 - x**2", "1 - x^2 in place of 1 - y^2"),
+        ("1 - y**2", "1 - x**2", "it is 1 - y^2, not 1 - x^2"),
         ("(g * (1 - y**2),)", "(1 - y**2,)", "the factor g is missing"),
         ("(g * (1 - y**2),)", "g * (1 - y**2)", "must return a tuple with one gradient for each argument: (x,)"),
         ("where(x > 0, g, 0.2 * g)", "where(g > 0, g, 0.2 * g)", "depends on the sign of x, not of g"),
@@ -126,6 +126,7 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
     ],
     9: [
         ("fake.detach()", "fake", "Where is the detach?"),
+        ("D_loss.data, G_loss.data", "D_loss, G_loss", "not Tensors"),
         ("generator_loss(D(fake))", "generator_loss(D(fake.detach()))", "without the graph of G"),
         ("(D(real), D(fake.detach()))", "(D(fake.detach()), D(real))", "real and fake are swapped"),
         ("    D_adam.step(grad(D_loss, D.parameters))\n", "", "D was not updated"),

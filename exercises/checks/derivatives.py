@@ -19,9 +19,9 @@ def vjps(parts):
     check_vjp(
         m.tanh_vjp, np.tanh, [x],
         (NO_G, lambda g, y, x: (1 - y**2,)),
-        ("1 - x^2 in place of 1 - y^2.", lambda g, y, x: (g * (1 - x**2),)),
+        ("it is 1 - y^2, not 1 - x^2.", lambda g, y, x: (g * (1 - x**2),)),
         ("y (1 - y) is the derivative of sigmoid. For tanh it is 1 - y^2.", lambda g, y, x: (g * y * (1 - y),)),
-        ("1 - y in place of 1 - y^2.", lambda g, y, x: (g * (1 - y),)),
+        ("it is 1 - y^2, not 1 - y.", lambda g, y, x: (g * (1 - y),)),
     )  # fmt: skip
     check_vjp(
         m.leaky_relu_vjp, m.leaky_relu, [x],

@@ -82,8 +82,12 @@ def game(parts):
         )
     if not isinstance(losses, tuple) or len(losses) != 2:
         raise Wrong("step must return (D's loss, G's loss).")
+    if any(isinstance(loss, parts[2].Tensor) for loss in losses):
+        raise Wrong(
+            "step must return the losses as arrays, .data, not Tensors: these would keep both graphs in memory."
+        )
     for name, found, expected in zip("DG", losses, right_losses):
-        compare(f"the loss of {name} that step returns", getattr(found, "data", found), expected, tolerance=1e-5)
+        compare(f"the loss of {name} that step returns", found, expected, tolerance=1e-5)
 
 
 def wrong_start(parts):

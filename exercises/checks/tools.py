@@ -98,4 +98,5 @@ def attempt(what, hint, function, *args):
     try:
         return not_none(what, function(*args))
     except (ValueError, IndexError, ArithmeticError, KeyError) as error:
-        raise Wrong(f"{what} raises {type(error).__name__}: {error}. {hint}") from error
+        message = "" if isinstance(error, KeyError) else f": {error}"  # the key is the id of a tensor
+        raise Wrong(f"{what} raises {type(error).__name__}{message}. {hint}") from error
