@@ -113,7 +113,7 @@ def measure(run, n, checkpoint="last"):
         "test_images": len(evaluator.test.images),
         "classes": evaluator.train.classes,
         "classifier": {key: evaluator.record[key] for key in ("sha256", "test_accuracy")},
-        "multiple_of_floor": samples["distance"] / real["distance"],
+        "multiple_of_floor": samples["distance"] / real["distance"] if evaluator.has_floor else None,
         "samples": samples,
         "real": real,
     }
@@ -137,7 +137,7 @@ def table(results):
         lines += [r["note"]] if r["note"] else []
         columns[name] = {**r["samples"], "multiple": r["multiple_of_floor"]}
         real = "real" if len({r["data"] for r in results.values()}) == 1 else f"real {r['data']}"
-        columns[real] = {**r["real"], "multiple": 1.0}
+        columns[real] = {**r["real"], "multiple": r["multiple_of_floor"] and 1.0}
     columns = dict(sorted(columns.items(), key=lambda column: column[0].startswith("real")))  # real images last
     widths = [max(10, len(name) + 2) for name in columns]
     lines.append(" " * 17 + "".join(f"{name:>{width}}" for name, width in zip(columns, widths)))

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from commands import checkpoint, lines
 
-from tinygan.app import quality
+from tinygan.app import quality, report
 from tinygan.app.runs import Run
 
 
 class Scripted:
     """Replaces Evaluator. The distances of samples are read from the list `distances`, one after the other."""
 
-    distances = ()
+    distances, has_floor = (), True
 
     def __init__(self, source, n, progress, train, skip_broken):
         self.real, self.note = type("Dataset", (), {"images": "real"}), None
@@ -60,6 +60,14 @@ def test_the_best_checkpoint_is_the_one_with_the_smallest_distance(parts):
     table = lines(run.folder / "quality.csv")
     assert table[0] == list(quality.COLUMNS)
     assert np.array(table[1:], float).tolist() == [[20, 2, 50, 25], [40, 4, 20, 10], [60, 6, 30, 15]]
+
+
+def test_without_a_floor_the_distance_itself_is_shown_and_the_curve_is_left_out(parts, monkeypatch):
+    run, training = parts
+    monkeypatch.setattr(Scripted, "has_floor", False)
+    Scripted.distances, measured = [50.0], measure(run, 0)
+    assert measured.update(20, 2, training=training) == ", distance 50"
+    assert np.isnan(quality.read(run)[0][3]) and "multiple" not in report.curves([(20, 2, *[0.5] * 11)], measured.rows)
 
 
 def test_a_resumed_run_repeats_the_measurements_after_its_checkpoint(parts):

@@ -1,5 +1,7 @@
 """The pictures of a run: samples at each pause, always from the same latent vectors, and curves."""
 
+import math
+
 import numpy as np
 
 from .. import backend, data
@@ -38,7 +40,7 @@ def save(run: Run, training, epoch: int) -> None:
 def save_curves(run: Run, log, quality) -> None:
     """Write curves.png, if the log is not empty. log, quality: the rows of log.csv and of quality.csv."""
     if log:
-        measured = [(step, multiple) for step, _, _, multiple in quality]
+        measured = [(step, multiple) for step, _, _, multiple in quality if math.isfinite(multiple)]
         plots.save_curves(run.folder / "curves.png", dict(zip(LOG_COLUMNS, np.array(log).T)), measured)
 
 

@@ -58,8 +58,8 @@ class Quality:
 
     @cached_property
     def floor(self):
-        """The distance of real images, by which other distances are divided."""
-        return self.evaluator.distance(self.evaluator.real.images)
+        """The distance of real images, by which other distances are divided; NaN if it means nothing."""
+        return self.evaluator.distance(self.evaluator.real.images) if self.evaluator.has_floor else math.nan
 
     def update(self, step, epoch, **parts):
         """If a measurement is due, measure the quality, and return a text for the terminal; else return "".
@@ -71,7 +71,8 @@ class Quality:
             return ""
         if step not in (row[0] for row in self.rows):
             self.measure(step, epoch, parts)
-        return f", distance {self.rows[-1][3]:.1f} times the floor"
+        *_, distance, multiple = self.rows[-1]
+        return f", distance {distance:.3g}" if math.isnan(multiple) else f", distance {multiple:.1f} times the floor"
 
     def measure(self, step, epoch, parts):
         """Measure, and add a row to quality.csv. If the distance is the smallest so far, save the checkpoint "best"."""

@@ -129,6 +129,7 @@ def curves(log, measured=()):
         step, epoch = part[-1][:2]
         rows.append((step, epoch, *(mean(column) for column in list(zip(*part))[2:])))
     found = dict(zip(LOG_COLUMNS, zip(*rows)))
+    measured = [row for row in measured if math.isfinite(row[3])]
     if measured and rows:  # a measurement can be a few steps after the last row of its epoch
         until = [*found["step"][1:], math.inf]
         earlier = ([multiple for at, _, _, multiple in measured if at < end] for end in until)

@@ -6,10 +6,12 @@ import numpy as np
 
 from .. import backend, data
 from . import labels, neighbours, store
+from .classifier import FEATURES
 from .frechet import frechet, moments
 
 REFERENCE = 10_000  # at most this many test images are used; MNIST has this number
-USELESS = 0.6  # with a lower accuracy of the classifier, a warning says that the metrics have little meaning
+FEW = 2 * FEATURES  # with fewer test images, the covariance of their features is not known
+USEFUL = 0.5  # of the test images outside the largest class, the classifier must be right on at least so many
 PIXELWISE = 2_000  # at most this many images are compared with the training images; enough for a median
 
 
@@ -21,16 +23,16 @@ class Evaluator:
     classifier.train. Raises DataError and MetricsError.
 
     real: a Dataset of as many training images as samples. Samples of a perfect generator would have the same metrics.
-    note: a warning about the metrics, or None.
+    note: warnings about the metrics, or None. has_floor: whether the distance of real images, by which other distances
+    are divided, means anything.
     """
 
     def __init__(self, source=None, n=10_000, progress=iter, train=None, skip_broken=False):
-        self.train, test, self.note = splits(source, train, skip_broken)
+        self.train, test, note = splits(source, train, skip_broken)
         self.classifier, self.record = store.for_data(self.train, test, progress)
-        if self.record["test_accuracy"] < USELESS:
-            warning = f"The classifier is right on only {self.record['test_accuracy']:.0%} of the test images: its "
-            self.note = f"{self.note}. {warning}" if self.note else warning
-            self.note += "features say little about these images, and so do the metrics"
+        warnings = doubts(self.record["test_accuracy"], test.labels)
+        self.has_floor = not warnings
+        self.note = ". ".join([note] * bool(note) + warnings) or None
         self.test, self.real = some(test, REFERENCE), some(self.train, n)
         self.features, _ = self.classifier.predict(self.test.images)
         self.moments = moments(self.features)
@@ -85,6 +87,23 @@ class Evaluator:
         so a value below 1 does not prove that images were copied.
         """
         return self.median_distance(images) / self.novelty
+
+
+def doubts(accuracy, labels):
+    """Return the reasons, as sentences, why the metrics mean little. accuracy: of the classifier. labels: of the tests
+
+    A classifier that always answers with the largest class is right on the share of this class. Such a classifier has
+    learned nothing, and its features say nothing, whatever its accuracy.
+    """
+    found, largest = [], np.bincount(labels).max() / len(labels)
+    if len(labels) < FEW:
+        found.append(f"There are only {len(labels)} test images: with fewer than {FEW}, all numbers are rough")
+    if accuracy - largest < USEFUL * (1 - largest) or largest == 1:
+        found.append(
+            f"The classifier is right on {accuracy:.0%} of the test images, and {largest:.0%} of them have one class: "
+            "its features say little about these images, and so do the metrics"
+        )
+    return found
 
 
 def splits(source, train=None, skip_broken=False):
