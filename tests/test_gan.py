@@ -116,30 +116,31 @@ def test_the_discriminators_loss_includes_the_weighted_penalty(name):
 def test_a_step_computes_only_the_gradients_that_it_needs(count_calls):
     """The preset is dcgan. G has two transposed convolutions, and D has two convolutions.
 
-    Forward: a step runs G once, and D once in each phase. D's phase runs D on real and fake images together. So there
-    are 2 transposed convolutions and 4 convolutions.
-    Backward in D's phase: D has 2 filter gradients, and 1 image gradient, which is a transposed convolution. The first
-    convolution needs no image gradient.
+    Forward: a step runs G once, and D three times: on real and on fake images in D's phase, and in G's phase. So there
+    are 2 transposed convolutions and 6 convolutions.
+    Backward in D's phase, for each of the two batches: D has 2 filter gradients, and 1 image gradient, which is a
+    transposed convolution. The first convolution needs no image gradient.
     Backward in G's phase: D has 2 image gradients, and no filter gradients. G has 2 filter gradients, and 2 image
     gradients, which are convolutions.
     """
     steps(build())
-    assert count_calls["conv_transpose2d"] == 2 + 1 + 2
-    assert count_calls["conv2d"] == 4 + 2
-    assert count_calls["conv2d_weight_grad"] == 2 + 2
-    # G and D have one Linear each. Forward: 1 + 2 products. Backward in D's phase: gradients of the weight and the
-    # input of D's Linear. Backward in G's phase: of the input of D's Linear, and of the weight of G's Linear.
-    assert count_calls["matmul"] == 3 + 2 + 1 + 1
+    assert count_calls["conv_transpose2d"] == 2 + 2 * 1 + 2
+    assert count_calls["conv2d"] == 6 + 2
+    assert count_calls["conv2d_weight_grad"] == 2 * 2 + 2
+    # G and D have one Linear each. Forward: 1 + 3 products. Backward in D's phase: gradients of the weight and the
+    # input of D's Linear, for two batches. In G's phase: of the input of D's Linear, and of the weight of G's Linear.
+    assert count_calls["matmul"] == 4 + 2 * 2 + 1 + 1
 
 
-@pytest.mark.parametrize("loss, passes", [("bce", 2), ("hinge", 2), ("lsgan", 2), ("relativistic", 3)])
+@pytest.mark.parametrize("loss, passes", [("bce", 3), ("hinge", 3), ("lsgan", 3), ("relativistic", 4)])
 def test_only_a_relativistic_loss_computes_real_logits_in_the_generators_phase(loss, passes, count_calls):
-    """The preset is vanilla, where G and D have three Linears each. A step runs G once, and D `passes` times: once in
-    D's phase, on real and fake images together, and once or twice in G's phase."""
+    """The preset is vanilla, where G and D have three Linears each. A step runs G once, and D `passes` times: twice in
+    D's phase, on real and on fake images, and once or twice in G's phase."""
     training = build("vanilla", loss=loss)
     steps(training)
-    # Gradients in D's phase: 3 of weights, 2 of inputs. In G's phase: 3 of inputs in D; 3 of weights, 2 of inputs in G.
-    backward = (3 + 2) + 3 + (3 + 2)
+    # Gradients in D's phase, for each of two batches: 3 of weights, 2 of inputs. In G's phase: 3 of inputs in D; 3 of
+    # weights and 2 of inputs in G.
+    backward = 2 * (3 + 2) + 3 + (3 + 2)
     assert count_calls["matmul"] == 3 + passes * 3 + backward
 
 

@@ -100,7 +100,7 @@ def test_the_metrics_of_a_step_equal_numpys(name):
     training = build(name)
     optimizers = training.G_optimizer, training.D_optimizer
     D_phase, G_phase = training.gan.step(SameBatch(training), *optimizers)
-    row = [float(x) for x in measure(training.gan.loss, G_phase, D_phase, *optimizers)]
+    row = [x.item() for x in measure(training.gan.loss, G_phase, D_phase, *optimizers)]
     logits = [x.numpy().astype("float64") for x in (D_phase.real_logits, D_phase.fake_logits, G_phase.fake_logits)]
     outputs = [1 / (1 + np.exp(-x)) if name == "vanilla" else x for x in logits]
     above, below = (0.0, 0.0) if name == "vanilla" else (logits[1].mean(), logits[0].mean())

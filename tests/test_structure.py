@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 RANKS = {  # a module imports from its own rank or from lower ones
     "backend": 0, "autograd": 1, "layers": 2, "optim": 3,  # the engine
-    "extras": 0, "files": 0, "data": 3, "metrics": 4,  # beside the game
+    "extras": 0, "files": 0, "version": 0, "data": 3, "metrics": 4,  # beside the game
     "gan": 4,  # the game
     "app": 5,  # the application
     "__main__": 6,  # the command

@@ -7,5 +7,4 @@ from .autograd import Tensor, check_grads, grad, no_grad, primitive
 from .backend import tune, use
 from .gan import losses
 from .optim import Adam
-
-__version__ = "0.2.0"
+from .version import VERSION as __version__

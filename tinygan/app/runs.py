@@ -26,6 +26,7 @@ from .. import backend, files
 from ..backend import distributed
 from ..data import Dataset, NotThere
 from ..gan.health import METRICS
+from ..version import VERSION
 from . import checkpoint
 from .settings import Settings
 
@@ -192,7 +193,7 @@ def computed_by() -> dict[str, Any]:
     """Return {"kernels": backend.kernels(), "versions": {name: version}, "commit": git commit} of this process."""
     versions: dict[str, Any] = {
         "python": platform.python_version(),
-        "tinygan": tinygan_version(),
+        "tinygan": VERSION,
         "numpy": np.__version__,
     }
     versions[backend.xp.__name__] = getattr(backend.xp, "__version__", None)  # of cupy on CUDA
@@ -233,13 +234,6 @@ def write_table(path, columns, rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     files.write_text(path, text.getvalue())
-
-
-def tinygan_version() -> str:
-    """Return the version of this code."""
-    from .. import __version__  # not at the top: the package imports this file
-
-    return __version__
 
 
 def commit():

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from .. import backend, data
 from ..gan.training import Training
+from ..version import VERSION
 from . import groups
 from .options import chosen_preset
 from .origin import begin_with
 from .quality import Quality
-from .runs import Run, tinygan_version
+from .runs import Run
 from .settings import Settings, absolute
 from .terminal import Terminal
 
@@ -79,7 +80,7 @@ def resumed_run(args) -> Start:
     run.settings = with_epochs(settings, args.epochs, batches)
     training, quality = run.settings.training(), Quality(run.settings, loaded, args.quiet)
     run.load(training=training, batches=batches)
-    if run.about.get("versions", {}).get("tinygan") != tinygan_version():
+    if run.about.get("versions", {}).get("tinygan") != VERSION:
         print(
             f"another version of tinygan began {run.folder}: it continues, but not to the same bits as without a stop",
             file=sys.stderr,
