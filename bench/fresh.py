@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from turns import environment
 
 ROOT = Path(__file__).parent.parent
 PROCESSES = 3
@@ -42,29 +43,31 @@ CODE = {  # name: code that is timed in a new process
 def seconds(code, folder):
     started = time.perf_counter()
     code = code.replace("DISCARDED", str(folder / str(time.perf_counter_ns())))
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, stdout=subprocess.DEVNULL, env=environment()
+    )
     return time.perf_counter() - started
 
 
 def peak(side):
     """Return the largest resident set, in MB, of a new process that does a few steps."""
     words = [sys.executable, "-W", "ignore", __file__, side]
-    return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return float(subprocess.run(words, check=True, capture_output=True, text=True, env=environment()).stdout)
 
 
 def steps(side):
     """Do a few steps and print the peak memory. `peak` runs this in a new process."""
     sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
-    import step
+    import worker
 
     from tinygan import backend
 
     if side == "tinygan":
         backend.tune()
 
-    make = step.tinygan_step("dcgan", 128) if side == "tinygan" else step.torch_step("dcgan", 128, False)
+    step = worker.tinygan_step("dcgan", 128) if side == "tinygan" else worker.torch_step("dcgan", 128)
     for _ in range(STEPS):
-        make()
+        step()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

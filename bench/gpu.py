@@ -60,7 +60,7 @@ def tinygan_step(preset, batch_size, tf32, captured):
 def torch_step(preset, batch_size, tf32, how):
     """Return the two functions of tinygan_step for PyTorch. how: "eager", "compiled" or "captured"."""
     import torch
-    from torch_gans import TorchGAN
+    from torch_gans import TorchGAN, compile_parts
 
     from tinygan import data
 
@@ -69,7 +69,7 @@ def torch_step(preset, batch_size, tf32, how):
     channels_last = preset != "vanilla"
     gan = TorchGAN(preset, data.load().images, batch_size, channels_last, "cuda", capturable=how == "captured")
     if how == "compiled":
-        compile_parts(gan, preset)
+        compile_parts(gan, preset, mode="reduce-overhead")
         return compiled_step(gan), torch.cuda.synchronize
     if how == "eager":
         return gan.step, torch.cuda.synchronize
@@ -94,21 +94,6 @@ def compiled_step(gan):
         gan.step()
 
     return step
-
-
-def compile_parts(gan, preset):
-    """Compile all parts of a step: batch, noise, fake images, both losses with their gradients, both updates.
-
-    torch.compile refuses second derivatives. The penalty of wgan-gp contains a second derivative, so D's loss of
-    wgan-gp is not compiled.
-    """
-    import torch
-
-    names = ["batch", "noise", "generate", "generator_loss", *(["discriminator_loss"] if preset != "wgan-gp" else [])]
-    for name in names:
-        setattr(gan, name, torch.compile(getattr(gan, name), mode="reduce-overhead"))
-    for optimizer in (gan.G_optimizer, gan.D_optimizer):
-        optimizer.step = torch.compile(optimizer.step)
 
 
 SIDES = {

@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from step import Side, machine, timed  # noqa: E402
+from machine import describe  # noqa: E402
+from turns import Process  # noqa: E402
 
 from tinygan import backend  # noqa: E402
 from tinygan.autograd import PRIMITIVES, Tensor  # noqa: E402
@@ -128,8 +130,19 @@ def torch_call(name):
     }[name]
 
 
+def timed(call):
+    """Return the seconds of each of three calls. A call before them, in which the threads wake up, is not counted."""
+    call()
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
 def serve(side):
-    """Run in the child process of a Side: read names of operations, and time each operation a few times."""
+    """Run in the process of one side: read names of operations, and time each operation a few times."""
     calls = {}
     for line in sys.stdin:
         name = line.strip()
@@ -148,20 +161,19 @@ def main():
     args = parser.parse_args()
     if args.side:
         return serve(args.side)
-    sides = {name: Side(name, [__file__, "--side", name], threads.THREADS) for name in SIDES}
+    kernels = {"NumPy": "numpy", "Numba": "numba", "PyTorch": "numpy"}
+    sides = {name: Process([__file__, "--side", name], threads.THREADS, kernels[name]) for name in SIDES}
     heads = [*(f"{name}, ms" for name in SIDES), "PyTorch / NumPy", "PyTorch / Numba"]
     lines = [f"| operation | {' | '.join(heads)} |", "| --- " * (len(heads) + 1) + "|"]
     for operation in OPERATIONS:
         seconds = {name: [] for name in SIDES}
         for _ in range(args.rounds):
             for name, side in sides.items():
-                seconds[name] += side.turn(operation)
+                seconds[name] += side.ask(operation)
         ms = [1000 * statistics.median(seconds[name]) for name in SIDES]
         cells = [f"{x:.2f}" for x in (*ms, ms[2] / ms[0], ms[2] / ms[1])]
         lines.append(f"| {operation} | {' | '.join(cells)} |")
-    for side in sides.values():
-        side.close()
-    text = "\n".join(lines) + f"\n\nMedians; {threads.THREADS} threads, batch {N}. {machine()}\n"
+    text = "\n".join(lines) + f"\n\nMedians; {threads.THREADS} threads, batch {N}. {describe()}\n"
     print(text)
     if args.write:
         (ROOT / "bench/results/micro.md").write_text(

@@ -17,14 +17,13 @@ from pathlib import Path
 import numpy as np
 import readme
 import torch
+from machine import describe
 from matplotlib.figure import Figure
 from torch import nn
 from torch_gans import TorchGAN
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-
-from step import machine  # noqa: E402
 
 from tinygan import backend, data, metrics  # noqa: E402
 from tinygan.app.options import DEFAULT  # noqa: E402
@@ -131,7 +130,7 @@ def table(contests, floor):
             seconds, steps, distance = curves[name][-1]
             ratio = distance / curves[OURS][-1][2]
             lines.append(f"| {seed} | {name} | {steps} | {distance:.2f} | {distance / floor:.1f} | **{ratio:.1f}** |")
-    where = f"Each GAN was trained for {seconds / 60:.0f} minutes on {threads.THREADS} threads. {machine()}."
+    where = f"Each GAN was trained for {seconds / 60:.0f} minutes on {threads.THREADS} threads. {describe()}."
     return "\n".join(lines) + f"\n\n{where} Written by `bench/quality.py`.\n"
 
 
@@ -150,7 +149,7 @@ def main():
     print(text)
     if args.write:
         results = ROOT / "bench/results"
-        record = {"machine": machine(), "threads": threads.THREADS, "floor": floor, "contests": contests}
+        record = {"machine": describe(), "threads": threads.THREADS, "floor": floor, "contests": contests}
         (results / "quality.json").write_text(json.dumps(record, indent=1) + "\n")
         draw(contests, floor, results / "quality.png")
         readme.write("peer", text)

@@ -14,13 +14,14 @@ import argparse
 import functools
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from turns import environment
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
@@ -139,8 +140,7 @@ def measure(side):
     """Run one side in its own processes."""
     processes, threads = SIDES[side]
     words = [sys.executable, __file__, "--side", side]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    pipe = dict(stdout=subprocess.PIPE, text=True, env=environment)
+    pipe = dict(stdout=subprocess.PIPE, text=True, env=environment(threads))
     if side.startswith("tinygan"):
         mpiexec = [str(Path(sys.executable).with_name("mpiexec")), "-n", str(processes)] if processes > 1 else []
         return json.loads(subprocess.run([*mpiexec, *words], check=True, **pipe).stdout)
@@ -239,12 +239,12 @@ def main():
             return tinygan_side(threads)
         return torch_side(threads, processes, int(args.rank), args.meeting)
     if not args.model:
-        from step import machine
+        from machine import describe
 
         before = json.loads(RESULTS.read_text())["sides"] if args.only else {}
         measured = {side: measure(side) for side in SIDES if args.only in side}
         sides = {side: {**before, **measured}[side] for side in SIDES if side in {**before, **measured}}
-        found = {"machine": machine(), "sides": sides}
+        found = {"machine": describe(), "sides": sides}
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     text = tables(json.loads(RESULTS.read_text()))
     RESULTS.with_suffix(".md").write_text(text)

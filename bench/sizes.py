@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import readme
+from machine import describe
 from timing import fastest_step
+from turns import environment
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-
-from step import machine  # noqa: E402
 
 from tinygan import backend, data  # noqa: E402
 from tinygan.app.options import DEFAULT  # noqa: E402
@@ -33,7 +33,7 @@ STEPS, IMAGES, CLASSES = 60, 10_000, 10
 def measure(shape):
     """Measure images of this shape in a new process. Return {name: number}."""
     words = [sys.executable, "-W", "ignore", __file__, *map(str, shape)]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True, env=environment()).stdout)
 
 
 def child(shape):
@@ -60,7 +60,7 @@ def main():
         lines.append(f"| {size} | {sizes} | {1000 * r['step']:.1f} | {1 / r['step']:.0f} | {r['megabytes']:.0f} |")
     where = (
         f"Measured with the preset {DEFAULT}, batches of {r['batch']} and {r['threads']} "
-        f"thread{'s' * (r['threads'] > 1)}. {machine()}."
+        f"thread{'s' * (r['threads'] > 1)}. {describe()}."
     )
     text = "\n".join([*lines, "", f"{where} Written by `bench/sizes.py`.", ""])
     print(text)

@@ -1,15 +1,24 @@
-"""The presets vanilla, dcgan, cgan and wgan-gp in PyTorch, with the same networks and arithmetic, for comparison."""
+"""Presets of tinygan in PyTorch, with the same networks and arithmetic, for comparison.
+
+Not compared: the average of G's weights and schedules. In sngan, PyTorch iterates the singular vectors in each pass of
+D, and tinygan once for each update of D.
+"""
 
 import torch
 from torch import nn
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
+from torch.nn.utils.parametrizations import spectral_norm
 
 ADAM = {
     "vanilla": dict(lr=2e-4, betas=(0.5, 0.999)),
     "dcgan": dict(lr=8e-4, betas=(0.5, 0.999)),
     "cgan": dict(lr=8e-4, betas=(0.5, 0.999)),
     "wgan-gp": dict(lr=2e-4, betas=(0.5, 0.9)),
+    "sngan": dict(lr=8e-4, betas=(0.5, 0.999)),
+    "r3gan": dict(lr=1e-3, betas=(0.0, 0.9)),
 }
+LATENT = {"vanilla": 64, "wgan-gp": 100, "r3gan": 100}  # else 32
+SECOND_DERIVATIVES = ("wgan-gp", "r3gan")  # presets with a penalty on the gradient of D
 N_CRITIC = {"wgan-gp": 5}
 CLASSES = {"cgan": 10}  # only for conditional presets
 DEPTH = {"cgan": (1, 2)}  # convolutions of G and of D that keep the size
@@ -25,23 +34,29 @@ def networks(preset, channels_last=False):
             nn.Unflatten(1, (1, 28, 28)),
         )  # fmt: skip
         D = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), leaky, nn.Linear(256, 256), leaky, nn.Linear(256, 1))
-        return G, D, 64
-    norm = preset != "wgan-gp"  # BatchNorm in D; a gradient penalty does not allow it
-    latent, classes = (100 if preset == "wgan-gp" else 32), CLASSES.get(preset, 0)
-    G_depth, D_depth = DEPTH.get(preset, (0, 0))
+        return G, D, LATENT[preset]
+    latent, classes, (G_depth, D_depth) = LATENT.get(preset, 32), CLASSES.get(preset, 0), DEPTH.get(preset, (0, 0))
+    norm = preset != "r3gan"  # BatchNorm in G
+
+    def activation(channels):
+        return (nn.BatchNorm2d(channels), nn.ReLU()) if norm else (leaky,)
+
     G = nn.Sequential(
-        nn.Linear(latent + classes, 3136, bias=False), nn.Unflatten(1, (64, 7, 7)), nn.BatchNorm2d(64), nn.ReLU(),
-        *(x for _ in range(G_depth) for x in (nn.Conv2d(64, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU())),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Linear(latent + classes, 3136, bias=not norm), nn.Unflatten(1, (64, 7, 7)), *activation(64),
+        *(x for _ in range(G_depth) for x in (nn.Conv2d(64, 64, 3, 1, 1, bias=False), *activation(64))),
+        nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=not norm), *activation(32),
         nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
-    convolutions = [nn.Conv2d(32, 64, 4, 2, 1, bias=not norm)]
+    norm = preset not in ("sngan", *SECOND_DERIVATIVES)  # BatchNorm in D
+    convolutions = [nn.Conv2d(1 + classes, 32, 4, 2, 1), nn.Conv2d(32, 64, 4, 2, 1, bias=not norm)]
     convolutions += [nn.Conv2d(64, 64, 3, 1, 1, bias=not norm) for _ in range(D_depth)]
-    D = nn.Sequential(
-        nn.Conv2d(1 + classes, 32, 4, 2, 1), leaky,
-        *(x for conv in convolutions for x in (conv, *([nn.BatchNorm2d(64)] if norm else []), leaky)),
-        nn.Flatten(), nn.Linear(3136, 1),
-    )  # fmt: skip
+    if preset == "sngan":
+        convolutions = [nn.Conv2d(1, 16, 3, 1, 1), nn.Conv2d(16, 32, 4, 2, 1)]
+        convolutions += [nn.Conv2d(32, 32, 3, 1, 1), nn.Conv2d(32, 64, 4, 2, 1)]
+    first, *others = [spectral_norm(x) if preset == "sngan" else x for x in (*convolutions, nn.Linear(3136, 1))]
+    last = others.pop()
+    blocks = (x for conv in others for x in (conv, *([nn.BatchNorm2d(64)] if norm else []), leaky))
+    D = nn.Sequential(first, leaky, *blocks, nn.Flatten(), last)
     if channels_last:
         G, D = G.to(memory_format=torch.channels_last), D.to(memory_format=torch.channels_last)
     return G, D, latent
@@ -70,9 +85,13 @@ class TorchGAN:
         self.order = torch.randperm(len(images), device=device)
         self.within_batch = torch.arange(batch_size, device=device)
         self.position = torch.zeros((), dtype=torch.int64, device=device)
-        wasserstein = preset == "wgan-gp"
-        self.discriminator_loss = self.critic_loss if wasserstein else self.bce_loss
-        self.generator_loss = self.hinge_loss if wasserstein else self.non_saturating_loss
+        losses = {
+            "wgan-gp": (self.critic_loss, self.negative_mean),
+            "sngan": (self.hinge_loss, self.negative_mean),
+            "r3gan": (self.relativistic_loss, self.relativistic_generator_loss),
+        }
+        default = self.bce_loss, self.non_saturating_loss
+        self.discriminator_loss, self.generator_loss = losses.get(preset, default)
 
     def batch(self):
         index = self.order[self.position + self.within_batch]
@@ -120,8 +139,25 @@ class TorchGAN:
         penalty = (((gradient * gradient).sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
         return self.D(fake).mean() - self.D(real).mean() + 10 * penalty
 
-    def hinge_loss(self, fake):
+    def negative_mean(self, fake):
         return -self.D(fake).mean()
+
+    def hinge_loss(self, real, fake):
+        return relu(1 - self.D(real)).mean() + relu(1 + self.D(fake)).mean()
+
+    def relativistic_loss(self, real, fake):
+        """Return the relativistic loss plus half of the squared norms of the gradients at real and at fake images."""
+        real, fake = real.requires_grad_(), fake.requires_grad_()
+        real_logits, fake_logits = self.D(real), self.D(fake)
+        gradients = torch.autograd.grad((real_logits + fake_logits).sum(), (real, fake), create_graph=True)
+        penalty = 0.5 * sum((g * g).sum((1, 2, 3)).mean() for g in gradients)
+        self.real = real.detach()  # for G's loss
+        return softplus(fake_logits - real_logits).mean() + penalty
+
+    def relativistic_generator_loss(self, fake):
+        with torch.no_grad():
+            real_logits = self.D(self.real)
+        return softplus(real_logits - self.D(fake)).mean()
 
     def step(self):
         for _ in range(self.n_critic):
@@ -134,3 +170,15 @@ class TorchGAN:
         self.G_optimizer.zero_grad()
         self.generator_loss(fake).backward()
         self.G_optimizer.step()
+
+
+def compile_parts(gan, preset, mode=None):
+    """Compile all parts of a step: batch, noise, fake images, both losses with their gradients, both updates.
+
+    torch.compile refuses second derivatives, so D's loss is not compiled if it has a penalty. mode: see torch.compile.
+    """
+    names = ["batch", "noise", "generate", "generator_loss"]
+    for name in [*names, *([] if preset in SECOND_DERIVATIVES else ["discriminator_loss"])]:
+        setattr(gan, name, torch.compile(getattr(gan, name), mode=mode))
+    for optimizer in (gan.G_optimizer, gan.D_optimizer):
+        optimizer.step = torch.compile(optimizer.step)
