@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 
 
-def tinygan_step(preset, batch_size, as_trained=False):
+def tinygan_step(preset, batch_size, as_trained=False, captured=False):
     """Return a function that does one training step, without the average of G's weights that PyTorch's side has not.
 
-    as_trained: with this average, captured, and with the metrics of every few steps, as train.py does it.
+    captured: by backend.capture. as_trained: captured, with this average, and with the metrics of every few steps, as
+    train.py does it.
     """
     from tinygan import backend, data
     from tinygan.gan import presets
@@ -34,7 +35,7 @@ def tinygan_step(preset, batch_size, as_trained=False):
     training = presets.build(chosen, dataset.images.shape[1:], 0, dataset.classes)
     batches = data.Batches(dataset, batch_size, 0, chosen.n_critic, chosen.conditional)
     one_step, numbers = functools.partial(training.step, batches), itertools.count()
-    if as_trained:
+    if captured or as_trained:
         one_step = backend.capture(one_step)
 
     def step():
