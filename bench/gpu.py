@@ -34,11 +34,10 @@ SIDES = {"tinygan graph": 25, "torch graph": 25, "PyTorch eager": 25, "tinygan e
 
 
 def cell(side, preset, batch_size, tf32, seconds, sizes, limit, environment=None, log=None):
-    """Run `measure` of gpu_worker.py in a new process. If it fails, return a row with the last line of its output."""
+    """Run `measure` of gpu_worker.py in a new process. Returns a row; "failed" in it has the last line of an error."""
     what = json.dumps([side, preset, batch_size, tf32, seconds, sizes])
     done = call([sys.executable, WORKER, "measure", what], limit, environment, log)
-    failed = {"side": side, "preset": preset, "batch": batch_size, "tf32": tf32, "failed": done.sentence()}
-    return done.json() or failed
+    return {"side": side, "preset": preset, "batch": batch_size, "tf32": tf32, **done.result()}
 
 
 def table(rows):
@@ -49,7 +48,7 @@ def table(rows):
     ]
     for row in rows:
         words = [row["preset"], str(row["batch"]), row["side"]]
-        if "failed" in row:
+        if "milliseconds" not in row:
             words += [f"failed: {row['failed'][:80]}", *["-"] * 5]
         else:
             words += [f"{statistics.median(row['milliseconds']):.3f}", f"{row['steps_per_second']:.0f}"]

@@ -148,7 +148,8 @@ def profile(preset, batch_size, replays=20):
     for _ in range(replays):
         step()
     wait()
-    replay = time.perf_counter() - started
+    found = {"replay_us": 1e6 * (time.perf_counter() - started) / replays}
+    print(json.dumps(found), flush=True)
     with profiled(activities=[ProfilerActivity.CUDA]) as profiler:
         for _ in range(replays):
             step()
@@ -159,8 +160,8 @@ def profile(preset, batch_size, replays=20):
             kernels[event.name][0] += 1 / replays
             kernels[event.name][1] += event.device_time / replays
     rows = sorted(([name[:80], n, time_] for name, (n, time_) in kernels.items()), key=lambda row: -row[2])
-    found = {"replay_us": 1e6 * replay / replays, "kernels": sum(row[1] for row in rows)}
-    found |= {"kernels_us": sum(row[2] for row in rows), "by_kernel": rows}  # [name, calls a step, us a step]
+    total, spent = (sum(row[i] for row in rows) for i in (1, 2))
+    found |= {"kernels": total, "kernels_us": spent, "by_kernel": rows}  # rows: name, calls a step, us a step
     print(json.dumps(found))
 
 
@@ -217,13 +218,13 @@ def roofline(preset, batch_size, tf32, size, large):
 
     step, _ = tinygan_step(preset, batch_size, tf32, captured=False)
     step()
-    work, size = [0], [0]
+    work, moved = [0], [0]  # operations and bytes
 
     def counted(name, forward):
         def call(*args, **kwargs):
             y = forward(*args, **kwargs)
             work[0] += int(flops(name, args, y))
-            size[0] += sum(a.nbytes for a in (*args, y) if hasattr(a, "nbytes"))
+            moved[0] += sum(a.nbytes for a in (*args, y) if hasattr(a, "nbytes"))
             return y
 
         return call
@@ -233,7 +234,7 @@ def roofline(preset, batch_size, tf32, size, large):
     step()
     backend.xp.get_default_memory_pool().free_all_blocks()
     found = rates(size, large)
-    return max(work[0] / found["tf32" if tf32 else "float32"], size[0] / found["copy"])
+    return max(work[0] / found["tf32" if tf32 else "float32"], moved[0] / found["copy"])
 
 
 def check(presets, batch_size):

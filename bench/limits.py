@@ -23,6 +23,11 @@ class Done(NamedTuple):
             return f"{LIMIT} of {self.seconds:.0f} s"
         return next((line.strip() for line in reversed(self.output.splitlines()) if line.strip()), "no output")[:200]
 
+    def result(self):
+        """Return the last JSON object that the command printed. If the command failed then, "failed" says how."""
+        failed = {"failed": self.sentence()} if self.status else {}
+        return {**self.json(), **failed}
+
     def json(self):
         """Return the last line of the output that is a JSON object, as a dictionary; {} if there is none."""
         for line in reversed(self.output.splitlines()):

@@ -72,7 +72,7 @@ class Stay:
 
 def facts(stay):
     done = stay.python(gpu.WORKER, "facts", json.dumps(TINY if stay.dry else gpu.SIZES))
-    return done.json() or {"failed": done.sentence()}
+    return done.result()
 
 
 def smoke(stay):
@@ -149,7 +149,7 @@ def profile(stay):
     found = {}
     for preset, batch_size in [("vanilla", 4)] if stay.dry else [("cgan", 32), ("dcgan", 128)]:
         done = stay.python(gpu.WORKER, "profile", json.dumps([preset, batch_size]), limit=15)
-        found[f"{preset} {batch_size}"] = done.json() or {"failed": done.sentence()}
+        found[f"{preset} {batch_size}"] = done.result()
         stay.keep("profile", found)
     return found
 

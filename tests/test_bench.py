@@ -59,7 +59,10 @@ def test_a_failed_command_gives_its_status_and_the_last_line_of_its_output():
 @pytest.mark.parametrize(
     "code, row",
     [
-        ('print(\'{"side": "a", "ms": 1}\', flush=True); raise SystemExit(\'the profiler failed\')', {"ms": 1}),
+        (
+            'print(\'{"side": "a", "ms": 1}\', flush=True); raise SystemExit(\'and then\')',
+            {"ms": 1, "failed": "and then"},
+        ),
         ("raise SystemExit('no GPU')", {"failed": "no GPU", "preset": "cgan", "batch": 32}),
     ],
 )
