@@ -21,6 +21,7 @@ from machine import describe
 from matplotlib.figure import Figure
 from torch import nn
 from torch_gans import TorchGAN
+from turns import start_again
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -135,6 +136,7 @@ def table(contests, floor):
 
 
 def main():
+    start_again()
     backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=10, help="minutes of training for each side (default: 10)")

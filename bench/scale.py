@@ -9,6 +9,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from turns import start_again
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -36,6 +38,7 @@ def milliseconds(batch_size, width):
 
 
 def main():
+    start_again()
     backend.tune()
     from matplotlib.figure import Figure
 

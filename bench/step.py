@@ -23,7 +23,7 @@ import sys
 import machine
 import readme
 from tqdm import tqdm
-from turns import ROOT, Worker, environment, take_turns
+from turns import ROOT, Worker, environment, start_again, take_turns
 
 sys.path.insert(0, str(ROOT))
 
@@ -110,6 +110,7 @@ def write(rows, about, text, machines):
 
 def profile(preset, keep):
     """Print the time of each primitive in tinygan's step, and of the slowest operators of PyTorch's step."""
+    start_again()
     from tinygan import backend
 
     backend.tune()

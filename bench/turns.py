@@ -29,6 +29,12 @@ def environment(threads=None, kernels=None):
     return {**kept, **{name: str(value) for name, value in given.items() if value}}
 
 
+def start_again():
+    """Start this program again without OPENBLAS_*, if it is set. NumPy's library has read it when it was loaded."""
+    if any(name.startswith("OPENBLAS_") for name in os.environ):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment())
+
+
 class Process:
     """A Python process that answers each line of its input with a line of JSON."""
 

@@ -129,6 +129,12 @@ def test_processes_of_benchmarks_get_no_setting_of_openblas(monkeypatch):
     assert (found["OMP_NUM_THREADS"], found["TINYGAN_KERNELS"]) == ("2", "numpy")
 
 
+def test_a_benchmark_starts_again_without_settings_of_openblas():
+    code = "import os, turns; turns.start_again(); print(os.environ.get('OPENBLAS_CORETYPE'), os.environ['KEPT'])"
+    environment = {**os.environ, "OPENBLAS_CORETYPE": "Haswell", "KEPT": "yes", "PYTHONPATH": str(ROOT / "bench")}
+    assert limits.call([sys.executable, "-c", code], 60, environment).output == "None yes\n"
+
+
 class Side:
     """A worker that writes down its turns."""
 
