@@ -138,6 +138,21 @@ def test_a_replayed_product_uses_the_current_inputs():
     assert y.tolist() == [[15, 15], [15, 15]]
 
 
+def test_random_numbers_of_captured_calls_equal_those_of_eager_calls():
+    eager, captured, drawn = backend.RNG(0), backend.RNG(0), backend.xp.zeros((2, 5), "float32")
+
+    def step():
+        for row in drawn:
+            row[...] = captured.uniform((5,))
+
+    call = backend.capture(step)
+    for _ in range(graph.WARM_UP + 3):
+        call()
+        for row in drawn:
+            assert row.tolist() == eager.uniform((5,)).tolist()
+    assert captured.draws.tolist() == eager.draws.tolist()
+
+
 def drop(monkeypatch, calls):
     """Call a captured function `calls` times, and delete it. Return a list of what happened.
 

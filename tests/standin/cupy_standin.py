@@ -261,7 +261,6 @@ def cuda():
     return types.SimpleNamespace(
         Device=Device, Event=Event, Graph=Graph, MemoryPool=MemoryPool, Stream=Stream, runtime=runtime,
         get_current_stream=lambda device_id=-1: Stream._current, using_allocator=using_allocator,
-        alloc_pinned_memory=lambda size: bytearray(max(512, size)),  # CuPy's pool rounds sizes up
     )  # fmt: skip
 
 

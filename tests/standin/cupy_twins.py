@@ -69,70 +69,32 @@ def gather(grid, block, table, order, position, y, total, factor, offset, **size
     y[...] = table[order[start : start + len(y)]].astype("float32") * factor - offset
 
 
-def squared_norms(grid, block, x, y, **sizes):
-    y[...] = (x * x).reshape(len(x), -1).sum(1)
-
-
-def scatter(x, inner, n, start, count, y):
-    y[...] = 0
-    y.reshape(-1, n, inner)[:, start : start + count] = x.reshape(-1, count, inner)
-
-
-def concatenate(width, *values):
-    *parts, y = values
-    rows = [a.reshape(y.size // width, n) for a, n in zip(parts[::2], parts[1::2])]
-    y.reshape(-1, width)[...] = np.concatenate(rows, 1)
-
-
-def interpolate(a, b, t, y):
-    y[...] = a + t * (b - a)
+def copy(code, grid, block, *values):
+    """Interpret a kernel that makes several copies."""
+    a = dict(zip(parameters_of(code), values))
+    for target, start, source in re.findall(r"(y\d+)\[i - (\d+)u\] = (a\d+)\[i - \2u\];", code):
+        assert a[target].size == a[source].size
+        a[target][...] = a[source].reshape(a[target].shape)
 
 
 def elementwise(code, grid, block, *values):
     """Interpret a kernel that was generated from an elementwise function."""
-    parameters = parameters_of(code)
-    a = dict(zip(parameters, values))
+    a = dict(zip(parameters_of(code), values))
     shape = next((a[name].shape for name in re.findall(r"= (a\d+)\[i\];", code)), None)
-    for target, _, result in interpret(code, a, shape, lambda a: a)[0]:
-        a[target][...] = np.reshape(result, a[target].shape)
+    for target, result in interpret(code, a, shape).items():
+        if target.startswith("y"):
+            a[target][...] = np.reshape(result, a[target].shape)
 
 
-def sums(code, grid, block, *values, COLUMNS, SLABS, PARTS, **sizes):
-    """Interpret a kernel that was generated for column sums."""
+def sums(code, grid, block, *values, COLUMNS, **sizes):
+    """Interpret a kernel that was generated for column sums: the sums of each slab of rows."""
     a = dict(zip(parameters_of(code), values))
-    rows = int(a["rows"])
-    body, finish = code.split("if (down == 0 && column < COLUMNS) {\n")
-    stores, added = interpret(
-        body.split("__syncthreads")[0],
-        a,
-        (rows, COLUMNS),
-        lambda a: np.repeat(a.reshape(PARTS, COLUMNS), rows // PARTS, 0),
-    )
-    for target, _, result in stores:
-        a[target][...] = np.reshape(result, a[target].shape)
-    finish = f"{code.split(';')[0]};__global__ {finish}"
-    for part in range(PARTS):  # in this order, because the code after the sums may update an array with each part
-        a["part"] = part
-        for name, result in added:
-            a[name] = sum_of_slabs(result.reshape(PARTS, -1, COLUMNS)[part], SLABS)
-        for target, index, result in interpret(finish, a, (COLUMNS,), lambda a, p=part: a.reshape(-1, COLUMNS)[p])[0]:
-            out = a[target].reshape(-1, COLUMNS)[part] if "part" in index else a[target]
-            out.reshape(-1)[...] = np.ravel(result)
-
-
-def sum_of_slabs(rows, slabs):
-    """Return the sums of the columns. Like the kernel, sum each slab of rows first, then add up these sums."""
-    slab = -(-len(rows) // slabs)
-    sums = [rows[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]
-    return np.sum(sums, 0) if slabs > 1 else sums[0]
-
-
-def add(code, grid, block, *values):
-    """Interpret a kernel in which each output is a sum of several arrays."""
-    a = dict(zip(parameters_of(code), values))
-    for target, parts in re.findall(r"(y\d+)\[j\] = (.*?);", code):
-        names = re.findall(r"a\d+_\d+", parts)
-        a[target][...] = sum(a[name].reshape(a[target].shape) for name in names)
+    rows, slabs = int(a["rows"]), grid[1]
+    slab = -(-rows // slabs)
+    for target, result in interpret(code.split("__syncthreads")[0], a, (rows, COLUMNS)).items():
+        if target.startswith("sum"):
+            result = np.broadcast_to(result, (rows, COLUMNS))
+            a[target.replace("sum", "sums")][...] = [result[i * slab : (i + 1) * slab].sum(0) for i in range(slabs)]
 
 
 def parameters_of(code):
@@ -141,32 +103,23 @@ def parameters_of(code):
     return [re.split(r"[\s*]+", parameter.strip())[-1] for parameter in inside.split(",")]
 
 
-def interpret(code, arguments, shape, of_part):
+def interpret(code, arguments, shape):
     """Run the assignments of an elementwise kernel on arrays of this shape instead of single numbers.
 
-    of_part: a function that broadcasts an array with one row for each part of a batch to this shape. Returns two lists:
-    (array, index, value) for each value that is stored, and (sum, value) for each value that is added to a sum. Arrays
-    and sums are given by their names.
+    Returns {name: value} of the variables, of each y that is stored, and of each summand, by the name of its sum.
     """
     real = np.dtype({"float": "float32", "double": "float64"}[re.search(r"typedef (\w+) Real;", code)[1]]).type
     names = {"Real": real, "fabs": np.abs, **{name: getattr(np, name) for name in MATHEMATICS}}
-    code, stores, added = code[code.index("__global__") :], [], []
-    line = r"const Real (\w+) = (.*?);|((?:y|sums)\d+)\[(.*?)\] = (.*?);|sum(\d+) \+= (.*?);"
-    for name, expression, target, index, stored, k, summand in re.findall(line, code):
-        expression = re.sub(r"(a\d+)\[i\]", lambda m: f"whole({m[1]})", expression or stored or summand)
-        expression = re.sub(r"([ab]\d+)\[0\]", lambda m: f"one({m[1]})", expression)
-        expression = re.sub(r"([ab]\d+)\[(?:part|i /)[^\]]*\]", lambda m: f"of_part({m[1]})", expression)
+    functions = {"whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0])}
+    values = {}
+    line = r"(?:const Real (\w+)|(y\d+)\[i\]|(sum\d+)) \+?= (.*?);"
+    for *targets, expression in re.findall(line, code[code.index("__global__") :]):
+        expression = re.sub(r"(a\d+)\[i\]", r"whole(\1)", expression)
+        expression = re.sub(r"(a\d+)\[0\]", r"one(\1)", expression)
         expression = re.sub(r"\[(?:column|i % \d+)\]", "", expression)
-        expression = re.sub(r"\((\w+) \? (.*?) : (.*?)\)", r"(\2 if \1 else \3)", expression)
-        functions = {"whole": lambda a: a.reshape(shape), "one": lambda a: real(a.reshape(-1)[0]), "of_part": of_part}
-        value = np.asarray(eval(expression, {**names, **arguments, **functions}), real)  # a comparison gives 0 or 1
-        if name:
-            names[name] = value
-        elif target:
-            stores.append((target, index, value))
-        else:
-            added.append((f"total{k}", np.broadcast_to(value, shape)))
-    return stores, added
+        value = eval(expression, {**names, **arguments, **functions, **values})
+        values["".join(targets)] = np.asarray(value, real)  # a comparison gives 0 or 1
+    return values
 
 
 TWINS = {  # kernel name -> a function that writes its outputs
@@ -174,14 +127,10 @@ TWINS = {  # kernel name -> a function that writes its outputs
     "tinygan_normal": normal,
     "tinygan_im2col": im2col,
     "tinygan_col2im": col2im,
+    "tinygan_gather": gather,
     "tinygan_elementwise": elementwise,
     "tinygan_sums": sums,
-    "tinygan_add": add,
-    "tinygan_gather": gather,
-    "tinygan_squared_norms": squared_norms,
-    "tinygan_scatter": scatter,
-    "tinygan_interpolate": interpolate,
-    "tinygan_concatenate": concatenate,
+    "tinygan_copy": copy,
 }
-INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_add"}  # these twins interpret the kernel's source
+INTERPRETED = {"tinygan_elementwise", "tinygan_sums", "tinygan_copy"}  # these twins interpret the kernel's source
 MATHEMATICS = "exp expm1 log log1p maximum minimum sign sqrt tanh".split()

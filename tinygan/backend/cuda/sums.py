@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import backend
 from .expression import trace
-from .fusion import THREADS, arguments, columns_of, fuse, inputs, kinds_of, program_of
+from .fusion import THREADS, arguments, columns_of, inputs, kinds_of, program_of
 
 BLOCKS = 528  # enough blocks to keep a large GPU busy: four for each of 132 multiprocessors
 ROWS = 16  # if the rows are divided into slabs, each thread reads at least about this number of rows
@@ -97,7 +97,7 @@ def _powers(x, s):
     return x - s, (x - s) * (x - s)
 
 
-@fuse
+@backend.fuse
 def _moments(s, share, total, squares):
     mean = total * share
     return s + mean, backend.xp.maximum(squares * share - mean * mean, 0.0)
