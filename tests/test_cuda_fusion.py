@@ -24,8 +24,8 @@ REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
 KINDS = {  # elementwise function: the kinds of its arguments (see fusion.py)
     "leaky_relu": "ms", "leaky_relu_grad": "mms", "biased": "mrs", "scaled": "mrrs", "batch_norm_gradient": "mmmrrrrs",
-    "sigmoid": "m", "softplus": "m", "adam": "mmmmnnnsns", "bias_corrections": "nsn", "_rate": "nsss", "_average": "mmn",
-    "_moments": "msmm",
+    "sigmoid": "m", "softplus": "m", "adam": "mmmmnnnsns", "bias_corrections": "nsn", "_moments": "msmm", "_rate": "nsss",
+    "_average": "mmn",
 }  # fmt: skip
 SUMMED = {"identity": "m", "square": "m", "h_products": "mmmrs", "_powers": "mr"}  # the same for column_sums
 FUSED = {
@@ -100,7 +100,7 @@ def test_one_kernel_makes_copies_of_several_sizes():
     arrays = [np.random.default_rng(n).random(n) for n in (7, 1, 5)]
     targets = [np.full(a.size, np.nan) for a in arrays]
     run = cuda_on_cpu.raw_kernel(fusion.copy_source((7, 1, 5), "float64"), "tinygan_copy")
-    run((1,), (32,), (*targets, *arrays, np.uint32(13)))
+    run((1,), (32,), (*targets, *arrays))
     for target, array in zip(targets, arrays):
         np.testing.assert_array_equal(target, array)
 

@@ -206,7 +206,7 @@ def test_a_tensor_on_the_right_is_asked_to_do_the_operation():
 
 
 SUITE = (  # the test modules that also run on the stand-in
-    "backend backend_functions checkpoint convolution corners cuda_blas cuda_fusion cuda_graph cuda_kernels "
+    "backend checkpoint convolution corners cuda_blas cuda_fusion cuda_graph cuda_kernels "
     "data engine gan gradients health layers losses optim spectral standin_step".split()
 )
 NOT_HERE = {  # test: why it does not run on the stand-in

@@ -26,8 +26,6 @@ using namespace std;
 struct Place { unsigned int x, y, z; };
 struct uint2 { unsigned int x, y; };
 static inline uint2 make_uint2(unsigned int x, unsigned int y) { return {x, y}; }
-static inline unsigned int atomicAdd(unsigned int* p, unsigned int n) { return __atomic_fetch_add(p, n, 5); }
-static inline void __threadfence() { __atomic_thread_fence(5); }  // 5: sequentially consistent
 static inline int min(int a, int b) { return a < b ? a : b; }
 static inline unsigned int __umulhi(unsigned int a, unsigned int b) { return ((uint64_t)a * b) >> 32; }
 static thread_local Place threadIdx, blockIdx;

@@ -72,7 +72,7 @@ def gather(grid, block, table, order, position, y, total, factor, offset, **size
 def copy(code, grid, block, *values):
     """Interpret a kernel that makes several copies."""
     a = dict(zip(parameters_of(code), values))
-    for target, start, source in re.findall(r"(y\d+)\[i - (\d+)u\] = (a\d+)\[i - \2u\];", code):
+    for target, source in re.findall(r"(y\d+)\[i - \d+u\] = (a\d+)\[i - \d+u\];", code):
         assert a[target].size == a[source].size
         a[target][...] = a[source].reshape(a[target].shape)
 

@@ -6,10 +6,13 @@ replay; to_host does. CuPy's matrix products cannot be captured; the products of
 Elementwise functions are in fusion.py and sums.py, patches in kernels.py.
 """
 
+import os
+
 from ...extras import pip_install
 from .. import DeviceError, distributed
 
 try:
+    os.environ.setdefault("CUPY_ACCELERATORS", "")  # sums by CUB would compile for seconds, once for each shape
     import cupy as xp
 except ImportError as error:
     raise DeviceError(
@@ -24,10 +27,6 @@ from .graph import capture
 from .kernels import col2im, gather, im2col
 from .random import RNG
 from .sums import column_sums, mean_and_variance
-
-if hasattr(xp, "_core"):  # CuPy, and not the stand-in of the tests
-    xp._core.set_reduction_accelerators([])  # sums by CUB would compile for seconds, once for each shape
-    xp._core.set_routine_accelerators([])
 
 _used = None  # the number of the GPU that this process uses
 

@@ -30,8 +30,8 @@ extern "C" __global__ void tinygan_elementwise({parameters}, Index total) {{
 """
 COPY = """
 // several copies of arrays: one thread copies one element
-extern "C" __global__ void tinygan_copy({parameters}, Index total) {{
-    const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
+extern "C" __global__ void tinygan_copy({parameters}) {{
+    const Index i = blockIdx.x * blockDim.x + threadIdx.x;
     {cases}
 }}
 """
@@ -60,13 +60,12 @@ def fuse(function):
 
 def copy_into(targets, sources):
     """See backend.copy_into. One kernel makes all copies, or a few kernels if there are very many."""
-    pairs = [(t, xp.ascontiguousarray(a)) for t, a in zip(targets, sources, strict=True) if t.size]
+    pairs = [(writable(t), xp.ascontiguousarray(a)) for t, a in zip(targets, sources, strict=True) if t.size]
     for start in range(0, len(pairs), ARRAYS):
-        some = pairs[start : start + ARRAYS]
-        sizes = tuple(target.size for target, _ in some)
-        program, total = _copying(sizes, some[0][0].dtype.name), sum(sizes)
-        arrays = *(writable(target) for target, _ in some), *(source for _, source in some)
-        program((-(-total // THREADS),), (THREADS,), (*arrays, np.uint32(total)))
+        some, from_some = zip(*pairs[start : start + ARRAYS])
+        sizes = tuple(target.size for target in some)
+        program = _copying(sizes, some[0].dtype.name)
+        program((-(-sum(sizes) // THREADS),), (THREADS,), (*some, *from_some))
 
 
 def kinds_of(args):

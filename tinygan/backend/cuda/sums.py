@@ -69,15 +69,11 @@ def sums(function, args):
     program((wide, slabs), (THREADS,), (*arguments(args, kinds, dtype), *results, np.int32(rows)))
     if slabs == 1:
         return [result[0] for result in results]
-    return sums(_same if count == 1 else _both, results)
+    return sums(_all, results)
 
 
-def _same(x):
-    return x
-
-
-def _both(x, y):
-    return x, y
+def _all(*results):
+    return results
 
 
 def mean_and_variance(x):
