@@ -31,26 +31,18 @@ from tinygan import backend, data  # noqa: E402
 from tinygan.gan import presets  # noqa: E402
 
 KINDS = {"product": "products", "tinygan_im2col": "patches", "tinygan_col2im": "patches added up"}
-KINDS |= {"tinygan_sums": "column sums", "tinygan_elementwise": "elementwise", "tinygan_add": "elementwise"}
+KINDS |= {"tinygan_sums": "column sums", "tinygan_elementwise": "elementwise"}
 COLUMNS = [*dict.fromkeys(KINDS.values()), "all else"]
 
 
-def steps(preset, batch_size, start, keep=True):
-    """Do two training steps as captured functions, and call start() before each. The first step also makes constants.
-
-    keep: whether patches may be cached (cuda/step_cache.py).
-    """
-    from tinygan.backend.cuda.step_cache import StepCache
-
+def step(preset, batch_size, start):
+    """Build a preset, call start(), and do a training step."""
     recipe, dataset = presets.PRESETS[preset]._replace(batch_size=batch_size), data.load()
     training = presets.build(recipe, (28, 28, 1), seed=0, classes=dataset.classes)
     batches = data.Batches(dataset, batch_size, 0, recipe.n_critic, recipe.conditional)
     batches.start_epoch(0)
-    cache = StepCache()
-    cache.space *= keep
-    for _ in range(2):
-        start()
-        cache.run(lambda: training.step(batches))
+    start()
+    training.step(batches)
 
 
 @contextlib.contextmanager
@@ -64,8 +56,8 @@ def replaced(run):
         cupy_rules.run = cupy_standin.run = before
 
 
-def count(preset, batch_size, keep=True):
-    """Return {kind: nodes} and {kind: bytes} of a step. keep: whether patches may be cached."""
+def count(preset, batch_size):
+    """Return {kind: nodes} and {kind: bytes} of a step."""
     nodes, size, run = Counter(), Counter(), cupy_rules.run
 
     def counted(compute, inputs=(), written=(), name=""):
@@ -79,7 +71,7 @@ def count(preset, batch_size, keep=True):
         return result
 
     with replaced(counted):
-        steps(preset, batch_size, lambda: (nodes.clear(), size.clear()), keep)
+        step(preset, batch_size, lambda: (nodes.clear(), size.clear()))
     return nodes, size
 
 
@@ -128,7 +120,7 @@ def longest_chain(preset, batch_size=4):
     cupy_rules.ndarray.__init__ = made
     try:
         with replaced(chained):
-            steps(preset, batch_size, lambda: (written.clear(), read.clear()))
+            step(preset, batch_size, lambda: (written.clear(), read.clear()))
     finally:
         cupy_rules.ndarray.__init__ = make
     return max(written.values())
@@ -151,14 +143,14 @@ def main():
     args = parser.parse_args()
     cupy_standin.install()
     backend.use("cuda")
-    head = ["preset", "batch", "nodes", "longest chain", "MB", "MB if no patches are kept"]
+    head = ["preset", "batch", "nodes", "longest chain", "MB"]
     head += [f"{kind}: MB" for kind in COLUMNS]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for preset in presets.PRESETS:
         chain = longest_chain(preset)
         for n in (64, 512):
-            (nodes, size), (_, without) = count(preset, n), count(preset, n, keep=False)
-            cells = [preset, n, nodes.total(), chain, *(f"{x.total() / 1e6:,.0f}" for x in (size, without))]
+            nodes, size = count(preset, n)
+            cells = [preset, n, nodes.total(), chain, f"{size.total() / 1e6:,.0f}"]
             cells += [f"{nodes[kind]}: {size[kind] / 1e6:,.1f}" for kind in COLUMNS]
             lines.append(f"| {' | '.join(map(str, cells))} |")
             print(lines[-1], flush=True)
