@@ -24,8 +24,8 @@ REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
 KINDS = {  # elementwise function: the kinds of its arguments (see fusion.py)
     "leaky_relu": "ms", "leaky_relu_grad": "mms", "biased": "mrs", "scaled": "mrrs", "batch_norm_gradient": "mmmrrrrs",
-    "sigmoid": "m", "softplus": "m", "adam": "mmmmnnnsns", "bias_corrections": "nsn", "_moments": "msmm", "_rate": "nsss",
-    "_average": "mmn",
+    "sigmoid": "m", "softplus": "m", "adam": "mmmmnnnsns", "bias_corrections": "nsn", "_moments": "msmm",
+    "_rate": "nsss", "_average": "mmn",
 }  # fmt: skip
 SUMMED = {"identity": "m", "square": "m", "h_products": "mmmrs", "_powers": "mr"}  # the same for column_sums
 FUSED = {
