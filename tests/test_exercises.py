@@ -61,7 +61,7 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
             "has the shape (4, 3), but x has (1, 3)",
         ),
         (", keepdims=True", "", "an axis of length 1 must stay"),
-        ("g = g.sum(", "g = g.mean(", "mean in place of sum"),
+        ("g = g.sum(", "g = g.mean(", "the mean of the uses in place of their sum"),
         ("g / x.size", "g", "each element has the weight 1 / 9"),
         ("np.full_like(x, g / x.size)", "g / x.size", "each element of x needs its own gradient"),
         ("g / x.size", "g / len(x)", "the mean is over all elements"),

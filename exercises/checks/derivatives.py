@@ -1,4 +1,4 @@
-"""The checks of exercises 1 to 4: vjps, the graph, broadcasting, linear layers."""
+"""The checks of exercises 1, 3 and 4: vjps, broadcasting, linear layers. All derivatives by finite differences."""
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def broadcasting(parts):
         check_vjp(
             unbroadcast, lambda x: x + np.zeros((4, 3)), [rng.normal(size=shape)],
             ("g is returned without a sum over this axis.", lambda g, y, x: (g,)),
-            ("mean in place of sum.", lambda g, y, x: (g.mean(axes).reshape(x.shape),)),  # noqa: B023
+            ("the mean of the uses in place of their sum.", lambda g, y, x: (g.mean(axes).reshape(x.shape),)),  # noqa: B023
             ("an axis of length 1 must stay (keepdims=True).", lambda g, y, x: (g.sum(axes),)),  # noqa: B023
             ("the sum is over all axes, also those that were not broadcast.", lambda g, y, x: (0 * x + g.sum(),)),
         )  # fmt: skip

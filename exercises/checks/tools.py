@@ -20,6 +20,7 @@ def known(found, mistakes):
 
 
 def not_none(what, found):
+    """Return `found`. None is what a function with `...` returns, or one without `return`."""
     if found is None:
         raise Wrong(f"{what} returns None: replace its `...`, and return the result.")
     return found
@@ -60,6 +61,7 @@ def check_function(what, parts, function, inputs, *mistakes):
 
 
 def check_gradients(what, names, forward, vjp, inputs, mistakes):
+    """Check the shapes of the gradients, then each element with tinygan.check_grads. names: of the inputs."""
     inputs = [np.asarray(x, "float64") for x in inputs]
     y = forward(*inputs)
     g = np.random.default_rng(1).normal(size=np.shape(y))
