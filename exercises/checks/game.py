@@ -31,7 +31,7 @@ def play(parts, step):
     return weights, losses, optimisers
 
 
-def steps(parts, swapped=False, early=False, both=False, saturating=False, G_first=False, D_only=False):
+def steps(parts, swapped=False, early=False, both=False, saturating=False, G_first=False):
     """Return the step of the game. Each option makes a known mistake."""
     grad, m = parts[2].grad, parts[7]
 
@@ -43,8 +43,6 @@ def steps(parts, swapped=False, early=False, both=False, saturating=False, G_fir
         logits = (fake_logits, real_logits) if swapped else (real_logits, fake_logits)
         D_loss = m.discriminator_loss(*logits)
         D_adam.step(grad(D_loss, D.parameters))
-        if D_only:
-            return D_loss.data, D_loss.data
         G_loss = (m.saturating_loss if saturating else m.generator_loss)(fake_logits if early else D(fake))
         gradients = grad(G_loss, [*G.parameters, *D.parameters])
         if not G_first:
@@ -67,13 +65,13 @@ def game(parts):
         ("real and fake are swapped in D's loss.", wrong(swapped=True)[0]),
         ("G's phase changes D too: only the weights of G move there.", wrong(both=True)[0]),
         ("G learned first. D is the first to learn.", wrong(G_first=True)[0]),
-        ("D was not updated.", wrong_start(parts)[0]), tolerance=1e-5,
+        ("D was not updated.", at_the_start(parts)[0]), tolerance=1e-5,
     )  # fmt: skip
     compare(
         "the weights of G after a step", weights[1], right_G,
         ("D judged the fake images before its update. Call D(fake) again.", wrong(early=True)[1]),
         ("the saturating loss.", wrong(saturating=True)[1]),
-        ("G was not updated.", wrong_start(parts)[1]), tolerance=1e-5,
+        ("G was not updated.", at_the_start(parts)[1]), tolerance=1e-5,
     )  # fmt: skip
     if D_adam.calls[0]:
         raise Wrong(
@@ -90,7 +88,8 @@ def game(parts):
         compare(f"the loss of {name} that step returns", found, expected, tolerance=1e-5)
 
 
-def wrong_start(parts):
+def at_the_start(parts):
+    """Return the weights of D and of G before a step."""
     return play(parts, lambda *args: None)[0]
 
 
