@@ -1,11 +1,11 @@
 """Exercise 10: train, with your own code of exercises 1 to 9.                                 (the tour, stops 5 to 7)
 
-Two networks, batches of real images, latent vectors from N(0, 1), and thousands of steps. After the check, it trains:
+Two networks, batches of real images, latent vectors from N(0, 1), and thousands of steps. After its check, this trains:
 
     python -m exercises 10             the ring, eight clusters of points: about a minute, draws ring.png
     python -m exercises 10 --mnist     digits: some minutes, draws mnist.png after each epoch
 
-Question: put saturating_loss in place of generator_loss in exercise 9, and train the ring again. What does G do?
+Question: train the ring with saturating_loss in place of generator_loss. Does its gradient vanish here? Why (not)?
 """
 
 import numpy as np

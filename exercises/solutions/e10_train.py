@@ -1,4 +1,4 @@
-"""Answer 10: TODO"""
+"""Answer 10: no, G even covers all 8 clusters. D is never certain here: its loss ends at 1.1, a guess has 1.39."""
 
 import numpy as np
 
