@@ -159,8 +159,8 @@ MUTANTS = [
         ("dropout shrinks the mean", "layers/activation.py", "1.0 / (1.0 - self.p)", "1.0",
          "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode"),
         ("D gets the label channels of another image", "gan/conditional.py",
-         "broadcast_to(labels.", "broadcast_to(labels[::-1].",
-         "test_layers.py::test_labels_are_appended_as_constant_channels"),
+         "(labels @ response)", "(labels[::-1] @ response)",
+         "test_layers.py::test_label_conv2d_is_the_convolution_of_images_with_constant_channels"),
         ("augmentation changes each image's brightness", "gan/augment.py", "light * chosen[2]", "light",
          "test_augment.py::test_images_stay_as_they_are_with_probability_zero_and_change_with_one"),
         # data

@@ -258,6 +258,20 @@ def test_labels_are_appended_as_constant_channels(size, rng):
     check_grads(conditional.append_labels, [x.numpy(), labels.numpy()])
 
 
+@pytest.mark.parametrize("spectral", [False, True])
+def test_label_conv2d_is_the_convolution_of_images_with_constant_channels(spectral, rng):
+    layer = Conv2d(5, 4, 3, rng, stride=2, padding=1)
+    if spectral:
+        layers.spectral_norm(layer, rng)
+    layer.flatten("float64").bias.data[...] = rng.normal((4,), "float64")
+    x, labels = Tensor(rng.normal((6, 7, 8, 2), "float64")), Tensor(rng.normal((6, 3), "float64"))
+    expected = layer(conditional.append_labels(x, labels)).numpy()
+    np.testing.assert_allclose(conditional.label_conv2d(layer, x, labels).numpy(), expected, rtol=1e-12, atol=1e-12)
+    check_grads(lambda x, labels: conditional.label_conv2d(layer, x, labels), [x.numpy(), labels.numpy()])
+    with pytest.raises(ValueError, match="wants 5 channels; got 2 and 2 classes"):
+        conditional.label_conv2d(layer, x, labels[:, :2])
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.2])
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_layer_and_its_activation_are_computed_together_with_the_same_result(bias, slope, rng):

@@ -10,7 +10,7 @@ from games import CLASSES, SHAPE, build, images, snapshot, steps
 from tinygan import Tensor, backend
 from tinygan.gan import conditional, models, presets
 from tinygan.gan.presets import PRESETS
-from tinygan.layers import ConvTranspose2d
+from tinygan.layers import Conv2d, ConvTranspose2d, Flatten, LeakyReLU, Linear, Sequential
 
 PLAIN = dict(
     loss="bce", penalty="none", penalty_weight=0.0, saturating=False, real_label=1.0, dropout=0.0, spectral_norm=False,
@@ -140,6 +140,13 @@ def test_any_network_can_be_conditional(rng):
     D = conditional.Conditional(models.mlp_discriminator((8, 8, 3), rng))  # of 3 channels, 2 are labels
     labels = Tensor(backend.xp.eye(2, dtype="float32"))
     assert D(Tensor(rng.normal((2, 8, 8, 1))), labels).shape == (2, 1)
+
+
+def test_a_conditional_network_is_its_layers_on_images_with_a_channel_for_each_class(rng):
+    network = Sequential(Conv2d(3, 4, 3, rng), LeakyReLU(0.2), Flatten(), Linear(36 * 4, 1, rng))
+    x, labels = Tensor(rng.normal((2, 8, 8, 1))), Tensor(backend.xp.eye(2, dtype="float32"))
+    found = conditional.Conditional(network)(x, labels).numpy()
+    np.testing.assert_allclose(found, network(conditional.append_labels(x, labels)).numpy(), rtol=1e-5)
 
 
 def test_d_learns_that_a_real_image_with_a_wrong_label_is_fake():

@@ -1,5 +1,7 @@
 """Layers in a row."""
 
+from collections.abc import Iterable
+
 from ..autograd import Tensor
 from .activation import LeakyReLU
 from .conv import Conv2d, ConvTranspose2d
@@ -7,15 +9,11 @@ from .linear import Linear
 from .module import Module
 from .norm import BatchNorm
 
+JOINED = Linear, Conv2d, ConvTranspose2d, BatchNorm  # forward(x, slope) of these layers includes a leaky ReLU
+
 
 class Sequential(Module):
-    """Modules applied one after the other, named "0", "1", ...
-
-    A layer and the ReLU or leaky ReLU after it are computed together, which saves a pass over memory. The result is the
-    same as that of one after the other.
-    """
-
-    JOINS = Linear, Conv2d, ConvTranspose2d, BatchNorm  # forward(x, slope) of these layers includes the activation
+    """Modules applied one after the other, named "0", "1", ..."""
 
     def __init__(self, *layers: Module) -> None:
         self.layers = layers
@@ -23,12 +21,21 @@ class Sequential(Module):
             setattr(self, str(i), layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        layers = list(self.layers)
-        while layers:
-            layer, after = layers.pop(0), next(iter(layers), None)
-            if isinstance(layer, self.JOINS) and isinstance(after, LeakyReLU):
-                x = layer(x, slope=after.slope)
-                layers.pop(0)
-            else:
-                x = layer(x)
-        return x
+        return apply(self.layers, x)
+
+
+def apply(layers: Iterable[Module], x: Tensor) -> Tensor:
+    """Apply the layers one after the other to x.
+
+    A layer and the ReLU or leaky ReLU after it are computed together, with the same result. This saves a pass over
+    memory.
+    """
+    remaining = list(layers)
+    while remaining:
+        layer, after = remaining.pop(0), next(iter(remaining), None)
+        if isinstance(layer, JOINED) and isinstance(after, LeakyReLU):
+            x = layer(x, slope=after.slope)
+            remaining.pop(0)
+        else:
+            x = layer(x)
+    return x
