@@ -3,6 +3,7 @@
 import contextlib
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def checkout(commit):
     git = ["git", "-C", str(ROOT), "worktree"]
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "tinygan"
-        subprocess.run([*git, "add", "--quiet", "--detach", folder, commit], check=True)
+        if subprocess.run([*git, "add", "--quiet", "--detach", folder, commit]).returncode:
+            sys.exit(f"{commit} cannot be checked out; see git's message above")
         try:
             yield folder
         finally:

@@ -192,6 +192,8 @@ def test_the_other_commit_is_checked_out_and_removed():
     with against.checkout("HEAD") as folder:
         assert (folder / "tinygan/optim.py").exists()
     assert not folder.exists()
+    with pytest.raises(SystemExit, match="no-such-commit cannot be checked out"), against.checkout("no-such-commit"):
+        pass
 
 
 @pytest.mark.parametrize("name", ["vanilla", "dcgan", "cgan", "wgan-gp", "sngan", "r3gan"])
