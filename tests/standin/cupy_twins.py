@@ -83,7 +83,7 @@ def elementwise(code, grid, block, *values):
     shape = next((a[name].shape for name in re.findall(r"= (a\d+)\[i\];", code)), None)
     for target, result in interpret(code, a, shape).items():
         if target.startswith("y"):
-            a[target][...] = np.reshape(result, a[target].shape)
+            a[target][...] = np.reshape(result, a[target].shape) if np.size(result) > 1 else result  # or one number
 
 
 def sums(code, grid, block, *values, COLUMNS, **sizes):

@@ -131,7 +131,7 @@ def _arrange(args, most, flat=True):
     size = (-1,) if flat and "r" not in kinds else (-1, columns * joined)
     views = {
         "m": lambda a: np.ascontiguousarray(a).reshape(size),
-        "r": lambda a: np.broadcast_to(a, (joined, columns)).reshape(-1),
+        "r": lambda a: np.ascontiguousarray(np.broadcast_to(a, (joined, columns))).reshape(-1),
         "n": lambda a: a.item() if isinstance(a, np.ndarray) else float(a),
     }
     return [views[kind](a) for a, kind in zip(args, kinds)], kinds
