@@ -53,8 +53,9 @@ def train(args) -> int:
     log = Log(run, training, terminal, per_epoch)  # metrics, for log.csv and the progress bar
     outputs = Outputs(run, training, batches, quality, log, terminal, pauses)  # pictures, curves and report.html
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until step {last}, {per_epoch} per epoch")
-    if args.watch:
-        say(f"watch    {watch.serve(run, training)}")
+    server = watch.serve(run, training) if args.watch else None
+    if server:
+        say(f"watch    {server.address}")
 
     while True:
         if step in pauses:  # the checkpoint of this step is saved already
@@ -83,11 +84,11 @@ def train(args) -> int:
 
     if step < last:
         terminal.stopped(run, step)
-        return 128 + stop()  # 130 after Ctrl-C, 143 after SIGTERM
-    outputs.finish()
-    if args.watch:
-        watch.linger()
-    return 0
+    else:
+        outputs.finish()
+    if server:
+        server.linger()
+    return 128 + stop() if step < last else 0  # 130 after Ctrl-C, 143 after SIGTERM
 
 
 def main() -> int | str:

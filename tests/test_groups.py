@@ -3,17 +3,21 @@
 Samples are drawn from the groups in proportion to their sizes.
 """
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
-from commands import run, train
+from commands import checkpoint, run, train
 from games import build
 from idx_files import idx
+from runs import new_run
 
 from tinygan import backend
-from tinygan.data import groups
+from tinygan.app import groups as app_groups
+from tinygan.app.runs import RunError
+from tinygan.data import Dataset, groups
 
 SIZES = (60, 40, 20)
 
@@ -79,8 +83,7 @@ def test_a_run_on_data_without_labels_uses_groups_as_classes(unlabelled):
     config = json.loads((folder / "r" / "config.json").read_text())
     assert (config["preset"], config["classes"], config["groups"]) == ("cgan", 3, list(SIZES))
     assert "groups   3, of 20 to 60 similar images, used as classes" in done.stdout
-    with np.load(folder / "r" / "groups.npz") as file:
-        assert (file["group"] == kinds()[1]).all()
+    assert (checkpoint(folder / "r")["batches.groups"] == kinds()[1]).all()
 
 
 def test_samples_are_drawn_by_group(unlabelled):
@@ -95,11 +98,62 @@ def test_samples_are_drawn_by_group(unlabelled):
 def test_a_resumed_run_keeps_its_groups(unlabelled, tmp_path):
     folder, _ = unlabelled
     shutil.copytree(folder / "r", tmp_path / "r")
-    before = (tmp_path / "r" / "groups.npz").read_bytes()
-    assert train("--resume", tmp_path / "r", "--epochs", 2).returncode == 0
-    assert (tmp_path / "r" / "groups.npz").read_bytes() == before
-    (tmp_path / "r" / "groups.npz").write_bytes(b"")
-    assert "groups.npz: the groups of the images cannot be read" in train("--resume", tmp_path / "r").stderr
+    last = tmp_path / "r" / "checkpoint" / "last.npz"
+    last.write_bytes(last.read_bytes()[:-100])  # the groups are in the previous checkpoint too
+    done = train("--resume", tmp_path / "r", "--epochs", 2)
+    assert done.returncode == 0 and done.stderr.count("using the previous checkpoint") == 1
+    assert (checkpoint(tmp_path / "r")["batches.groups"] == kinds()[1]).all()
+
+
+class OfEarlierVersion:
+    """The state of Batches without its groups, which were in the file groups.npz."""
+
+    def __init__(self, batches):
+        self.state_dict = lambda: {name: a for name, a in batches.state_dict().items() if name != "groups"}
+
+
+@pytest.fixture
+def older(tmp_path):
+    """Make a run of an earlier version. Return the run, its Dataset without groups, and the path of the groups."""
+    images, kind = kinds()
+    run = new_run(tmp_path / "r", "cgan", groups=SIZES, batch_size=4)
+    dataset = Dataset(images, None, "older")
+    batches = run.settings.batches(dataset._replace(labels=kind.astype(np.uint8), grouped=True))
+    run.save(training=run.settings.training(), batches=OfEarlierVersion(batches))
+    np.savez_compressed(tmp_path / "r" / "groups.npz", group=kind.astype(np.uint8))
+    return run, dataset, tmp_path / "r" / "groups.npz"
+
+
+def test_a_run_of_an_earlier_version_has_its_groups_in_a_file_and_then_in_its_checkpoint(older):
+    run, dataset, path = older
+    loaded = app_groups.load(run, dataset)
+    assert (loaded.labels == kinds()[1]).all() and loaded.classes == 3
+    training, batches = run.settings.training(), run.settings.batches(loaded)
+    run.load(training=training, batches=batches)
+    run.save(training=training, batches=batches)
+    path.unlink()
+    assert (app_groups.load(run, dataset).labels == kinds()[1]).all()
+    with pytest.raises(RunError, match="was trained on 120 images; older has 119 now"):
+        app_groups.load(run, dataset._replace(images=dataset.images[1:]))
+    run.settings = dataclasses.replace(run.settings, classes=4, groups=(1, 1, 1, 1))
+    with pytest.raises(RunError, match="has other groups than the 4 of"):
+        app_groups.load(run, dataset)
+
+
+def test_a_damaged_file_of_groups_is_refused_in_one_sentence_or_read_as_it_was(older):
+    run, dataset, path = older
+    content = path.read_bytes()
+    for position in range(0, len(content), 5):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x55
+        path.write_bytes(damaged)
+        try:
+            assert (app_groups.load(run, dataset).labels == kinds()[1]).all()
+        except RunError as error:
+            assert "groups" in str(error) and "\n" not in str(error)
+    path.write_bytes(content[:50])
+    with pytest.raises(RunError, match=r"groups.npz: the groups of the images cannot be read"):
+        app_groups.load(run, dataset)
 
 
 def test_option_no_labels_trains_on_groups_or_without_classes(labelled, tmp_path):

@@ -3,7 +3,9 @@
 Stored weights are used only if they have the SHA-256 that was recorded with them.
 """
 
+import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -188,7 +190,45 @@ def trained_steps(folder):
     return steps, measured
 
 
-@pytest.mark.parametrize("damage", ["weights", "no weights", "record", "list"])
+def test_a_damaged_state_of_an_interrupted_training_is_not_used(tmp_path):
+    path = tmp_path / "c.partial.npz"
+    store.write_arrays(path, {"step": np.array(7), "network.w": np.arange(6.0)})
+    content = path.read_bytes()
+    assert store.read_partial(path)["step"] == 7
+    for position in range(0, len(content), 7):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 0x41]) + content[position + 1 :])
+        found = store.read_partial(path)
+        assert found is None or (found["step"] == 7 and (found["network.w"] == np.arange(6.0)).all())
+    path.write_bytes(content[:-40])
+    assert store.read_partial(path) is store.read_partial(tmp_path / "nothing") is None
+
+
+RECORDS = {
+    "deep": "[" * 100_000,
+    "not UTF-8": b"\xff\xfe{",
+    "huge number": '{"channels": 1' + "0" * 5000 + "}",
+    "list": "[1]",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_record_that_cannot_be_read_is_empty(kind, tmp_path):
+    content = RECORDS[kind]
+    (tmp_path / "c.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert store.read_record(tmp_path / "c.npz") == {}
+
+
+def test_without_a_home_folder_the_classifier_is_only_in_memory(monkeypatch, capsys):
+    for name in ("XDG_CACHE_HOME", "HOME", "USERPROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user who is not in /etc/passwd
+    assert store.cached("c.npz") is None and not store.can_write(None)
+    said = "the classifier cannot be kept (there is no home folder). It is only in memory\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("damage", ["weights", "no weights", "record", "list", "shape"])
 def test_a_damaged_classifier_is_trained_again(separable, tmp_path, damage):
     assert len(trained_steps(separable)[0]) == 12
     (weights,) = (tmp_path / "cache/tinygan").glob("*.npz")
@@ -196,6 +236,9 @@ def test_a_damaged_classifier_is_trained_again(separable, tmp_path, damage):
         weights.write_bytes(weights.read_bytes()[:-9])
     elif damage == "no weights":
         weights.unlink()
+    elif damage == "shape":
+        record = json.loads(weights.with_suffix(".json").read_text())
+        weights.with_suffix(".json").write_text(json.dumps({**record, "channels": 10**12}))
     else:
         weights.with_suffix(".json").write_text("[]" if damage == "list" else "{")
     assert len(trained_steps(separable)[0]) == 12 and trained_steps(separable)[0] == []

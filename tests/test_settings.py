@@ -1,6 +1,7 @@
 """The settings of a run are read as they were written, and each wrong field gets an error message."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from runs import settings
 
-from tinygan import backend
+from tinygan import backend, data
 from tinygan.app import groups, options
 from tinygan.app.settings import ADDED, FIELDS, OPTION_FIELDS, OPTIONS, Settings, SettingsError
 from tinygan.data import Dataset
@@ -150,6 +151,20 @@ def test_there_are_40_groups_or_one_for_each_100_images(images, k, monkeypatch):
     monkeypatch.setattr(groups.groups, "find", lambda images, k: np.arange(len(images)) % k)
     found, sizes = groups.learned(options.parse("", []), dataset_of(images, classes=0))
     assert found.classes == len(sizes) == k
+
+
+@pytest.mark.parametrize(
+    "images, changes, message",
+    [
+        (20, {}, "tiny has 20 images, but a step needs 32. Use --batch-size 20 or less"),
+        (20, {"n_critic": 5}, "needs 160: D is updated 5 times, with 32 images each (--n-critic). Use --batch-size 4"),
+        (3, {"n_critic": 5}, "Use --batch-size 1 or less"),
+    ],
+)  # fmt: skip
+def test_too_few_images_for_a_step_are_refused_with_the_option_to_change(images, changes, message):
+    dataset = data.Dataset(np.zeros((images, 8, 8, 1), np.uint8), None, "tiny")
+    with pytest.raises(data.DataError, match=re.escape(message)):
+        settings("dcgan", batch_size=32, **changes).batches(dataset)
 
 
 def test_the_last_step_is_the_smaller_of_steps_and_max_steps():

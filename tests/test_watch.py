@@ -4,8 +4,11 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,7 +31,7 @@ def served(tmp_path_factory):
     (run.folder / "link.txt").symlink_to(folder / "secret.txt")
     (run.folder / "up").symlink_to(folder)
     os.mkfifo(run.folder / "pipe")
-    return run, watch.serve(run, run.settings.training())
+    return run, watch.serve(run, run.settings.training()).address
 
 
 def ask(address, path, method="GET", **headers):
@@ -55,13 +58,24 @@ OUTSIDE = (
     "/samples",
     "/pipe",
     "/no",
+    "/%00",
+    "/a%00.png",
+    "/" + 5000 * "x",
+    "/" + 3000 * "x/",
+    "//[",
+    "//[::1/config.json",
+    "/%ff%fe",
+    "/%2e%2e%2f%2e%2e%2fsecret.txt",
+    "/config.json/",
+    "*",
 )
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-def test_nothing_outside_the_folder_is_served_and_no_folder_is_listed(served, path):
+def test_nothing_outside_the_folder_is_served_and_no_folder_is_listed(served, path, capfd):
     status, content = ask(served[1], path)
     assert status == 404 and b"secret" not in content.replace(path.encode(), b"")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
@@ -73,6 +87,42 @@ def test_the_folder_can_only_be_read(served, method):
 def test_a_request_with_another_host_name_is_refused(served):
     assert ask(served[1], "/", Host="evil.example:80")[0] == 404
     assert ask(served[1], "/", Host="localhost:1")[0] == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /config.json HTTP/1.0\r\nHost", b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n"])
+def test_connections_without_a_whole_request_are_closed_and_have_a_bound(tmp_path, monkeypatch, sent, capfd):
+    monkeypatch.setattr(watch.Handler, "timeout", 0.3)
+    monkeypatch.setattr(watch, "CONNECTIONS", 3)
+    run = new_run(tmp_path / "run")
+    server = watch.serve(run, run.settings.training())
+    opened = [socket.create_connection(server.server_address, timeout=10) for _ in range(5)]
+    threads = [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+    assert len(threads) <= 3
+    for each in opened:
+        with suppress(ConnectionError):
+            each.sendall(sent)
+    for each in opened:
+        with suppress(ConnectionError):
+            while each.recv(4096):  # until the server closes the connection
+                pass
+        each.close()
+    assert ask(server.address, "/config.json")[0] == 200 and capfd.readouterr().err == ""
+    server.shutdown()
+
+
+def test_the_program_waits_at_its_end_only_for_an_open_page(served, monkeypatch):
+    slept = []
+    monkeypatch.setattr(watch.time, "sleep", slept.append)
+    server = watch.serve(served[0], served[0].settings.training())
+    server.linger()
+    assert slept == []
+    ask(server.address, "/")
+    server.linger()
+    assert slept == [watch.LINGER]
+    server.asked -= 2 * watch.LINGER
+    server.linger()
+    assert slept == [watch.LINGER]
+    server.shutdown()
 
 
 def test_an_open_page_updates_itself_and_keeps_the_chosen_class_and_point(served, browser):

@@ -1,12 +1,10 @@
-"""Groups of similar images as classes of a run. Groups are found when the run begins, and stored in its folder."""
+"""Groups of similar images as classes of a run. Groups are found when the run begins, and stored in its checkpoints."""
 
 from __future__ import annotations
 
-from zipfile import BadZipFile
-
 import numpy as np
 
-from .. import files
+from .. import archive
 from ..data import Dataset, groups
 from ..gan.presets import PRESETS
 from .options import DEFAULT, GROUPS
@@ -34,35 +32,35 @@ def learned(args, dataset: Dataset) -> tuple[Dataset, tuple[int, ...]]:
     if k < 2:
         return dataset._replace(labels=None) if args.no_labels else dataset, ()
     labels = groups.find(images, k)
-    return dataset._replace(labels=labels), tuple(np.bincount(labels).tolist())
+    return dataset._replace(labels=labels, grouped=True), tuple(np.bincount(labels).tolist())
 
 
-def save(run: Run, dataset: Dataset) -> None:
-    """Write the group of each image to groups.npz in the folder of a run."""
-    if run.settings.groups:
-        files.replace(path(run), lambda file: np.savez_compressed(file, group=np.asarray(dataset.labels)))
-
-
-def load(run: Run, dataset: Dataset) -> Dataset:
+def load(run: Run, dataset: Dataset, saved=None) -> Dataset:
     """Return the Dataset for the training of a run. Its labels are the groups, if the run has groups.
 
-    Otherwise the labels of the data are kept; with --no-labels they are removed.
+    Otherwise the labels of the data are kept; with --no-labels they are removed. saved: the result of run.read(), if it
+    was read already. Raises RunError if the groups do not fit the data.
     """
     if not run.settings.groups:
         return dataset._replace(labels=None) if run.settings.no_labels else dataset
-    try:
-        with np.load(path(run), allow_pickle=False) as file:
-            labels = file["group"]
-            if labels.shape != (len(labels),) or set(labels.tolist()) != set(range(run.settings.classes)):
-                raise ValueError(f"they are not the {run.settings.classes} groups of config.json")
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise RunError(f"{path(run)}: the groups of the images cannot be read ({error})") from None
+    where, arrays = saved or run.read()
+    labels = arrays.get("batches.groups")
+    if labels is None:
+        where, labels = of_an_older_version(run)
+    if labels.shape != (len(labels),) or set(labels.tolist()) != set(range(run.settings.classes)):
+        raise RunError(f"{where} has other groups than the {run.settings.classes} of config.json")
     if len(labels) != len(dataset.images):
         raise RunError(
             f"{run.folder} was trained on {len(labels)} images; {dataset.name} has {len(dataset.images)} now"
         )
-    return dataset._replace(labels=labels)
+    return dataset._replace(labels=labels, grouped=True)
 
 
-def path(run: Run):
-    return run.folder / "groups.npz"
+def of_an_older_version(run: Run):
+    """Return (path, groups) of a run whose groups are in the file groups.npz."""
+    path = run.folder / "groups.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return path, file["group"]
+    except archive.DAMAGE as error:
+        raise RunError(f"{path}: the groups of the images cannot be read ({error})") from None

@@ -39,7 +39,7 @@ LOG_COLUMNS = ("step", "epoch", *METRICS)
 TIMINGS_COLUMNS = ("step", "epoch", "seconds")  # seconds: the time of the steps since the previous row
 BEGUN = {  # the possible files in the folder of a run that was killed before it wrote config.json
     "samples", "checkpoint", "log.csv", "timings.csv", "log.csv.tmp", "timings.csv.tmp", "config.json.tmp",
-    "groups.npz", "groups.npz.tmp",
+    "groups.npz",  # of older versions
 }  # fmt: skip
 PICTURE = re.compile(r"epoch_(\d{4,9})\.png")
 WORD = re.compile(r"[\w.+-]{1,80}", re.ASCII)
@@ -56,13 +56,12 @@ class Run:
         self.folder, self.settings, self.about = Path(folder), settings, about or {}
 
     @classmethod
-    def create(cls, settings: Settings, out: str | Path | None = None, prepare=None, **parts) -> Run:
+    def create(cls, settings: Settings, out: str | Path | None = None, **parts) -> Run:
         """Create a run in the folder `out`, by default runs/<preset>-<date>-<n>.
 
-        parts: the content of the first checkpoint, {name: object with state_dict()}. prepare: a function of the run
-        that writes further files. config.json is written last: a folder without it is not a run. Raises RunError if the
-        folder already contains a run, and if it cannot be written. If several processes train together, only process 0
-        writes files, here and in all other methods.
+        parts: the content of the first checkpoint, {name: object with state_dict()}. config.json is written last: a
+        folder without it is not a run. Raises RunError if the folder already contains a run, and if it cannot be
+        written. If several processes train together, only process 0 writes files, here and in all other methods.
         """
         if distributed.rank:
             return cls(out or "", settings)
@@ -77,11 +76,10 @@ class Run:
             run.lock()
             run.write_rows([], [])
             run.save(**parts)
-            if prepare:
-                prepare(run)
             run.write_config()
         except OSError as error:
-            raise RunError(f"cannot write a run to {error.filename or out} ({error.strerror})") from None
+            advice = "" if out else ": choose a folder with --out"
+            raise RunError(f"cannot write a run to {error.filename or out} ({error.strerror}){advice}") from None
         return run
 
     @classmethod
@@ -174,9 +172,15 @@ class Run:
         """Write checkpoint/<name>.npz. The previous checkpoint is kept as checkpoint/<name>.previous.npz."""
         checkpoint.save(self.checkpoint / f"{name}.npz", parts, self._about())
 
-    def load(self, name="last", **parts):
-        """Load the parts of checkpoint/<name>.npz. Returns the training step of the checkpoint."""
-        return int(checkpoint.load(self.checkpoint / f"{name}.npz", parts, self._about())["training.steps"][0])
+    def read(self, name="last"):
+        """Return (path, {name: array}) of checkpoint/<name>.npz, or of the previous checkpoint if it is damaged."""
+        return checkpoint.newest(self.checkpoint / f"{name}.npz", self._about())
+
+    def load(self, name="last", saved=None, **parts):
+        """Load the parts of checkpoint/<name>.npz, or of `saved`, which `read` returned. Returns the training step."""
+        path, arrays = saved or self.read(name)
+        checkpoint.restore(path, arrays, parts)
+        return int(arrays["training.steps"][0])
 
     def load_generator(self, training, name="last"):
         """Load only G, and the averaged weights of G (EMA) if the preset has them. Returns the step of the checkpoint.

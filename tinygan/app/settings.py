@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data import Batches, Dataset, load, toy
+from ..data import Batches, DataError, Dataset, load, toy
 from ..gan import presets
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
@@ -83,8 +83,14 @@ class Settings:
         return load(self.data, split, self.shape[0], self.skip_broken)
 
     def batches(self, dataset: Dataset) -> Batches:
-        """Build the Batches of this run."""
-        p = self.preset
+        """Build the Batches of this run. Raises DataError, with the option to change, if there are too few images."""
+        p, n = self.preset, len(dataset.images)
+        if p.batch_size * p.n_critic > n:
+            updates = f": D is updated {p.n_critic} times, with {p.batch_size} images each (--n-critic)"
+            raise DataError(
+                f"{dataset.name} has {n} images, but a step needs {p.batch_size * p.n_critic}"
+                f"{updates if p.n_critic > 1 else ''}. Use --batch-size {max(1, n // p.n_critic)} or less"
+            )
         return Batches(dataset, p.batch_size, self.seed, p.n_critic, p.conditional)
 
     def to_json(self) -> dict[str, Any]:

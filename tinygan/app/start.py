@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 from .. import backend, data
@@ -56,8 +55,7 @@ def new_run(args) -> Start:
     training, quality = settings.training(), Quality(settings, loaded, args.quiet)
     if origin:
         Terminal(args.quiet).say(f"begins   {begin_with(origin, training)}")
-    write_groups = partial(groups.save, dataset=dataset)
-    run = Run.create(settings, args.out, write_groups, training=training, batches=batches)
+    run = Run.create(settings, args.out, training=training, batches=batches)
     args.out = run.folder
     quality.start(run, 0)
     return Start(run, dataset, training, batches, quality)
@@ -72,14 +70,15 @@ def resumed_run(args) -> Start:
     run.settings = run.settings.with_data(args.data, args.skip_broken)
     loaded = run.dataset()
     run.lock()
-    dataset = groups.load(run, loaded)
+    saved = run.read()
+    dataset = groups.load(run, loaded, saved)
     batches = run.settings.batches(dataset)
     every = args.evaluate_every or run.settings.evaluate_every
     settings = replace(run.settings, max_steps=args.max_steps, evaluate_every=every, device=backend.device)
     settings = replace(settings, data_sha256=loaded.sha256)
     run.settings = with_epochs(settings, args.epochs, batches)
     training, quality = run.settings.training(), Quality(run.settings, loaded, args.quiet)
-    run.load(training=training, batches=batches)
+    run.load(saved=saved, training=training, batches=batches)
     if run.about.get("versions", {}).get("tinygan") != VERSION:
         print(
             f"another version of tinygan began {run.folder}: it continues, but not to the same bits as without a stop",

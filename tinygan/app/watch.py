@@ -15,18 +15,69 @@ from . import report
 
 ADDRESS = "127.0.0.1"  # only this machine can reach it
 LINGER = 3.0  # seconds after the training; an open page sends a request every 2 seconds (page/watch.js)
+IDLE = 5.0  # seconds after which a connection without a request is closed
+CONNECTIONS = 16  # open connections, at most: each has a thread and a file descriptor, which the training needs too
+
+
+class Server(ThreadingHTTPServer):
+    """A server that refuses further connections while CONNECTIONS are open. It prints nothing. asked: the time of the
+    last request, or None.
+    """
+
+    asked: float | None = None
+
+    def __init__(self, *words) -> None:
+        self.places = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(*words)
+
+    def process_request(self, request, client_address) -> None:
+        if not self.places.acquire(blocking=False):
+            return self.shutdown_request(request)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self.places.release()
+            raise
+
+    def process_request_thread(self, request, client_address) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
+
+    def handle_error(self, request, client_address) -> None:
+        """Print nothing: the browser has closed the connection, or has sent something else than a request."""
+
+    @property
+    def address(self) -> str:
+        return f"http://{ADDRESS}:{self.server_port}/"
+
+    def linger(self) -> None:
+        """Wait for a few seconds if a page is open, so that it can load the end of the run."""
+        if self.asked and time.monotonic() - self.asked < LINGER:
+            time.sleep(LINGER)
 
 
 class Handler(SimpleHTTPRequestHandler):
     """Answers GET and HEAD with files of one folder. A link to a file outside this folder gives the error 404."""
 
+    timeout = IDLE
+
     def send_head(self):
-        if urlsplit(self.path).path == "/":
-            self.path = "/report.html"
-        path = Path(self.translate_path(self.path)).resolve()
-        if not self.is_ours() or not path.is_relative_to(self.directory) or not path.is_file():
+        self.server.asked = time.monotonic()
+        if not self.is_ours() or not self.is_known():
             return self.send_error(404)
         return super().send_head()
+
+    def is_known(self) -> bool:
+        """Return whether the request names a file in the folder. The address "/" is the page of the run."""
+        try:
+            if urlsplit(self.path).path == "/":
+                self.path = "/report.html"
+            path = Path(self.translate_path(self.path)).resolve()
+            return path.is_relative_to(self.directory) and path.is_file()
+        except (OSError, ValueError):  # a name that no file can have: too long, or with a zero byte
+            return False
 
     def is_ours(self) -> bool:
         """Return whether the request names this machine as its host.
@@ -45,16 +96,11 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @distributed.by_process_0
-def serve(run, training) -> str:
-    """Start a server for the folder of a run on a free port, in a daemon thread, and return its address."""
+def serve(run, training) -> Server:
+    """Start a server for the folder of a run on a free port, in a daemon thread, and return it."""
     with suppress(Exception):  # the page is written again at the first pause, with a warning if that fails
         report.save(run, training)
     handler = functools.partial(Handler, directory=str(run.folder.resolve()))
-    server = ThreadingHTTPServer((ADDRESS, 0), handler)
+    server = Server((ADDRESS, 0), handler)
     threading.Thread(target=server.serve_forever, name="watch", daemon=True).start()
-    return f"http://{ADDRESS}:{server.server_port}/"
-
-
-def linger() -> None:
-    """Wait for a few seconds, so that an open page can load the end of the run."""
-    time.sleep(LINGER)
+    return server

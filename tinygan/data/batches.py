@@ -31,6 +31,7 @@ class Batches:
         self.classes = dataset.classes if with_labels else 0
         if self.classes:
             self.one_hot = backend.to_device(np.eye(self.classes, dtype="uint8")[dataset.labels])
+        self.groups = {"groups": backend.to_device(dataset.labels)} if self.classes and dataset.grouped else {}
         self.batch_size, self.local_size = batch_size, distributed.local_batch_size(batch_size)
         self.order = backend.xp.zeros(self.size, "int64")
         self.position = backend.xp.zeros(1, "int64")  # of the next batch in `order`
@@ -60,7 +61,8 @@ class Batches:
         return [tuple(array[i : i + self.local_size] for array in gathered) for i in starts]
 
     def state_dict(self):
-        return {"order": self.order, "position": self.position}
+        """Return {name: array} of everything on which the next batch depends, and which the data does not contain."""
+        return {"order": self.order, "position": self.position, **self.groups}
 
     def load_state_dict(self, saved):
         n = len(saved.get("order", self.order))
@@ -69,4 +71,5 @@ class Batches:
                 f"the run was trained on {n} images, but the data has {self.size}: "
                 "--from begins a new run with the old weights"
             )
-        backend.load_arrays(self.state_dict(), saved, "Batches")
+        own = {name: array for name, array in self.state_dict().items() if name in saved or name != "groups"}
+        backend.load_arrays(own, saved, "Batches")  # older runs have their groups elsewhere (app/groups.py)

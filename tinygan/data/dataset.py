@@ -18,12 +18,14 @@ class Dataset(NamedTuple):
     """Images and their labels. images: uint8 (N, H, W, C), or points, float32 (N, 2). labels: uint8 (N,), or None.
 
     name: the name of the folder or of the toy data. class_names: the names of the class folders, if there are any.
+    grouped: whether the labels are groups of similar images (groups.py), which are stored nowhere in the data.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     name: str
     class_names: tuple[str, ...] = ()
+    grouped: bool = False
 
     @property
     def classes(self):

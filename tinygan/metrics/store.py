@@ -5,6 +5,7 @@ when it is needed for the first time, and stored in ~/.cache/tinygan (or $XDG_CA
 the data.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -12,17 +13,15 @@ import os
 import platform
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from .. import backend, files
+from .. import archive, backend, files
 from . import classifier
 
 SHIPPED = Path(__file__).parent / "mnist.npz"
 RECIPE = 2  # increase this number when the network or its training changes: classifiers are then trained again
-DAMAGE = OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile  # errors from damaged files
 
 
 class MetricsError(ValueError):
@@ -34,13 +33,19 @@ def for_data(train, test, progress=iter):
     mark = fingerprint(train)
     if read_record(SHIPPED).get("data_sha256") == mark:
         return load(SHIPPED)
-    stored = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tinygan" / f"{mark[:16]}.npz"
-    if read_record(stored).get("data_sha256") == mark:
+    stored = cached(f"{mark[:16]}.npz")
+    if stored and read_record(stored).get("data_sha256") == mark:
         try:
             return load(stored)
-        except DAMAGE as error:
+        except archive.DAMAGE as error:
             print(f"{stored} cannot be used ({error}); the classifier is trained again", file=sys.stderr)
     return make(stored, train, test, "evaluate.py", progress)
+
+
+def cached(name):
+    """Return the path of a stored classifier; None if there is no folder for it, because the user has no home."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # "~" remains if there is no home
+    return None if base.startswith("~") else Path(base) / "tinygan" / name
 
 
 def fingerprint(dataset):
@@ -52,13 +57,13 @@ def fingerprint(dataset):
 
 
 def make(path, train, test, command, progress=iter):
-    """Train the classifier for these Datasets, and write it if possible. Returns (Classifier, record).
+    """Train the classifier for these Datasets, and write it to `path` if possible. Returns (Classifier, record).
 
     Ctrl-C writes the state of the training to <name>.partial.npz, and the next call continues the training.
     """
-    seed, partial, writable = 0, path.with_suffix(".partial.npz"), can_write(path.parent)
-    keep = (lambda state: write_arrays(partial, state)) if writable else None
-    network = classifier.train(train, seed, progress, read_partial(partial), keep)
+    seed, partial = 0, path.with_suffix(".partial.npz") if can_write(path) else None
+    keep = (lambda state: write_arrays(partial, state)) if partial else None
+    network = classifier.train(train, seed, progress, read_partial(partial) if partial else None, keep)
     _, logits = network.predict(test.images)
     content = io.BytesIO()
     np.savez(content, **{name: backend.to_host(array) for name, array in network.state_dict().items()})
@@ -74,34 +79,36 @@ def make(path, train, test, command, progress=iter):
         "seed": seed,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
-    if writable:
+    if partial:
         files.replace(path, lambda file: file.write(content.getvalue()))
         files.write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
         partial.unlink(missing_ok=True)
     return network, record
 
 
-def can_write(folder):
-    """Return whether files can be written to a folder; a missing folder is made. Prints a warning if this fails."""
+def can_write(path):
+    """Return whether `path` can be written; missing folders are made. Prints a warning if not."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        if path is None:
+            raise OSError(errno.ENOENT, "there is no home folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
             return True
     except OSError as error:
-        print(f"the classifier cannot be kept in {folder} ({error.strerror}). It is only in memory", file=sys.stderr)
+        where = f" in {path.parent}" if path else ""
+        print(f"the classifier cannot be kept{where} ({error.strerror}). It is only in memory", file=sys.stderr)
         return False
 
 
 def write_arrays(path, arrays):
-    files.replace(path, lambda file: np.savez(file, **arrays))
+    files.replace(path, lambda file: archive.write(file, arrays))
 
 
 def read_partial(path):
     """Return the state of an interrupted training, {name: array}; None if the file is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except DAMAGE:
+        return archive.read(path)
+    except (OSError, archive.Damaged):
         return None
 
 
@@ -124,7 +131,7 @@ def read_record(path):
     try:
         record = json.loads(path.with_suffix(".json").read_text())
         return record if isinstance(record, dict) else {}
-    except (OSError, ValueError):
+    except archive.DAMAGE:
         return {}
 
 
