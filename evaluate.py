@@ -1,21 +1,25 @@
 """Measure the quality of the samples of runs.
 
-python evaluate.py runs/dcgan-20260101-1            prints the metrics
-python evaluate.py runs/dcgan-... runs/cgan-...     prints a table with a column for each run
+    python evaluate.py RUN            the metrics of a run
+    python evaluate.py RUN RUN ...    a table with a column for each run
 
-Each run gets metrics.json and metrics.png. The picture shows the samples that are farthest from all test images, and
-the test images that are farthest from all samples. If the run was trained with labels, the picture also shows the most
-frequent error: samples of one class that the classifier assigns to another class.
+Each run gets metrics.json and metrics.png. The picture shows the samples that
+are farthest from all test images, and the test images that are farthest from
+all samples. If the run was trained with labels, the picture also shows the most
+frequent error: samples of one class that the classifier assigns to another
+class.
 
-Samples are compared with test images by the features of a classifier. The classifier of MNIST comes with the package.
-Other data must have labels: then a classifier is trained once and stored in ~/.cache/tinygan. The column "real" has the
-metrics of training images, as many as there are samples. A perfect generator would have these values.
+Samples are compared with test images by the features of a classifier. The
+classifier of MNIST comes with the package. Other data must have labels: then a
+classifier is trained once and stored in ~/.cache/tinygan. The column "real" has
+the metrics of training images, as many as there are samples. A perfect
+generator would have these values.
 
-In the table, an image is near another image y if it is at most as far from y as the fifth nearest neighbour of y. Only
-samples are neighbours of samples, and only test images are neighbours of test images.
+In the table, an image is near another image y if it is at most as far from y as
+the fifth nearest neighbour of y. Only samples are neighbours of samples, and
+only test images are neighbours of test images.
 """
 
-import argparse
 import json
 import sys
 
@@ -24,8 +28,9 @@ from tqdm import tqdm
 from tinygan import backend
 from tinygan.app import plots, report
 from tinygan.app.errors import run_program
-from tinygan.app.options import path
+from tinygan.app.options import Parser, path
 from tinygan.app.runs import Run
+from tinygan.app.terminal import say
 from tinygan.files import write_text
 from tinygan.metrics import Evaluator
 from tinygan.metrics.examples import examples
@@ -46,7 +51,7 @@ MEANING = {
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=path, help="the folder of a run")
     parser.add_argument("--data", type=path, metavar="DIR", help="the new path of the data, if it was moved")
     parser.add_argument("--skip-broken", action="store_true", help="leave out damaged image files")
@@ -75,7 +80,7 @@ def main(args):
         training = run.settings.training()
         run.load_generator(training)  # the page contains G of the last checkpoint, even with --best
         report.save(run, training)
-    print(table(results))
+    say(table(results))
     return 0
 
 

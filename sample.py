@@ -1,27 +1,30 @@
 """Generate images with the generator G of a run.
 
-    python sample.py runs/dcgan-20260101-1                                a grid of 64 images
-    python sample.py runs/cgan-20260101-1 --digit 7 --n 100 --out sevens.png
-    python sample.py runs/cgan-20260101-2 --group 3                       one group, in a run without labels
-    python sample.py runs/dcgan-20260101-1 --interpolate                  six paths from one image to another
-    python sample.py runs/dcgan-20260101-1 --interpolate --out walk.gif   closed paths, as an animation
-    python sample.py runs/dcgan-20260101-1 --nearest                      each image beside the nearest training image
-    python sample.py runs/dcgan-20260101-1 --n 1000 --out samples.npz     arrays
-    python sample.py runs/cgan-20260101-1 --out generator.onnx            G itself, for other programs
-    python sample.py runs/cgan-20260101-1 --out generator.npz             the weights of G (only with this file name)
+    python sample.py RUN                            a grid of 64 images
+    python sample.py RUN --digit 7 --n 100 --out sevens.png
+    python sample.py RUN --group 3                  one group, if it has groups
+    python sample.py RUN --interpolate              paths from image to image
+    python sample.py RUN --interpolate --out a.gif  closed paths, an animation
+    python sample.py RUN --nearest                  beside nearest real images
+    python sample.py RUN --n 1000 --out a.npz       arrays
+    python sample.py RUN --out generator.onnx       G itself, for other programs
+    python sample.py RUN --out generator.npz        weights of G; only this name
 
-If the run has averaged weights of G (EMA), they are used, because they give better images. --best uses the checkpoint
-with the best quality instead of the last one. A run has this checkpoint if it was trained with --evaluate-every.
+RUN is the folder of a run, such as runs/cgan-20260101-1. If the run has
+averaged weights of G (EMA), they are used, because they give better images.
+--best uses the checkpoint with the best quality instead of the last one. A run
+has this checkpoint if it was trained with --evaluate-every.
 
 An .npz file, except generator.npz, contains these arrays:
-    images      uint8 (N, H, W), or (N, H, W, 3) with colours; with --interpolate ten images of each path: (N, 10, H, W)
-    labels      uint8 (N,): the class or group of each image, if the run has classes or groups
-    nearest     with --nearest: the nearest training image of each image
-    distance    with --nearest: the L2 distance from this training image, (N,)
-    points      on toy data, instead of images: float32 (N, 2)
+    images    uint8 (N, H, W), or (N, H, W, 3) with colours; with --interpolate
+              ten images of each path: (N, 10, H, W)
+    labels    uint8 (N,): the class or group of each image, if the run has
+              classes or groups
+    nearest   with --nearest: the nearest training image of each image
+    distance  with --nearest: the L2 distance from this training image, (N,)
+    points    on toy data, instead of images: float32 (N, 2)
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -31,9 +34,9 @@ from tqdm import tqdm
 from tinygan import backend, data
 from tinygan.app import class_names, export, interpolation, onnx_model, pictures, plots, worlds
 from tinygan.app.errors import run_program
-from tinygan.app.options import path
+from tinygan.app.options import Parser, path
 from tinygan.app.runs import Run
-from tinygan.app.terminal import printable
+from tinygan.app.terminal import say
 from tinygan.files import replace
 from tinygan.metrics.neighbours import nearest
 
@@ -42,7 +45,7 @@ NETWORKS = {"generator.onnx": onnx_model.save, "generator.npz": export.save_npz}
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("run", metavar="RUN", type=path, help="the folder of a run")
     parser.add_argument("--n", type=int, help="number of images, paths or pairs (default: enough for one picture)")
     one = parser.add_mutually_exclusive_group()
@@ -104,7 +107,7 @@ def main(args):
         draw_points(args, run, training)
     else:
         draw_images(args, run, training)
-    print(printable(f"written: {args.out}"))
+    say(f"written: {args.out}")
     return 0
 
 
@@ -153,7 +156,7 @@ def pairs(args, run, training, in_turn):
     labels = chosen(args, training, in_turn, np.arange(n))
     images = sample(args, training, n, labels)
     where, distance = nearest_in_blocks(images, dataset.images)
-    print(
+    say(
         f"distances to the nearest of {len(dataset.images)} training images: {distance.min():.2f} to "
         f"{distance.max():.2f}, median {np.median(distance):.2f} (L2, pixels from 0 to 1; 0 is a copy)"
     )

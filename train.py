@@ -42,7 +42,7 @@ def train(args) -> int:
     backend.tf32(True)
     terminal = Terminal(args.quiet)
     run, dataset, training, batches, quality = resumed_run(args) if args.resume else new_run(args)
-    agreement.check(run, training=training, batches=batches)  # do all processes have the same weights?
+    agreement.check(run.settings, training=training, batches=batches)  # do all processes have the same weights?
     one_step = functools.partial(training.step, batches)  # this calls GAN.step in tinygan/gan/gan.py
     if not args.no_graph:
         one_step = backend.capture(one_step)  # on CUDA, replay a step as one graph
@@ -76,7 +76,7 @@ def train(args) -> int:
             log.collect(bar)
         if not (log.finite and training.is_finite()):
             raise not_finite(run, dataset, step)
-        agreement.check(run, training=training, batches=batches)
+        agreement.check(run.settings, training=training, batches=batches)
         log.save(step)
         run.save(training=training, batches=batches)  # the checkpoint
         if args.watch and step not in pauses:

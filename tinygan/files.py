@@ -2,7 +2,11 @@
 
 import contextlib
 import os
+import time
 from pathlib import Path
+
+WINDOWS = os.name == "nt"
+PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before a file is renamed once more
 
 
 def write_text(path, text):
@@ -24,8 +28,8 @@ def replace(path, write, keep_as=None):
             file.flush()
             os.fsync(file.fileno())
         if keep_as:
-            os.replace(path, keep_as)
-        os.replace(temporary, path)
+            rename(path, keep_as)
+        rename(temporary, path)
         if os.name == "posix":  # write the new name of the file to the disk too
             folder = os.open(path.parent, os.O_RDONLY)
             os.fsync(folder)
@@ -34,6 +38,19 @@ def replace(path, write, keep_as=None):
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def rename(path, new):
+    """Rename a file; a file with the new name is replaced.
+
+    Windows refuses this while another program, such as a virus scanner or a viewer, has one of the files open. This
+    usually lasts for a moment only.
+    """
+    for pause in PAUSES if WINDOWS else ():
+        with contextlib.suppress(PermissionError):
+            return os.replace(path, new)
+        time.sleep(pause)
+    os.replace(path, new)
 
 
 def new_file(path):

@@ -8,15 +8,15 @@ from ..backend import distributed
 from .errors import TrainingError
 
 
-def check(run, **parts) -> None:
-    """Compare settings and state between the processes of a run, by hashes. parts: {name: object with state_dict()}.
+def check(settings, **parts) -> None:
+    """Compare Settings and state between the processes of a run, by hashes. parts: {name: object with state_dict()}.
 
     Raises TrainingError if a process differs from process 0. The error names the process, and "settings" or an array.
     """
     if distributed.size == 1:
         return
-    settings = {**run.settings.to_json(), "device": None}  # the processes can use different GPUs
-    digests = {"settings": _digest(json.dumps(settings).encode())}
+    values = {**settings.to_json(), "device": None}  # the processes can use different GPUs
+    digests = {"settings": _digest(json.dumps(values).encode())}
     for part, owner in parts.items():
         for name, array in owner.state_dict().items():
             digests[f"{part}.{name}"] = _digest(backend.to_host(array).tobytes())

@@ -23,8 +23,7 @@ def in_words(error: BaseException) -> str:
     """Return an error as a sentence."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        advice = ". The last checkpoint is complete: free some space, then use --resume" if error.errno in FULL else ""
-        return f"{where}{error.strerror}{advice}"
+        return f"{where}{error.strerror}"
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         what = f" ({error})" if str(error) else ""
         return f"there is not enough memory{what}: try a smaller --batch-size or --latent, or fewer samples"
@@ -51,7 +50,11 @@ def run_program(name: str, main: Callable[[Any], int], args) -> int | str:
         print(sentence, file=sys.stderr)
         return 130
     except Exception as error:
-        sentence = printable(f"{name}: {in_words(error)}")
+        advice = ""
+        if isinstance(error, OSError) and error.errno in FULL:
+            resume = ". The last checkpoint is complete: free some space, then use --resume"
+            advice = resume if name == "train.py" else ": free some space"
+        sentence = printable(f"{name}: {in_words(error)}{advice}")
         distributed.end(traceback.format_exc() if args.debug else sentence)
         if args.debug:
             raise

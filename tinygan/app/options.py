@@ -83,9 +83,7 @@ def parser(description):
     folder = "folder of images or IDX files, or mnist, ring, grid, spiral; with --resume: the data's new path "
     folder += "(default: MNIST, or the data of the run of --from)"
     run("--data", type=path, metavar="DIR", help=folder)
-    size = (
-        "side in pixels to which the middle square of each image file is resized (default: 28, or 32 if one is larger)"
-    )
+    size = "side in pixels to which the middle square of image files is resized (default: 28 or 32)"
     run("--size", type=number("size", int), metavar="N", help=size)
     run("--skip-broken", action="store_true", default=None, help="leave out damaged image files (default: no)")
     run("--no-labels", action="store_true", default=None, help="do not use the labels of the data (default: use them)")

@@ -10,7 +10,6 @@ import functools
 import io
 import json
 import math
-import shlex
 from pathlib import Path
 
 from .. import files
@@ -19,7 +18,7 @@ from ..gan.training import Training
 from . import class_names, directions, export, plots, quality
 from .runs import LOG_COLUMNS
 from .schedule import spread
-from .terminal import command
+from .terminal import command, quoted
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # in this order
@@ -175,7 +174,14 @@ def metrics(path, step):
         if found["step"] != step:
             return None
         generated, real = dict(found.pop("samples")), dict(found.pop("real"))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # missing, or in another format
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # missing, or in another format
         return None
     pairs = {name: (value, real.get(name)) for name, value in generated.items()}
     compared = [[spaced(name), *map(text, pair)] for name, pair in pairs.items() if pair != (None, None)]
@@ -206,7 +212,7 @@ def text(value):
 
 def commands(run, config):
     """Return [[title, command], ...]: commands that the user can run next."""
-    folder = shlex.quote(str(run.folder))
+    folder = quoted(run.folder)
     if len(config["shape"]) == 1:
         return [
             ["continue the training", f"{command('train')} --resume {folder} --epochs N"],

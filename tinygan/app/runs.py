@@ -5,6 +5,7 @@ Times are only in timings.csv. So two runs with the same results have the same l
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -41,6 +42,7 @@ BEGUN = {  # the possible files in the folder of a run that was killed before it
     "samples", "checkpoint", "log.csv", "timings.csv", "log.csv.tmp", "timings.csv.tmp", "config.json.tmp",
     "groups.npz",  # of older versions
 }  # fmt: skip
+UNFINISHED = ("*.*.tmp", "samples/*.*.tmp", "checkpoint/*.*.tmp")
 PICTURE = re.compile(r"epoch_(\d{4,9})\.png")
 WORD = re.compile(r"[\w.+-]{1,80}", re.ASCII)
 
@@ -132,6 +134,13 @@ class Run:
                 raise RunError(f"another process is training {self.folder}: wait for it, or stop it") from None
             except OSError:
                 pass
+
+    @distributed.by_process_0
+    def remove_unfinished(self) -> None:
+        """Remove files that were not finished because a process was killed (files.py). Call this after `lock`."""
+        for path in (path for pattern in UNFINISHED for path in self.folder.glob(pattern)):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     @distributed.by_process_0
     def write_config(self) -> None:

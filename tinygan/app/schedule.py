@@ -9,6 +9,7 @@ The pauses depend only on the settings, so a resumed run has the same pauses.
 import math
 
 PICTURES = 40  # epochs with a picture, at most; --evaluate-every adds more
+MEASUREMENTS = 100_000  # of the quality in a run, at most
 PAGE_EVERY = 10.0  # seconds between two versions of the curves and report.html, at least
 SAVE_EVERY = 60.0  # seconds after which the next checkpoint is due
 
@@ -24,7 +25,10 @@ def pauses(settings, steps_per_epoch: int) -> list[int]:
     """Return the steps of the pauses: the ends of epochs with a picture or a measurement, and the last step."""
     epochs = math.ceil(settings.preset.steps / steps_per_epoch)
     every = settings.evaluate_every
-    chosen = {*shown_epochs(epochs), *(range(every, epochs + 1, every) if every else ())}
+    measured = range(every, epochs + 1, every) if every else range(0)
+    if len(measured) > MEASUREMENTS:  # a config.json that somebody has changed
+        raise ValueError(f"{len(measured):,} measurements in {epochs:,} epochs are too many: at most {MEASUREMENTS:,}")
+    chosen = {*shown_epochs(epochs), *measured}
     ends = (epoch * steps_per_epoch for epoch in sorted(chosen))
     return [*(end for end in ends if end < settings.last_step), settings.last_step]
 

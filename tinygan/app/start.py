@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .. import backend, data
 from ..gan.training import Training
 from ..version import VERSION
-from . import groups
+from . import agreement, groups
 from .options import chosen_preset
 from .origin import begin_with
 from .quality import Quality
@@ -55,6 +55,7 @@ def new_run(args) -> Start:
     training, quality = settings.training(), Quality(settings, loaded, args.quiet)
     if origin:
         Terminal(args.quiet).say(f"begins   {begin_with(origin, training)}")
+    agreement.check(settings)  # before a folder is made
     run = Run.create(settings, args.out, training=training, batches=batches)
     args.out = run.folder
     quality.start(run, 0)
@@ -70,6 +71,7 @@ def resumed_run(args) -> Start:
     run.settings = run.settings.with_data(args.data, args.skip_broken)
     loaded = run.dataset()
     run.lock()
+    run.remove_unfinished()
     saved = run.read()
     dataset = groups.load(run, loaded, saved)
     batches = run.settings.batches(dataset)

@@ -4,6 +4,7 @@ There is a progress bar only if stderr is a terminal, and in a notebook.
 """
 
 import os
+import re
 import shlex
 import sys
 from contextlib import suppress
@@ -18,7 +19,10 @@ from ..extras import pip_install
 from ..gan.health import METRICS
 
 KERNELS = {"numba": "Numba", "numpy": f"NumPy (faster with Numba: {pip_install('fast')})", "cupy": "CuPy"}
-SCRIPTS = ("train", "sample", "evaluate")
+SCRIPTS = {  # the commands, and what they do
+    "train": "train a GAN", "sample": "generate images with a trained GAN",
+    "evaluate": "measure the quality of the images",
+}  # fmt: skip
 BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
 
 
@@ -83,14 +87,18 @@ class Terminal:
 def say(text):
     """Print to stdout. If stdout is a closed pipe, later lines are discarded, and the program continues."""
     try:
-        print(printable(text), flush=True)
+        print(printable(text, getattr(sys.stdout, "encoding", None)), flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def printable(text):
-    """Return text with escaped control characters. A file name could otherwise control the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
+def printable(text, encoding=None):
+    """Return text with escaped control characters. A file name could otherwise control the terminal.
+
+    encoding: characters that it does not have are escaped too. A redirected output on Windows has no Japanese.
+    """
+    text = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
+    return text.encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
 
 
 def outputs_of_D(metrics):
@@ -128,4 +136,12 @@ def command(script):
 
 
 def quoted(path):
-    return shlex.quote(str(path))
+    """Return a path as one word of a command, for the shell of this system.
+
+    cmd and PowerShell both accept C:\\"Program Files"\\x, as an argument and as a program. A word that begins with a
+    quotation mark is no program in PowerShell.
+    """
+    if os.name != "nt":
+        return shlex.quote(str(path))
+    text = re.sub(r"[^\\/]*[^\w\\/:.+-][^\\/]*", lambda part: f'"{part[0]}"', str(path))
+    return f".\\{text}" if text.startswith('"') else text

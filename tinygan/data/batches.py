@@ -71,5 +71,5 @@ class Batches:
                 f"the run was trained on {n} images, but the data has {self.size}: "
                 "--from begins a new run with the old weights"
             )
-        own = {name: array for name, array in self.state_dict().items() if name in saved or name != "groups"}
-        backend.load_arrays(own, saved, "Batches")  # older runs have their groups elsewhere (app/groups.py)
+        own = {"order": self.order, "position": self.position}
+        backend.load_arrays(own, {name: a for name, a in saved.items() if name != "groups"}, "Batches")
