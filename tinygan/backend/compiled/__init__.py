@@ -2,13 +2,18 @@
 
 NumPy reads memory once for each operation of a formula. A compiled loop reads it once for the whole formula. OpenMP
 divides the iterations of a loop among its threads. Between loops these threads wait actively, so they start at once.
-Waking up a sleeping thread would take longer than many operations.
+Waking up a sleeping thread would take longer than many operations. Without OpenMP (the wheels for macOS, or a container
+without libgomp), Numba's own threads compute the same bits, but more slowly.
 
 Each number of a result, or of a partial sum, is computed by one iteration of a loop. The number of iterations does not
 depend on the number of threads. So the number of threads does not change any bit of a result.
 """
 
+import functools
+import importlib
 import logging
+import sys
+import threading
 
 import numba
 
@@ -18,19 +23,53 @@ from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import column_sums, fuse, mean_and_variance
 from .products import matmul
 
-numba.config.THREADING_LAYER = "omp"  # Numba's other threading layers are slower, or must be installed
+try:
+    importlib.import_module("numba.np.ufunc.omppool")  # fails if OpenMP is missing
+    OPENMP = True
+except ImportError:
+    OPENMP = False
+REMEDY = {"linux": "apt-get install libgomp1", "darwin": "the Numba of conda-forge has it"}
+numba.config.THREADING_LAYER = "omp" if OPENMP else "workqueue"
 
 
+def one_at_a_time(function):
+    """Let only one thread of Python be in `function`. Numba's own threads abort the process if two are."""
+
+    @functools.wraps(function)
+    def locked(*args, **options):
+        with _lock:
+            return function(*args, **options)
+
+    return locked
+
+
+_lock = threading.RLock()  # a forked child does not need it: it computes with NumPy
+if not OPENMP:
+    conv2d, conv2d_weight_grad, conv_transpose2d = map(one_at_a_time, (conv2d, conv2d_weight_grad, conv_transpose2d))
+    matmul, column_sums, mean_and_variance = map(one_at_a_time, (matmul, column_sums, mean_and_variance))
+    _fuse = fuse
+    fuse = lambda function: one_at_a_time(_fuse(function))
+
+
+@one_at_a_time
 def tune(threads):
-    """Set the number of threads, at most Numba's maximum, and start OpenMP. Raises ValueError if OpenMP is missing."""
+    """Set the number of threads, at most Numba's maximum, and start them."""
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _start_threads()
     if _start_threads.stats.cache_misses:
         logging.getLogger("tinygan").warning("Numba compiles the loops for this CPU, once; this takes about 10 s")
+    if not OPENMP:
+        _say_what_is_missing()
+
+
+@functools.cache
+def _say_what_is_missing():
+    remedy = f" ({REMEDY[sys.platform]})" if sys.platform in REMEDY else ""
+    logging.getLogger("tinygan").warning("Numba finds no OpenMP%s, which would be faster than its own threads", remedy)
 
 
 @kernel
 def _start_threads():
-    """Start the threads of OpenMP by an empty loop. Raises ValueError if this machine has no OpenMP."""
+    """Start the threads by an empty loop."""
     for _ in numba.prange(2):
         pass

@@ -8,6 +8,7 @@ The blocks depend on the size of an operation, not on the number of threads. So 
 any bit of a result.
 """
 
+import contextlib
 import ctypes
 import math
 import os
@@ -70,13 +71,35 @@ def _serve(jobs):
         jobs.get()()
 
 
+NAMES = [  # of the function of OpenBLAS that sets its number of threads. A name that ends in _ alone takes a pointer
+    f"{before}openblas_set_num_threads{after}" for before in ("scipy_", "") for after in ("64_", "")
+]
+
+
 def _one_thread_per_product():
-    """Set OpenBLAS, which comes with NumPy, to one thread. Its threads would compete with ours for the cores."""
-    for path in Path(numpy.__file__).parent.parent.glob("numpy.libs/*openblas*"):
-        library = ctypes.CDLL(str(path))  # NumPy has loaded it already: this returns the same library
-        for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):
-            if hasattr(library, name):
-                getattr(library, name)(1)
+    """Set OpenBLAS, which NumPy uses, to one thread. Its threads would compete with ours for the cores."""
+    for path in _loaded_libraries():
+        if "blas" in path.lower():
+            with contextlib.suppress(OSError):
+                library = ctypes.CDLL(path)  # it is loaded already: this returns the same library
+                for name in NAMES:
+                    if hasattr(library, name):
+                        getattr(library, name)(1)
+
+
+def _loaded_libraries():
+    """Return the paths of the libraries of this process that can contain OpenBLAS.
+
+    In NumPy's wheels it is in numpy.libs or numpy/.dylibs. Debian, conda and others have it anywhere.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError), open("/proc/self/maps") as file:
+            return {line.split(maxsplit=5)[5].rstrip() for line in file if line.count("/")}
+    if sys.platform == "darwin":
+        system = ctypes.CDLL(None)
+        system._dyld_get_image_name.restype = ctypes.c_char_p
+        return {os.fsdecode(system._dyld_get_image_name(i)) for i in range(system._dyld_image_count())}
+    return {str(path) for path in Path(numpy.__file__).parent.parent.glob("numpy.libs/*openblas*")}
 
 
 def _keep_memory():
