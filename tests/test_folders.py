@@ -162,11 +162,15 @@ def test_a_file_is_refused_with_what_to_do(name, message, tmp_path):
         data.load(tmp_path / name)
 
 
-def test_a_missing_folder_gets_a_hint_if_its_name_is_mnist():
+def test_mnist_is_a_name_unless_a_folder_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(NotThere, match=r"nowhere: there is no such folder$"):
         data.load("nowhere")
-    with pytest.raises(NotThere, match="for MNIST, leave out --data"):
-        data.load("mnist")
+    with pytest.raises(NotThere, match="for MNIST, use --data mnist"):
+        data.load("data/mnist")
+    assert data.load("MNIST", "test").name == "mnist"
+    tree(tmp_path / "mnist", "a.png", "b.png")
+    assert len(data.load("mnist").images) == 2
 
 
 def test_an_image_that_is_no_file_is_not_read(tmp_path):

@@ -81,7 +81,9 @@ def test_a_run_begins_with_the_data_of_the_other_run_by_default(
     folders = {"labelled": str(labelled), "tiny": str(tiny), None: None}
     mnist = data.load(labelled)._replace(name="mnist")
     load = data.load
-    monkeypatch.setattr(data, "load", lambda source, **options: load(source, **options) if source else mnist)
+    monkeypatch.setattr(
+        data, "load", lambda source, **options: mnist if data.is_mnist(source) else load(source, **options)
+    )
     origin = new_run(tmp_path / "a", **{"name": "cgan", "data": folders["labelled"], **old})
     words = ["--from", str(origin.folder), "--out", str(tmp_path / "b"), "--batch-size", "4", "--quiet", *words]
     new = start.new_run(parse(None, [folders.get(word, word) for word in words])).run.settings

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data import Batches, DataError, Dataset, load, toy
+from ..data import Batches, DataError, Dataset, is_mnist, load, toy
 from ..gan import presets
 from ..gan.losses import LOSSES
 from ..gan.penalties import PENALTIES
@@ -75,8 +75,8 @@ class Settings:
 
     def with_data(self, source: str | None, skip_broken: bool | None) -> Settings:
         """Return the settings for data that was moved to `source` (None: not moved), with the option --skip-broken."""
-        source = absolute(source) or self.data
-        return replace(self, data=source, skip_broken=self.skip_broken or bool(skip_broken))
+        moved = self.data if source is None else absolute(source)
+        return replace(self, data=moved, skip_broken=self.skip_broken or bool(skip_broken))
 
     def dataset(self, split: str = "train") -> Dataset:
         """Read the data of this run. Image files are resized to self.shape."""
@@ -121,11 +121,9 @@ class Settings:
 def absolute(source: str | None) -> str | None:
     """Return the absolute path of a data folder, so the run finds it from any working directory.
 
-    Other sources, None for MNIST and the names of toy data, do not change. "mnist" is MNIST if no folder has this name.
+    For MNIST the result is None. The names of toy data do not change.
     """
-    if source and source.lower() == "mnist" and not os.path.isdir(source):
-        return None
-    return source if source is None or source in toy.WORLDS else os.path.abspath(source)
+    return None if is_mnist(source) else source if source in toy.WORLDS else os.path.abspath(source or "")
 
 
 def _checked(values: Mapping, fields: Mapping[str, Field]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Start(NamedTuple):
 
 def new_run(args) -> Start:
     """Create a run for the arguments of train.py. The folder is made last, so most errors leave no folder behind."""
-    source, size = absolute(args.data), args.size
+    source, size = args.data, args.size
     origin = Run.open(args.from_run) if args.from_run else None
     if origin:
         old = origin.settings
@@ -44,7 +44,7 @@ def new_run(args) -> Start:
     dataset, sizes = groups.learned(args, loaded)
     name, preset = chosen_preset(args, dataset, origin and origin.settings, grouped=bool(sizes))
     settings = Settings(
-        name, preset, dataset.images.shape[1:], dataset.classes, seed=args.seed or 0, data=source,
+        name, preset, dataset.images.shape[1:], dataset.classes, seed=args.seed or 0, data=absolute(source),
         data_sha256=loaded.sha256, device=backend.device, max_steps=args.max_steps,
         evaluate_every=args.evaluate_every, arguments=args.arguments, groups=sizes, no_labels=bool(args.no_labels),
         skip_broken=bool(args.skip_broken), class_names=() if sizes else dataset.class_names,

@@ -10,8 +10,13 @@ from .pixels import to_float, to_pixels
 __all__ = ["Batches", "DataError", "Dataset", "NotThere", "load", "to_float", "to_pixels", "toy"]
 
 
+def is_mnist(source):
+    """Return whether a source of data is MNIST: None, or "mnist" if no folder has this name."""
+    return source is None or (str(source).lower() == "mnist" and not Path(source).is_dir())
+
+
 def load(source=None, split="train", size=None, skip_broken=False):
-    """Return a Dataset. source: None for MNIST, "ring", "grid" or "spiral" for toy data, or the path of a folder.
+    """Return a Dataset. source: None or "mnist", a toy world ("ring", "grid" or "spiral"), or the path of a folder.
 
     The folder contains IDX files (idx.py) or image files (images.py). split: "train" or "test". size: image files
     are resized to this side, in pixels. skip_broken: leave out image files that cannot be read. Raises DataError for
@@ -19,7 +24,7 @@ def load(source=None, split="train", size=None, skip_broken=False):
     """
     if source in toy.WORLDS:
         return toy.load(source)
-    folder = Path(__file__).parent / "mnist" if source is None else Path(source)
+    folder = Path(__file__).parent / "mnist" if is_mnist(source) else Path(source)
     folders.check(folder)
     if not idx.is_in(folder) and folders.has_images(folder):
         loaded = images.load_folder(folder, split, size, skip_broken)

@@ -70,27 +70,27 @@ def split_folders(folder):
     A folder with the name of a split can also be a class: there are pictures of trains. So if other folders have images
     too, folders are splits only if there are two kinds of them, or if the folder train contains the classes.
     """
-    inner = folders(folder)
-    found = {path: (split, m) for path in inner for split, p in SPLITS.items() if (m := p.fullmatch(path.name.lower()))}
-    named = {path: split for path, (split, match) in found.items() if not match["before"]}
-    if not named:  # my_train, my_test
-        named = {path: split for path, (split, _) in found.items()}
-        if len(set(named.values())) < 2:
-            return {}
-    others = [
-        path.name for path in inner if path not in named and (images_in(path) or any(map(images_in, folders(path))))
-    ]
+    matches = {
+        path: (split, match["before"])
+        for path in folders(folder)
+        for split, pattern in SPLITS.items()
+        if (match := pattern.fullmatch(path.name.lower()))
+    }
+    named = {path: split for path, (split, before) in matches.items() if not before}
+    if not named and len({split for split, _ in matches.values()}) > 1:  # my_train, my_test
+        named = {path: split for path, (split, _) in matches.items()}
     trains = [path for path, split in named.items() if split == "train"]
-    if others and not (
-        trains and (len(set(named.values())) > 1 or any(any(map(images_in, folders(t))) for t in trains))
-    ):
+    others = [path.name for path in folders(folder) if path not in named and (images_in(path) or classes_of(path))]
+    if others and not (trains and (len(set(named.values())) > 1 or any(map(classes_of, trains)))):
         for path in filter(images_in, named):
             print(f"{folder}: {path.name} is read as a class, because {others[0]} has images too", file=sys.stderr)
         return {}
-    splits = {}
-    for path, split in sorted(named.items()):
-        splits.setdefault(split, []).append(path)
-    return splits
+    return {split: [path for path in named if named[path] == split] for split in named.values()}
+
+
+def classes_of(root):
+    """Return the folders with images in a folder."""
+    return [path for path in folders(root) if images_in(path)]
 
 
 def classes_in(roots):
@@ -100,7 +100,7 @@ def classes_in(roots):
     """
     class_of, names = {}, []
     for root in roots:
-        inner = [path for path in folders(root) if images_in(path)]
+        inner = classes_of(root)
         own = {path.name for path in inner}
         for path in inner:
             alike = [name for name in names if name.casefold() == path.name.casefold() and name not in own]
@@ -155,7 +155,7 @@ def check(folder):
             hint = f"a file; its folder is {folder.parent}"
         hint = f", because it is {hint}"
     elif folder.name.lower() == "mnist":
-        hint = "; for MNIST, leave out --data"
+        hint = "; for MNIST, use --data mnist"
     raise NotThere(f"{folder}: there is no such folder{hint}")
 
 
