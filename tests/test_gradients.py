@@ -1,10 +1,12 @@
 """First and second derivatives of each primitive equal finite differences, and the checker finds planted errors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from cases import CASES, batch_norm, r
 
-from tinygan import backend, check_grads, grad
+from tinygan import autograd, backend, check_grads, grad
 from tinygan.autograd import PRIMITIVES, Composed, GradientError, Primitive, Tensor
 
 pytestmark = pytest.mark.usefixtures("kernels")
@@ -43,6 +45,23 @@ def planted():
 @pytest.mark.parametrize("function, inputs", ALL)
 def test_first_and_second_derivatives_match_finite_differences(function, inputs):
     check_grads(function, inputs, order=2)
+
+
+TWO_TILES = {  # results of two tiles of rows, and of two in a row, of Numba's kernels
+    "matmul": (autograd.matmul, [(13, 9), (9, 40)]),
+    "conv2d": (autograd.conv2d, [(2, 3, 3, 2), (2, 2, 2, 40)]),
+    "conv_transpose2d": (partial(autograd.conv_transpose2d, size=(3, 3)), [(2, 2, 2, 2), (2, 2, 40, 2)]),
+    "conv_transpose2d 1x1": (partial(autograd.conv_transpose2d, size=(2, 3)), [(2, 2, 3, 9), (1, 1, 40, 9)]),
+    "conv2d_weight_grad": (partial(autograd.conv2d_weight_grad, kernel=(2, 2)), [(1, 3, 3, 2), (1, 2, 2, 40)]),
+}
+
+
+@pytest.mark.parametrize("name", TWO_TILES)
+def test_derivatives_of_products_that_fill_two_tiles_match_finite_differences(name, monkeypatch):
+    if backend.kernels() == "numba":
+        monkeypatch.setattr("tinygan.backend.compiled.products.PRODUCT", 0)  # tiles for small matrices too
+    function, shapes = TWO_TILES[name]
+    check_grads(function, [r(*shape) for shape in shapes], order=2, name=name)
 
 
 @pytest.mark.parametrize("name", TO_THIRD_ORDER)

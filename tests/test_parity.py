@@ -44,20 +44,26 @@ def linear(host, rng):
 
 
 def windows(host):
-    """Draw kernel, stride and padding: (kh, kw), (sh, sw), (ph, pw). The stride can be larger than the kernel."""
-    kernel, stride = host.integers(1, 6, 2), host.integers(1, 7, 2)
+    """Draw kernel, stride and padding: (kh, kw), (sh, sw), (ph, pw). Often the stride is the kernel, or larger."""
+    kernel = host.integers(1, 6, 2)
+    stride = kernel if host.integers(3) == 0 else host.integers(1, 7, 2)
     return kernel, stride, host.integers(0, kernel // 2 + 1)
 
 
+def channels(host):
+    """Draw two numbers of channels: a few, or enough for compiled tiles."""
+    return ints(host.integers(1, 4 if host.integers(2) else 71, 2))
+
+
 def conv(host, rng):
-    (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
+    n, (n_in, n_out), (kernel, stride, padding) = int(host.integers(1, 4)), channels(host), windows(host)
     size = np.maximum(1, kernel - 2 * padding) + host.integers(0, 6, 2)
     options = dict(stride=ints(stride), padding=ints(padding), bias=bool(host.integers(2)))
     return layers.Conv2d(n_in, n_out, ints(kernel), rng, **options), (n, *ints(size), n_in)
 
 
 def conv_transpose(host, rng):
-    (n, n_in, n_out), (kernel, stride, padding) = host.integers(1, 4, 3), windows(host)
+    n, (n_in, n_out), (kernel, stride, padding) = int(host.integers(1, 4)), channels(host), windows(host)
     options = dict(stride=ints(stride), padding=ints(padding), output_padding=ints(host.integers(0, stride)))
     layer = layers.ConvTranspose2d(n_in, n_out, ints(kernel), rng, bias=bool(host.integers(2)), **options)
     least = 1 + (2 * padding >= kernel)  # so that the output has a pixel
@@ -125,6 +131,8 @@ def test_random_configurations_of_convolutions_include_unusual_ones(draw, rng):
     drawn = [draw(np.random.default_rng(seed), rng) for seed in SEEDS]
     kernels = [layer.weight.shape[:2] for layer, _ in drawn]
     assert any(max(layer.stride) > max(kernel) for (layer, _), kernel in zip(drawn, kernels))
+    assert any(layer.stride == kernel for (layer, _), kernel in zip(drawn, kernels)) and any(1 in k for k in kernels)
+    assert any(min(layer.n_in, layer.n_out) > 32 for layer, _ in drawn)
     assert any(1 in shape[1:3] for _, shape in drawn) and {1, 2} <= {shape[0] for _, shape in drawn}
     assert any(kernel[0] != kernel[1] and shape[1] != shape[2] for (_, shape), kernel in zip(drawn, kernels))
     assert draw is conv or any(any(layer.output_padding) for layer, _ in drawn)
