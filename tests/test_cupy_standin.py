@@ -206,8 +206,8 @@ def test_a_tensor_on_the_right_is_asked_to_do_the_operation():
 
 
 SUITE = (  # the test modules that also run on the stand-in
-    "backend checkpoint convolution corners cuda_blas cuda_fusion cuda_graph cuda_kernels "
-    "data engine gan gradients health layers losses optim spectral standin_step".split()
+    "backend backend_functions checkpoint convolution corners cuda_blas cuda_fusion cuda_graph cuda_kernels "
+    "data engine gan gradients health layers losses networks optim spectral standin_step".split()
 )
 NOT_HERE = {  # test: why it does not run on the stand-in
     "test_data.py::test_a_mutated_file_is_read_or_refused": "files are read without the device",
