@@ -61,10 +61,6 @@ def mean_and_variance(x):
     return rows.mean(0), rows.var(0)
 
 
-def squared_norms(x):
-    return np.array([(row.astype("float64") ** 2).sum() for row in x])
-
-
 def gather(rows, order, position, n, factor, offset):
     chosen = [rows[i] for i in order[position[0] : position[0] + n]]
     return np.array(chosen, "float64").reshape(n, *rows.shape[1:]) * factor - offset
