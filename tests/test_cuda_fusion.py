@@ -14,6 +14,7 @@ import pytest
 from tinygan import autograd, backend, optim
 from tinygan.backend import fast
 from tinygan.gan import ema
+from tinygan.layers import norm
 
 try:
     from tinygan.backend.cuda import expression, fusion, sums
@@ -24,13 +25,14 @@ REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
 KINDS = {  # elementwise function: the kinds of its arguments (see fusion.py)
     "leaky_relu": "ms", "leaky_relu_grad": "mms", "biased": "mrs", "scaled": "mrrs", "batch_norm_gradient": "mmmrrrrs",
+    "scale_and_shift": "mmmms", "gradient_factors": "mmmmss", "moved": "mmmmss",
     "sigmoid": "m", "softplus": "m", "adam": "mmmmnnnsns", "bias_corrections": "nsn", "_moments": "msmm",
     "_rate": "nsss", "_average": "mmn",
 }  # fmt: skip
 SUMMED = {"identity": "m", "square": "m", "h_products": "mmmrs", "_powers": "mr"}  # the same for column_sums
 FUSED = {
     name: inspect.unwrap(function)
-    for owner in (fast, optim, ema, sums, autograd.activations)
+    for owner in (fast, optim, norm, ema, sums, autograd.activations)
     for name, function in ((name, getattr(x, "forward", x)) for name, x in vars(owner).items())
     if inspect.isfunction(function) and hasattr(function, "__wrapped__") and function.__module__ == owner.__name__
 }

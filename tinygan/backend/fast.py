@@ -59,8 +59,15 @@ def bias_leaky_relu_gradients(g, needed, y, x, bias, slope):
 
 def batch_norm(x, gamma, beta, eps, slope=1.0, moments=None):
     mean, var = moments or backend.mean_and_variance(x)
+    scale, shift = backend.xp.empty((2, mean.size), x.dtype)
+    scale_and_shift(mean, var, gamma, beta, eps, out=(scale, shift))
+    return scaled(x, scale, shift, slope)
+
+
+@fuse
+def scale_and_shift(mean, var, gamma, beta, eps):
     scale = gamma / backend.xp.sqrt(var + eps)
-    return scaled(x, scale, beta - mean * scale, slope)
+    return scale, beta - mean * scale
 
 
 @fuse
@@ -76,18 +83,23 @@ def batch_norm_gradients(g, needed, y, x, gamma, beta, eps, slope=1.0, moments=N
     are means over the whole batch.
     """
     mean, var = moments or backend.mean_and_variance(x)
-    r = 1.0 / backend.xp.sqrt(var + eps)
-    sum_h, sum_product = backend.column_sums(h_products, g, y, x, mean, slope)
-    dgamma, dbeta, rows = r * sum_product, sum_h, g.size // mean.size
-    mean_h, mean_product = sum_h / rows, sum_product / rows
-    distributed.average(mean_h, mean_product)
-    dx = batch_norm_gradient(g, y, x, mean, mean_h, r * r * mean_product, gamma * r, slope)
+    dbeta, sum_product = backend.column_sums(h_products, g, y, x, mean, slope)
+    dgamma, mean_h, projection, scale = factors = backend.xp.empty((4, mean.size), x.dtype)
+    gradient_factors(dbeta, sum_product, var, gamma, mean.size / g.size, eps, out=tuple(factors))
+    distributed.average(mean_h, projection)
+    dx = batch_norm_gradient(g, y, x, mean, mean_h, projection, scale, slope)
     return dx, dgamma, dbeta
 
 
 def h_products(g, y, x, mean, slope):
     h = g * slope_at(y, slope)
     return h, h * (x - mean)
+
+
+@fuse
+def gradient_factors(sum_h, sum_product, var, gamma, share, eps):
+    r = 1.0 / backend.xp.sqrt(var + eps)
+    return r * sum_product, share * sum_h, share * r * r * sum_product, gamma * r
 
 
 @fuse
