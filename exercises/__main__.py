@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import tinygan
 from tinygan.data import toy
 
 from .checks import EXERCISES
@@ -36,6 +37,7 @@ def one(number, from_here):
 
 
 def train(module, world):
+    tinygan.tune()  # NumPy's products are small: its threads would spend the time waiting for each other
     if world == "mnist":
         module.train("mnist", MNIST)
         return print("Look at mnist.png.")

@@ -5,7 +5,7 @@ Two networks, batches of real images, latent vectors from N(0, 1), and thousands
     python -m exercises 10             the ring, eight clusters of points: about a minute, draws ring.png
     python -m exercises 10 --mnist     digits: some minutes, draws mnist.png after each epoch
 
-Question: train the ring with saturating_loss in place of generator_loss. Does its gradient vanish here? Why (not)?
+Question: train the ring with saturating_loss in exercise 9, and again with lr=5e-3 in exercise 8. When does it fail?
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Answer 10: no, G even covers all 8 clusters. D is never certain here: its loss ends at 1.1, a guess has 1.39."""
+"""Answer 10: with 5e-4 G covers all 8 clusters. With 5e-3 D is certain at once, its loss is 0, and G stands still."""
 
 import numpy as np
 
