@@ -38,12 +38,6 @@ class BatchNorm(Module):
         if n < 2:
             raise ValueError(f"BatchNorm needs two values of each channel in training; got {x.shape}")
         mean, var = backend.mean_and_variance(x.data)
-        averages = self.running_mean, self.running_var
-        moved(*averages, mean, var, self.momentum, n / (n - 1), out=averages)
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var * (n / (n - 1)) - self.running_var)
         return batch_norm(x, self.gamma, self.beta, eps=self.eps, slope=slope, moments=(mean, var))
-
-
-@backend.fuse
-def moved(running_mean, running_var, mean, var, momentum, unbiased):
-    """Return the running averages after a batch. `unbiased` turns the variance of the batch into an unbiased one."""
-    return running_mean + momentum * (mean - running_mean), running_var + momentum * (unbiased * var - running_var)
