@@ -160,7 +160,7 @@ MUTANTS = [
          "test_layers.py::test_dropout_keeps_the_mean_in_training_and_does_nothing_in_eval_mode"),
         ("D gets the label channels of another image", "gan/conditional.py",
          "(labels @ response)", "(labels[::-1] @ response)",
-         "test_layers.py::test_label_conv2d_is_the_convolution_of_images_with_constant_channels"),
+         "test_sequential.py::test_label_conv2d_is_the_convolution_of_images_with_constant_channels"),
         ("augmentation changes each image's brightness", "gan/augment.py", "light * chosen[2]", "light",
          "test_augment.py::test_images_stay_as_they_are_with_probability_zero_and_change_with_one"),
         # data

@@ -102,7 +102,7 @@ ROWS = [
      "[BatchNorm(channels), ReLU()]", "[BatchNorm(channels), LeakyReLU(0.2)]", NETWORKS),
     ("no activation after a layer that is joined with it", "layers/sequential.py",
      "slope=after.slope", "slope=1.0",
-     "test_layers.py::test_a_layer_and_its_activation_are_computed_together_with_the_same_result"),
+     "test_sequential.py::test_a_layer_and_its_activation_are_computed_together_with_the_same_result"),
     ("real images with a wrong label are learned as real", "gan/matching.py", "softplus(wrong", "softplus(-wrong",
      "test_presets.py::test_d_learns_that_a_real_image_with_a_wrong_label_is_fake"),
     ("augmentation shifts by up to a quarter", "gan/augment.py", "= 1 / 8, 1 / 4", "= 1 / 4, 1 / 4",
