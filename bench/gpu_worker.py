@@ -136,6 +136,7 @@ def profile(preset, batch_size, replays=20):
 
     The sum of all kernels against the time of a replay shows how much of a replay is the start of kernels.
     """
+    import torch
     from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiled
@@ -150,6 +151,8 @@ def profile(preset, batch_size, replays=20):
     wait()
     found = {"replay_us": 1e6 * (time.perf_counter() - started) / replays}
     print(json.dumps(found), flush=True)
+    if not torch.cuda.is_available():
+        sys.exit("the time of each kernel needs PyTorch for CUDA")
     with profiled(activities=[ProfilerActivity.CUDA]) as profiler:
         for _ in range(replays):
             step()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
 from machine import describe  # noqa: E402
-from turns import Process  # noqa: E402
+from turns import Process, start_again  # noqa: E402
 
 from tinygan import backend  # noqa: E402
 from tinygan.autograd import PRIMITIVES, Tensor  # noqa: E402
@@ -153,6 +153,7 @@ def serve(side):
 
 
 def main():
+    start_again()
     backend.tune()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30, help="turns of a few calls for each side (default: 30)")

@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from turns import environment
+from turns import environment, start_again
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
@@ -239,6 +239,7 @@ def main():
             return tinygan_side(threads)
         return torch_side(threads, processes, int(args.rank), args.meeting)
     if not args.model:
+        start_again()
         from machine import describe
 
         before = json.loads(RESULTS.read_text())["sides"] if args.only else {}

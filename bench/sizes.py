@@ -16,7 +16,7 @@ import numpy as np
 import readme
 from machine import describe
 from timing import fastest_step
-from turns import environment
+from turns import environment, start_again
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -51,6 +51,7 @@ def child(shape):
 
 
 def main():
+    start_again()
     lines = ["| image | parameters G, D | ms a step | steps a second | memory without the data, MB |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for shape in SHAPES:
