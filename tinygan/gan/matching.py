@@ -12,8 +12,8 @@ from .gan import GAN, Phase
 class MatchingAware(GAN):
     """Adds  -w E[log(1 - D(x, wrong label))],  that is  w E softplus(logit), to D's loss. wrong_labels: w"""
 
-    def __init__(self, wrong_labels: float, *parts) -> None:
-        super().__init__(*parts)
+    def __init__(self, wrong_labels: float, *args) -> None:
+        super().__init__(*args)
         self.wrong_labels = wrong_labels
 
     def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
