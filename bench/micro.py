@@ -81,8 +81,8 @@ def tinygan_call(name):
     y, moments = p["leaky_relu"](x, slope=0.2).data, backend.mean_and_variance(x)
     gradients = fast.batch_norm_gradients
     return {
-        "BatchNorm": lambda: p["batch_norm"](x, gamma, beta, eps=1e-5),
-        "its gradients": lambda: gradients(g, [True] * 3, y, x, gamma, beta, 1e-5, moments=moments),
+        "BatchNorm": lambda: p["batch_norm"](x, gamma, beta, moments=backend.mean_and_variance(x), eps=1e-5),
+        "its gradients": lambda: gradients(g, [True] * 3, y, x, gamma, beta, moments, 1e-5),
         "leaky ReLU": lambda: p["leaky_relu"](x, slope=0.2),
         "its gradient": lambda: p["leaky_relu_grad"](g, y, slope=0.2),
     }[name]

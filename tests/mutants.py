@@ -149,7 +149,7 @@ MUTANTS = [
         ("BatchNorm averages the biased variance", "layers/norm.py", "var * (n / (n - 1))", "var",
          "test_layers.py::test_batch_norm_keeps_running_statistics_with_unbiased_variance"),
         ("BatchNorm divides by the unbiased variance", "layers/norm.py",
-         "moments=(mean, var))", "moments=(mean, var * (n / (n - 1))))",
+         "moments=(mean, var)", "moments=(mean, var * (n / (n - 1)))",
          "test_layers.py::test_batch_norm_in_training_gives_mean_beta_and_standard_deviation_gamma"),
         ("BatchNorm uses the batch's statistics in eval mode", "layers/norm.py",
          "if not self.training:", "if False:",

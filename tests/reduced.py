@@ -17,11 +17,11 @@ EPS, SLOPE = 1e-3, 0.2
 
 
 def batch_norm(x, gamma, beta):
-    return ag.batch_norm(x, gamma, beta, eps=EPS, slope=SLOPE, moments=backend.mean_and_variance(x.data))
+    return ag.batch_norm(x, gamma, beta, moments=backend.mean_and_variance(x.data), eps=EPS, slope=SLOPE)
 
 
 def formula(x, gamma, beta):
-    return ag.batch_norm.formula(x, gamma, beta, eps=EPS, slope=SLOPE)
+    return ag.batch_norm.formula(x, gamma, beta, None, eps=EPS, slope=SLOPE)
 
 
 def derivatives(function, rows, order):

@@ -10,4 +10,4 @@ from .normalization import batch_norm
 from .shapes import (
     all_reduce, broadcast_to, concatenate, getitem, reshape, scatter, sum_axes, sum_to, transpose,
 )  # fmt: skip
-from .tensor import PRIMITIVES, Primitive, Tensor, no_grad, primitive
+from .tensor import PRIMITIVES, Primitive, Tensor, no_grad, primitive, record

@@ -37,8 +37,6 @@ softplus.defvjp(lambda g, y, x: g * sigmoid(x))
 @primitive
 def leaky_relu(x, slope):
     """y = x where x > 0, else a x        dL/dx = g where y > 0, else a g        slope a, from 0 (ReLU) to 1"""
-    if not 0 <= slope <= 1:
-        raise ValueError(f"leaky ReLU is max(x, slope x) for slopes from 0 to 1; got {slope}")
     return fast.leaky_relu(x, slope)
 leaky_relu.defvjp(lambda g, y, x, slope: leaky_relu_grad(g, y.data, slope=slope))
 
@@ -51,7 +49,7 @@ leaky_relu_grad.defvjp(lambda g, z, u, y, slope: leaky_relu_grad(g, y, slope=slo
 
 
 def relu(x):
-    """max(x, 0)"""
+    """y = x where x > 0, else 0"""
     return leaky_relu(x, slope=0.0)
 
 

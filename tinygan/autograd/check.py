@@ -2,7 +2,7 @@
 
 For a function f and random weights u, let S(x) = sum(u f(x)). The derivative of S with respect to each element of x
 must equal the central difference (S(x + h) - S(x - h)) / 2h. The derivative is computed twice. With create_graph=True
-grad uses the vjps of the primitives; with False it uses fused vjps, which some primitives have (tensor.py).
+grad differentiates the formulas of composed operations; with False it uses their fast gradients (composed.py).
 The derivative is a function of x and u. Checking this function in the same way checks order 2, and so on.
 """
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..backend import Array
 from .backward import grad
-from .tensor import Primitive, Tensor, arrays, is_recording, record
+from .tensor import Primitive, Tensor, arrays, is_recording
 
 
 class Composed(Primitive):
@@ -20,11 +20,10 @@ class Composed(Primitive):
     """
 
     def __init__(self, formula: Callable[..., Tensor], value: Callable[..., Array], gradients: Callable) -> None:
-        super().__init__(value)
-        self.formula, self.gradients, self.vjp = formula, gradients, self.formula_or_fast
-        self.__name__, self.__doc__ = formula.__name__, formula.__doc__
+        super().__init__(formula)  # its name and docstring are those of the operation
+        self.formula, self.forward, self.gradients = formula, value, gradients
 
-    def formula_or_fast(self, g, needed, y, *args, **options) -> Iterable[Tensor | None]:
+    def vjp(self, g, needed, y, *args, **options) -> Iterable[Tensor | None]:
         if is_recording():  # the gradient will be differentiated too
             return vjp_of(lambda *xs: self.formula(*xs, **options), g, needed, args)
         gradients = self.gradients(g.data, needed, y.data, *arrays(args), **options)
@@ -41,12 +40,11 @@ def vjp_of(
 ) -> list[Tensor | None]:
     """Return dL/d argument for y = formula(*args), with g = dL/dy, as Tensors that can be differentiated.
 
-    The formula is computed once more, from copies of the arguments. The copies are linked to the arguments, and are
-    the inputs of `grad`. So `grad` follows the formula, and stops at the arguments.
+    The formula is computed once more, from copies of the arguments, and `grad` stops at the copies. Without copies, an
+    argument that was computed from another one would make the path through it count twice. Each copy is a node of the
+    graph, so derivatives of the result reach the arguments.
     """
-    with record(True):
-        copies = [x.reshape(x.shape) for x in args]
-        y = formula(*copies)
+    copies = [x.reshape(x.shape) for x in args]
     inputs = [x for x, one in zip(copies, needed) if one]
-    gradients = iter(grad(y, inputs, create_graph=True, grad_output=g, allow_unused=True))
+    gradients = iter(grad(formula(*copies), inputs, create_graph=True, grad_output=g, allow_unused=True))
     return [next(gradients) if one else None for one in needed]

@@ -16,11 +16,11 @@ from .shapes import all_reduce
 
 
 @composed(fast.batch_norm, fast.batch_norm_gradients)
-def batch_norm(x, gamma, beta, eps, slope=1.0, moments=None):
+def batch_norm(x, gamma, beta, moments, eps, slope=1.0):
     """y = leaky ReLU of z = gamma (x - mean) / sqrt(var + eps) + beta        x: (N, ..., C); gamma, beta: (C,)
 
-    slope: of the leaky ReLU; 1 means no activation. moments: (mean, var) of x, arrays (C,), if they are known already.
-    They only save time: the formula computes its own, because they depend on x.
+    slope: of the leaky ReLU; 1 means no activation. moments: the mean and variance of x, arrays (C,), for the fast
+    version. The formula computes its own, because derivatives must pass through them to x.
     """
     centred = x - batch_mean(x)
     var = batch_mean(centred * centred)

@@ -82,7 +82,7 @@ def slices(g, needed, y, *xs, axis):
     for x in xs:
         yield getitem(g, index=(*axes_before, slice(start, start + x.shape[axis])))
         start += x.shape[axis]
-concatenate.vjp = slices  # one function for any number of arguments
+concatenate.vjp = slices  # type: ignore[method-assign]  # one function for any number of arguments
 
 
 @primitive

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from .. import backend
 from ..backend import Array
 
-PRIMITIVES: dict[str, Primitive] = {}  # all operations by name
+PRIMITIVES: dict[str, Primitive] = {}  # primitives and composed operations by name
 _recording = ContextVar("recording", default=True)
 is_recording = _recording.get  # is_recording(): whether operations make nodes; see no_grad
 
@@ -174,7 +174,6 @@ class Primitive:
 
     def __init__(self, forward: Callable[..., Array]) -> None:
         self.forward = forward
-        self.vjp: Callable[..., Iterable[Tensor | None]] = self.without_derivative
         self.__name__, self.__doc__ = forward.__name__, forward.__doc__
         PRIMITIVES[self.__name__] = self
 
@@ -193,9 +192,9 @@ class Primitive:
                 raise TypeError(f"{self.__name__} has {len(vjps)} vjps; the gradient of another argument is needed")
             return [f(g, y, *args, **kwargs) if one else None for f, one in zip(vjps, needed)]
 
-        self.vjp = vjp
+        self.vjp = vjp  # type: ignore[method-assign]
 
-    def without_derivative(self, *args, **kwargs):
+    def vjp(self, g: Tensor, needed: list[bool], y: Tensor, *args, **kwargs) -> Iterable[Tensor | None]:
         raise TypeError(f"{self.__name__} has no derivative: define one with {self.__name__}.defvjp")
 
 
@@ -203,7 +202,7 @@ primitive = Primitive
 
 
 def arrays(args: tuple) -> list:
-    """Return the arrays of Tensors, and NumPy scalars as Python numbers, because these change no dtype."""
+    """Return the arrays of Tensors. NumPy scalars become Python numbers: a Python number never changes a dtype."""
     return [x.data if isinstance(x, Tensor) else x.item() if isinstance(x, backend.xp.generic) else x for x in args]
 
 

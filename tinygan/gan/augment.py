@@ -1,8 +1,9 @@
 """Augmentation of the images that D gets, for small data sets (Zhao et al. 2020).
 
 D memorises a small data set, and then its gradient no longer helps G. So every image, real or fake, is changed at
-random before D: shifted, partly covered, made brighter or darker. The changes are differentiable, so the gradient
-reaches G. Real and fake images get changes of the same kinds, so the changes do not help D to distinguish them.
+random before D: shifted (what leaves the image comes in on the other side), partly covered, made brighter or darker.
+The changes are differentiable, so the gradient reaches G. Real and fake images get changes of the same kinds, so the
+changes do not help D to distinguish them.
 """
 
 from .. import backend
@@ -22,10 +23,10 @@ class Augmented(Module):
     def forward(self, x: Tensor, *labels: Tensor) -> Tensor:
         xp, (n, h, w, _) = backend.xp, x.shape
         chosen = (self.rng.uniform((n, 3)) < self.p).astype("float32").T
-        down, right, row, column, light = self.rng.uniform((n, 5)).T * 2.0 - 1.0
+        up, left, row, column, light = self.rng.uniform((n, 5)).T * 2.0 - 1.0
 
-        down, right = (xp.rint(u * size * self.SHIFT * chosen[0]) for u, size in ((down, h), (right, w)))
-        x = roll(x, down=down.astype("int64"), right=right.astype("int64"))
+        up, left = (xp.rint(u * size * self.SHIFT * chosen[0]) for u, size in ((up, h), (left, w)))
+        x = roll(x, up=up.astype("int64"), left=left.astype("int64"))
 
         far = [
             xp.abs(xp.arange(size, dtype="float32") * (2.0 / (size - 1)) - 1.0 - centre[:, None]) > self.COVER
@@ -39,12 +40,12 @@ class Augmented(Module):
 
 
 @primitive
-def roll(x, down, right):
-    """y[n, i, j] = x[n, (i + down[n]) % H, (j + right[n]) % W]        dL/dx = g, rolled by -down and -right"""
+def roll(x, up, left):
+    """y[n, i, j] = x[n, (i + up[n]) % H, (j + left[n]) % W]        dL/dx = g, rolled by -up and -left"""
     xp, (n, h, w, c) = backend.xp, x.shape
-    rows, columns = (xp.arange(h) + down[:, None]) % h, (xp.arange(w) + right[:, None]) % w
+    rows, columns = (xp.arange(h) + up[:, None]) % h, (xp.arange(w) + left[:, None]) % w
     index = (xp.arange(n)[:, None, None] * h + rows[:, :, None]) * w + columns[:, None, :]
     return x.reshape(-1, c).take(index, axis=0)
 
 
-roll.defvjp(lambda g, y, x, down, right: roll(g, down=-down, right=-right))
+roll.defvjp(lambda g, y, x, up, left: roll(g, up=-up, left=-left))

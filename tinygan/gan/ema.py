@@ -21,7 +21,7 @@ class EMA:
     the influence of old weights is halved. Early in training the half-life is shorter: a twentieth of the images so
     far. So the random initial weights soon have little influence (Karras et al. 2020).
 
-    network: the network that is trained; it must be flattened, as Adam does. average: a network of the same
+    network: the network that is trained; Adam has moved its weights into one array. average: a network of the same
     architecture, for the averaged parameters. BatchNorm statistics are not averaged: call update_bn_statistics before
     `average` is used.
     """

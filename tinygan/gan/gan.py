@@ -8,14 +8,17 @@ make images that D classifies as real:
 
 A training step updates D (n_critic times), then G once. All presets play this game. They differ in the networks
 (models.py), in the two losses (losses.py), and in whether and how the gradient of D is kept bounded (penalties.py,
-layers/spectral.py). In the default preset, cgan, both networks also get the class of the image (conditional.py), and D
-learns to refuse real images with a wrong class (matching.py).
+layers/spectral.py).
+
+In the default preset, cgan, both networks also get the class c of the image (conditional.py), and D also learns that a
+real image with a wrong class is fake (matching.py). With logits, D minimises
+
+    E softplus(-D(x, c)) + E softplus(D(G(z, c), c)) + 0.15 E softplus(D(x, wrong c))
 """
 
 from typing import NamedTuple
 
-from ..autograd import Tensor, grad, no_grad
-from ..autograd.tensor import record
+from ..autograd import Tensor, grad, no_grad, record
 from ..backend import Array
 from ..layers import Module, power_iteration
 from ..optim import Adam
@@ -38,7 +41,7 @@ class GAN:
 
     rng: a backend.RNG, the source of z. A penalty is multiplied by penalty_weight, an array of one number. classes: the
     number of classes if G and D are conditional, else 0. The methods of a conditional GAN also take labels: one
-    array of one-hot classes (N, classes), which both networks get.
+    Tensor of one-hot classes (N, classes), which both networks get.
     """
 
     def __init__(
@@ -55,7 +58,8 @@ class GAN:
             power_iteration(self.D)  # of spectral norm, if D has it
             with record(i == self.n_critic):  # G learns from the last fake images only, so the others need no graph
                 fake = self.G(self.latent(len(real)), *labels)
-            D_phase = self.discriminator_loss(real, fake.detach(), *labels)  # D's gradient needs no graph of G
+            # D's gradient needs no graph of G. Without the detach, `grad` would search G's graph for D's weights
+            D_phase = self.discriminator_loss(real, fake.detach(), *labels)
             D_optimizer.step(grad(D_phase.loss, D_optimizer.parameters))
 
         G_phase = self.generator_loss(real, fake, *labels)  # the last fake images, judged by the updated D

@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 from .. import backend
 from ..autograd import PRIMITIVES, Tensor, sigmoid
 from ..backend import Array, distributed
-from ..backend.fast import square
 from ..optim import Adam
 from .gan import Phase
 from .losses import Loss
 
 METRICS = (
-    "d_loss",  # D's loss, including the penalty
+    "d_loss",  # D's loss, including a penalty and the term for wrong labels
     "g_loss",
     "d_real",  # the mean of D(x): a probability for bce, else the mean logit
     "d_fake",  # the mean of D(G(z)) in D's phase, before the update of D
@@ -47,6 +46,10 @@ def measure(loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_opt
     penalty = backend.xp.zeros(1, "float32") if D_phase.penalty is None else D_phase.penalty.data
     means = (x.mean(dtype="float32") for x in (*outputs, *right))
     return [*losses, *means, *norms, penalty, pairwise_distance(D_phase.fake.data)]
+
+
+def square(x):
+    return x * x
 
 
 def thresholds(loss: Loss, real: Array, fake: Array) -> tuple[Array | float, Array | float]:

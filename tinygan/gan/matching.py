@@ -1,8 +1,7 @@
 """A GAN whose D also learns which image belongs to which class (Reed et al. 2016, algorithm 1).
 
-In gan.py D never gets a good image with a wrong label, so D does not learn directly that this is wrong. Here D also
-gets real images with a wrong label, and learns to classify them as fake. So more of G's images have the requested
-class.
+In gan.py every real image has its right label, so D learns only indirectly that a label can be wrong. Here D also gets
+real images with a wrong label, and learns to classify them as fake. So more of G's images have the requested class.
 """
 
 from ..autograd import Tensor, softplus
@@ -19,7 +18,7 @@ class MatchingAware(GAN):
     def discriminator_loss(self, real: Tensor, fake: Tensor, *labels: Tensor) -> Phase:
         wrong = self.wrong(*labels)
         phase = super().discriminator_loss(real, fake, *labels)
-        wrong_logits = self.D(real, wrong)
+        wrong_logits = self.D(real, wrong)  # a call of its own, as for real and for fake images
         return phase._replace(loss=phase.loss + self.wrong_labels * softplus(wrong_logits).mean())
 
     def wrong(self, labels: Tensor) -> Tensor:

@@ -49,7 +49,8 @@ def r1(D, real, fake, real_logits, fake_logits, rng, *labels):
 def r1r2(D, real, fake, real_logits, fake_logits, rng, *labels):
     """1/2 E |dD/dx|^2 at real images, plus the same at fake images        (Huang et al. 2024, section 2.2)
 
-    The logits have been computed for the loss, so D is not called again.
+    The logits have been computed for the loss, so D is not called again. One gradient of their sum serves both: the
+    real logits do not depend on the fake images, nor the fake logits on the real ones.
     """
     at_real, at_fake = squared_gradient_norms(real_logits + fake_logits, real, fake)
     return 0.5 * (at_real + at_fake).mean()

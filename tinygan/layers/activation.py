@@ -2,6 +2,7 @@
 
 from .. import autograd
 from ..autograd import Tensor
+from ..backend.fast import check_slope
 from .module import Module
 
 
@@ -13,10 +14,10 @@ def with_bias(x: Tensor, bias: Tensor | None, slope: float) -> Tensor:
 
 
 class LeakyReLU(Module):
-    """y = max(x, slope x)        Unlike ReLU it has a gradient for x < 0 too, so D always passes a gradient to G."""
+    """y = x where x > 0, else slope x        Unlike ReLU it has a gradient for x < 0 too, so D always sends one to G."""
 
     def __init__(self, slope: float = 0.2) -> None:
-        autograd.leaky_relu(Tensor(0.0), slope=slope)  # raises ValueError for a slope outside 0 to 1
+        check_slope(slope)
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -24,7 +25,7 @@ class LeakyReLU(Module):
 
 
 class ReLU(LeakyReLU):
-    """y = max(x, 0)"""
+    """y = x where x > 0, else 0"""
 
     def __init__(self) -> None:
         super().__init__(0.0)

@@ -60,8 +60,9 @@ class ConvTranspose2d(_Conv):
     """The gradient of a Conv2d(n_out -> n_in) with respect to its image, used as a forward pass: it enlarges images.
 
     x: (N, H, W, n_in) -> (N, OH, OW, n_out),  OH = (H - 1) stride - 2 padding + kh + output_padding
-    weight: (kh, kw, n_out, n_in), the filters of the Conv2d. The Conv2d maps several sizes OH to the same H.
-    output_padding, smaller than the stride, selects one of them. Raises ValueError if x does not have n_in channels.
+    weight: (kh, kw, n_out, n_in), the filters of the Conv2d. With a stride above 1 the Conv2d makes images of several
+    sizes OH equally small, and output_padding, smaller than the stride, chooses one of these sizes. Raises ValueError
+    if x does not have n_in channels.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class ConvTranspose2d(_Conv):
         bias: bool = True, init=normal,
     ) -> None:  # fmt: skip
         kernel, self.output_padding = pair(kernel), pair(output_padding)
-        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # a pixel gets kernel / stride weights an axis
+        fan_in = n_in * math.prod(kernel) / math.prod(pair(stride))  # a pixel sums kernel / stride products
         super().__init__(n_in, n_out, kernel, rng, stride, padding, bias, init, (n_out, n_in), fan_in)
         if any(o >= s for o, s in zip(self.output_padding, self.stride)):
             raise ValueError(f"output_padding {self.output_padding} must be smaller than the stride {self.stride}")

@@ -6,7 +6,7 @@ from .. import backend
 from ..autograd import Tensor
 from ..backend import Array
 
-ALIGNMENT = 64  # bytes, a cache line: each parameter begins at a multiple of it
+ALIGNMENT = 64  # bytes, a cache line: the offset of each parameter is a multiple of it
 
 
 class FlatParameters:

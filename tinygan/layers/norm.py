@@ -14,7 +14,7 @@ class BatchNorm(Module):
     so an output depends on the other images. Evaluation mode uses running averages of the mean and of the unbiased
     variance, so an output does not depend on other images. These averages belong to the trained weights. For averaged
     weights (EMA), update_bn_statistics (gan/ema.py) computes new ones. Raises ValueError for an input with other
-    channels, and in training for a single value of each channel.
+    channels. In training each channel needs at least two values; ValueError otherwise.
     """
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
@@ -40,4 +40,4 @@ class BatchNorm(Module):
         mean, var = backend.mean_and_variance(x.data)
         self.running_mean += self.momentum * (mean - self.running_mean)
         self.running_var += self.momentum * (var * (n / (n - 1)) - self.running_var)
-        return batch_norm(x, self.gamma, self.beta, eps=self.eps, slope=slope, moments=(mean, var))
+        return batch_norm(x, self.gamma, self.beta, moments=(mean, var), eps=self.eps, slope=slope)
