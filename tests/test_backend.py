@@ -143,6 +143,12 @@ def test_more_arrays_than_a_kernel_takes_are_copied():
     assert all((backend.to_host(copy) == i).all() for i, copy in enumerate(copies))
 
 
+@pytest.mark.parametrize("source", [((3,), "float64"), ((2,), "float32"), ((1, 3), "float32")])
+def test_a_copy_of_another_shape_or_dtype_is_refused(source):
+    with pytest.raises(ValueError, match="one shape and dtype; got"):
+        backend.copy_into([backend.xp.zeros(3, "float32")], [backend.xp.zeros(*source)])
+
+
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs Numba (extra fast)")
 
 

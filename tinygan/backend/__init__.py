@@ -157,7 +157,8 @@ def column_sums(function: Callable, *args) -> Any:
 
 
 def copy_into(targets: Sequence[Array], sources: Sequence[Array]) -> None:
-    """Copy each source into its target, of the same dtype. On CUDA one kernel makes many copies."""
+    """Copy each source into its target, of the same shape and dtype. On CUDA one kernel makes many copies."""
+    checks.copy_into(targets, sources)
     _device.copy_into(targets, sources)
 
 

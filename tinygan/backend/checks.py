@@ -1,4 +1,4 @@
-"""Products and convolutions refuse arrays that do not fit. All devices check here, because kernels check nothing.
+"""Products, convolutions and copies refuse arrays that do not fit. All devices check here, because kernels check nothing.
 
 A kernel would read memory outside of its arrays, or bytes of another dtype.
 """
@@ -35,6 +35,13 @@ def conv2d_weight_grad(x, r, kernel, stride, padding):
         raise ValueError(
             f"filters of size {kernel} on images of shape {x.shape} do not give responses of shape {r.shape}"
         )
+
+
+def copy_into(targets, sources):
+    for target, source in zip(targets, sources, strict=True):
+        if (target.shape, target.dtype) != (source.shape, source.dtype):
+            kinds = f"{source.dtype} {source.shape} into {target.dtype} {target.shape}"
+            raise ValueError(f"copies are made between arrays of one shape and dtype; got {kinds}")
 
 
 def _dtypes(a, b):
