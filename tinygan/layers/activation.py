@@ -14,7 +14,7 @@ def with_bias(x: Tensor, bias: Tensor | None, slope: float) -> Tensor:
 
 
 class LeakyReLU(Module):
-    """y = x where x > 0, else slope x        Unlike ReLU it has a gradient for x < 0 too, so D always sends one to G."""
+    """y = x where x > 0, else slope x        Unlike ReLU it has a gradient for x < 0, so D always gives one to G."""
 
     def __init__(self, slope: float = 0.2) -> None:
         check_slope(slope)
