@@ -146,7 +146,7 @@ MUTANTS = [
          "test_optim.py::test_100_steps_equal_the_papers_algorithm"),
         ("Adam's update leaves earlier graphs valid", "optim.py", "parameter.version += 1", "parameter.version += 0",
          "test_optim.py::test_an_update_makes_earlier_graphs_invalid"),
-        ("BatchNorm averages the biased variance", "layers/norm.py", "var * (n / (n - 1))", "var",
+        ("BatchNorm averages the biased variance", "layers/norm.py", "var * correction", "var",
          "test_layers.py::test_batch_norm_keeps_running_statistics_with_unbiased_variance"),
         ("BatchNorm divides by the unbiased variance", "layers/norm.py",
          "moments=(mean, var)", "moments=(mean, var * (n / (n - 1)))",

@@ -1,6 +1,6 @@
-"""Products, convolutions and copies refuse arrays that do not fit. All devices check here, because kernels check nothing.
+"""What products, convolutions and copies refuse on every device: mixed dtypes, and shapes that do not fit.
 
-A kernel would read memory outside of its arrays, or bytes of another dtype.
+A kernel does not check: it would read memory outside of its arrays, or bytes of another dtype.
 """
 
 import numpy as np

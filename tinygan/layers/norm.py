@@ -38,6 +38,17 @@ class BatchNorm(Module):
         if n < 2:
             raise ValueError(f"BatchNorm needs two values of each channel in training; got {x.shape}")
         mean, var = backend.mean_and_variance(x.data)
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var * (n / (n - 1)) - self.running_var)
+        averages = self.running_mean, self.running_var
+        moved(*averages, mean, var, self.momentum, n / (n - 1), out=averages)
         return batch_norm(x, self.gamma, self.beta, moments=(mean, var), eps=self.eps, slope=slope)
+
+
+@backend.fuse
+def moved(running_mean, running_var, mean, var, momentum, correction):
+    """Return the running averages after a batch. correction: n / (n - 1), which makes a variance of n values unbiased.
+
+    Fused, because a step of cgan would have 90 more kernels on CUDA.
+    """
+    running_mean = running_mean + momentum * (mean - running_mean)
+    running_var = running_var + momentum * (var * correction - running_var)
+    return running_mean, running_var
