@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from commands import ROOT, device, sample, train
 from idx_files import idx
-from PIL import Image
+from image_files import marked, save
 from runs import new_run
 
 from tinygan import data
@@ -65,8 +65,7 @@ def pictures(tmp_path):
     """Make a folder with training and test images of two classes."""
     for i in range(24):
         path = tmp_path / "pictures" / ("train" if i < 12 else "test") / "ab"[i % 2] / f"{i}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8), i, np.uint8)).save(path)
+        save(path, marked(i))
     return tmp_path / "pictures"
 
 
