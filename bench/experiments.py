@@ -190,10 +190,12 @@ def build(args, dataset, sizes):
     }
     with mock.patch.multiple(presets, **changed):
         training = presets.build(preset, shape, args.seed, classes, sizes)
-    training.D_optimizer.lr *= args.lr_ratio
-    for i, rate in enumerate(training.scheduled):
-        if rate is training.D_optimizer.lr:
-            training.schedule[:, i] *= args.lr_ratio
+    rate, k = training.D_optimizer.lr, args.lr_ratio
+    rate *= k
+    training.schedules = [
+        (array, k * start, k * end) if array is rate else (array, start, end)
+        for array, start, end in training.schedules
+    ]
     return training
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tinygan import autograd, backend, optim
 from tinygan.backend import fast
-from tinygan.gan import ema
+from tinygan.gan import ema, health
 from tinygan.layers import norm
 
 try:
@@ -24,7 +24,7 @@ except backend.DeviceError:
 REAL_CUPY = hasattr(fusion.xp, "__version__")
 WITHOUT_NVRTC = importlib.import_module("cuda_nvrtc").unusable() if REAL_CUPY else "needs the real CuPy"
 KINDS = {  # elementwise function: the kinds of its arguments (see fusion.py)
-    "leaky_relu": "ms", "leaky_relu_grad": "mms", "biased": "mrs", "scaled": "mrrs", "batch_norm_gradient": "mmmrrrrs",
+    "activated": "ms", "leaky_relu_grad": "mms", "biased": "mrs", "scaled": "mrrs", "batch_norm_gradient": "mmmrrrrs",
     "scale_and_shift": "mmmms", "gradient_factors": "mmmmss", "moved": "mmmmss",
     "sigmoid": "m", "softplus": "m", "adam": "mmmmnnnsns", "bias_corrections": "nsn", "_moments": "msmm",
     "_rate": "nsss", "_average": "mmn",
@@ -36,7 +36,8 @@ FUSED = {
     for name, function in ((name, getattr(x, "forward", x)) for name, x in vars(owner).items())
     if inspect.isfunction(function) and hasattr(function, "__wrapped__") and function.__module__ == owner.__name__
 }
-FUNCTIONS = {**FUSED, **{name: getattr(fast, name, None) or getattr(sums, name) for name in SUMMED}}
+OWNERS = {"identity": fast, "square": health, "h_products": fast, "_powers": sums}
+FUNCTIONS = {**FUSED, **{name: getattr(OWNERS[name], name) for name in SUMMED}}
 ROWS, COLUMNS = 6, 3
 DTYPES = {"float32": 1e-5, "float64": 1e-12}
 

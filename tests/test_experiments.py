@@ -55,8 +55,8 @@ def test_the_preset_is_trained_with_a_change_and_measured(change, folder):
 def test_lr_ratio_scales_the_whole_schedule_of_ds_learning_rate(folder):
     args = experiments.options(["--lr-ratio", "2", "--data", str(folder), "--steps", "4"])
     training = experiments.build(args, experiments.data.load(folder), ())
-    G_lr, D_lr = training.schedule.T
-    assert D_lr == pytest.approx(2 * G_lr) and G_lr[0] > G_lr[-1] > 0
+    of_G, of_D = training.schedules
+    assert of_D == (training.D_optimizer.lr, 2 * of_G[1], 2 * of_G[2]) and of_G[1] > 0
 
 
 def test_the_derivative_of_moved_images_is_right():

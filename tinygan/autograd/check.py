@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import backend
 from .backward import grad
-from .tensor import Tensor, is_recording, record
+from .tensor import Tensor
 
 
 class GradientError(AssertionError):
@@ -57,7 +57,7 @@ def _check(function, arrays, level, order, rng, step, tolerance, name):
 
     if level < order:
         directions = [backend.to_device(rng.standard_normal(a.shape)) for a in arrays]
-        derivative = _derivative(function, len(arrays), directions)
+        derivative = _derivative(function, directions)
         _check(derivative, [*arrays, u], level + 1, order, rng, step, tolerance, name)
 
 
@@ -77,15 +77,12 @@ def _compare(weighted_sum, x, computed, step, tolerance, where):
                 raise GradientError(f"{where}, index {index}: computed {d:.9g}, by finite differences {difference:.9g}")
 
 
-def _derivative(function, count, directions):
+def _derivative(function, directions):
     """Return the function (x1, ..., xn, u) -> sum over i of direction_i . dS/dxi, with S = sum(u function(x1, ...))."""
 
     def derivative(*args):
-        again = is_recording()
-        with record(True):
-            args = [a if a.requires_grad else Tensor(a.data, requires_grad=True) for a in args]
-            xs, u = args[:count], args[count]
-            gradients = grad(function(*xs), xs, create_graph=again, grad_output=u, allow_unused=True)
+        *xs, u = (a if a.requires_grad else Tensor(a.data, requires_grad=True) for a in args)
+        gradients = grad(function(*xs), xs, create_graph=True, grad_output=u, allow_unused=True)
         return sum((gradient * direction).sum() for gradient, direction in zip(gradients, directions))
 
     return derivative

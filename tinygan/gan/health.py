@@ -48,8 +48,7 @@ def measure(loss: Loss, G_phase: Phase, D_phase: Phase, G_optimizer: Adam, D_opt
     return [*losses, *means, *norms, penalty, pairwise_distance(D_phase.fake.data)]
 
 
-def square(x):
-    return x * x
+square = lambda x: x * x
 
 
 def thresholds(loss: Loss, real: Array, fake: Array) -> tuple[Array | float, Array | float]:
@@ -60,11 +59,9 @@ def thresholds(loss: Loss, real: Array, fake: Array) -> tuple[Array | float, Arr
     """
     if loss.threshold is not None:
         return loss.threshold, loss.threshold
-    over_real, over_fake = fake.mean(), real.mean()
-    if distributed.size > 1:
-        over_real, over_fake = over_real.reshape(1), over_fake.reshape(1)
-        distributed.average(over_real, over_fake)
-    return over_real, over_fake
+    means = backend.xp.stack([fake.mean(), real.mean()])
+    distributed.average(means)
+    return means[0], means[1]
 
 
 def pairwise_distance(images: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,9 +18,8 @@ from .gan import GAN
 from .losses import LOSSES, Loss
 from .matching import MatchingAware
 from .penalties import PENALTIES
-from .training import Training
+from .training import Training, cosine, line
 
-LONGEST = 200_000  # the largest number of values in a schedule
 WITHOUT_NORM = "Choose a preset without BatchNorm in D (vanilla, lsgan, sngan, wgan-gp, r3gan)"
 
 
@@ -132,7 +130,8 @@ def build(
     game = partial(MatchingAware, preset.wrong_labels) if preset.wrong_labels else GAN
     gan = game(G, D, build_loss(preset), preset.latent_size, rng, penalty, weight, preset.n_critic, classes)
     schedules = build_schedules(preset, G_optimizer, D_optimizer, weight)
-    return Training(gan, G_optimizer, D_optimizer, ema, schedules, class_sizes, steps_per_value(preset))
+    curve = cosine if preset.cosine else line
+    return Training(gan, G_optimizer, D_optimizer, ema, schedules, curve, preset.steps, class_sizes)
 
 
 def build_generator(preset: Preset, shape: tuple[int, ...], rng, classes: int) -> Module:
@@ -180,32 +179,15 @@ def check(preset: Preset, D: Module) -> None:
         raise ValueError("decay and cosine are two schedules of the learning rate: choose one")
 
 
-def steps_per_value(preset: Preset) -> int:
-    """Return the number of steps for each value of a schedule: 1, or more if a run has more than LONGEST steps."""
-    return -(-preset.steps // LONGEST)
-
-
-def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list[tuple[Array, Array]]:
-    """Return the schedules of a preset, pairs (array, values). cosine is from Huang et al. 2024, appendix.
-
-    In training, the array gets the next value after every `steps_per_value` steps. There are at most LONGEST values,
-    so that the values of a long run need little memory.
-    """
-    values = -(-preset.steps // steps_per_value(preset))
+def build_schedules(preset: Preset, G_optimizer: Adam, D_optimizer: Adam, weight: Array) -> list:
+    """Return the schedules of a preset, (array, start, end) each. The cosine is from Huang et al. 2024, appendix."""
+    optimizers, lr, forget = (G_optimizer, D_optimizer), preset.lr, 1.0 - preset.betas[1]
     if preset.decay:
-        line = backend.xp.linspace(preset.lr, 0.0, values, endpoint=False, dtype="float32")
-        return [(G_optimizer.lr, line), (D_optimizer.lr, line)]
+        return [(optimizer.lr, lr, 0.0) for optimizer in optimizers]
     if not preset.cosine:
         return []
-
-    def cosine(start, end):
-        curve = (0.5 * (1 + math.cos(math.pi * i / values)) for i in range(values))
-        return backend.xp.asarray([end + (start - end) * y for y in curve], dtype="float32")
-
-    lr, one_minus_beta2 = cosine(preset.lr, preset.lr / 4), cosine(1 - preset.betas[1], 1 - 0.99)
-    optimizers = (G_optimizer, D_optimizer)
     return [
-        (weight, cosine(preset.penalty_weight, preset.penalty_weight / 10)),
-        *((optimizer.lr, lr) for optimizer in optimizers),
-        *((optimizer.one_minus_beta2, one_minus_beta2) for optimizer in optimizers),
+        (weight, preset.penalty_weight, preset.penalty_weight / 10),
+        *((optimizer.lr, lr, lr / 4) for optimizer in optimizers),
+        *((optimizer.one_minus_beta2, forget, 0.01) for optimizer in optimizers),  # beta2 goes to 0.99
     ]

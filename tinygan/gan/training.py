@@ -7,7 +7,8 @@ step counter. The Python code is the same in every step. So on CUDA a step can b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from .. import backend
 from ..autograd import Tensor, no_grad
@@ -18,26 +19,27 @@ from .ema import EMA, update_bn_statistics
 from .gan import GAN
 from .health import METRICS, measure
 
+line = lambda progress: 1.0 - progress  # two curves from 1 to 0; progress: from 0 to 1 over the training
+cosine = lambda progress: 0.5 + 0.5 * backend.xp.cos(math.pi * progress)
+
 
 class Training:
     """A GAN, and everything else on which its next step depends.
 
-    ema: the EMA of G, or None. schedules: pairs (array, values); before each step the array gets one of the values.
-    steps_per_value: the number of steps for each value. class_sizes: the number of images of each class in the data;
-    equal sizes by default. history: the metrics of the last HISTORY steps, (HISTORY, len(METRICS)).
+    ema: the EMA of G, or None. schedules: (array, start, end) for each array that changes along the total_steps steps
+    of the training, on a curve from start to end. class_sizes: the number of images of each class in the data; equal
+    sizes by default. history: the metrics of the last HISTORY steps, (HISTORY, len(METRICS)).
     """
 
     HISTORY = 10
 
     def __init__(
         self, gan: GAN, G_optimizer: Adam, D_optimizer: Adam, ema: EMA | None = None,
-        schedules: Sequence[tuple[Array, Array]] = (), class_sizes: Sequence[int] = (),
-        steps_per_value: int = 1,
+        schedules: Sequence[tuple[Array, float, float]] = (), curve: Callable[[Array], Array] = line,
+        total_steps: int = 1, class_sizes: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self.gan, self.G_optimizer, self.D_optimizer = gan, G_optimizer, D_optimizer
-        self.ema, self.scheduled, self.steps_per_value = ema, [target for target, _ in schedules], steps_per_value
-        if schedules:
-            self.schedule = backend.xp.stack([values for _, values in schedules], 1)  # (values, arrays)
+        self.ema, self.schedules, self.curve, self.total_steps = ema, schedules, curve, total_steps
         self.class_sizes = class_sizes or [1] * gan.classes
         self.steps = backend.xp.zeros(1, "int64")
         self.history = backend.xp.zeros((self.HISTORY, len(METRICS)), "float32")
@@ -58,10 +60,11 @@ class Training:
 
     def set_scheduled(self) -> None:
         """Set the arrays that have a schedule, such as the learning rates, to their values for this step."""
-        if self.scheduled:
-            row = self.steps if self.steps_per_value == 1 else self.steps // self.steps_per_value
-            values = self.schedule.take(backend.xp.minimum(row, len(self.schedule) - 1), axis=0)[0]
-            backend.copy_into(self.scheduled, [values[i : i + 1] for i in range(len(self.scheduled))])
+        if self.schedules:
+            step = backend.xp.minimum(self.steps, self.total_steps - 1).astype("float32")
+            remaining = self.curve(step / self.total_steps)
+            for array, start, end in self.schedules:
+                array[...] = end + (start - end) * remaining
 
     def sampler(self) -> Module:
         """Return the network for samples, in evaluation mode: G with averaged weights if there is an EMA, else G.

@@ -18,7 +18,7 @@ import threading
 import numba
 
 from ..cpu import RNG, capture, copy_into, gather, start, tf32, to_device, to_host, xp
-from .cache import kernel
+from .cache import kernel, warn
 from .convolution import conv2d, conv2d_weight_grad, conv_transpose2d
 from .elementwise import column_sums, fuse, mean_and_variance
 from .products import matmul
@@ -59,13 +59,8 @@ def tune(threads):
     if _start_threads.stats.cache_misses:
         logging.getLogger("tinygan").warning("Numba compiles the loops for this CPU, once; this takes about 10 s")
     if not OPENMP:
-        _say_what_is_missing()
-
-
-@functools.cache
-def _say_what_is_missing():
-    remedy = f" ({REMEDY[sys.platform]})" if sys.platform in REMEDY else ""
-    logging.getLogger("tinygan").warning("Numba finds no OpenMP%s, which would be faster than its own threads", remedy)
+        remedy = f" ({REMEDY[sys.platform]})" if sys.platform in REMEDY else ""
+        warn(f"Numba finds no OpenMP{remedy}, which would be faster than its own threads")
 
 
 @kernel

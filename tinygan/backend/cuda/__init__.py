@@ -67,11 +67,8 @@ def advice(error):
         return "the memory of the GPU is full; nvidia-smi shows which programs use it"
     if isinstance(error, OSError) and error.filename:
         return "CuPy keeps compiled kernels in a folder; set CUPY_CACHE_DIR to one that can be written"
-    # such as a missing NVRTC, missing CUDA headers or cuBLAS, an old driver
-    return (
-        f"install the compiler and libraries with {pip_install('cuda12')} or {pip_install('cuda13')}, "
-        "or use --device cpu"
-    )
+    libraries = f"{pip_install('cuda12')} or {pip_install('cuda13')}"  # NVRTC, CUDA headers or cuBLAS may be missing
+    return f"install the compiler and libraries with {libraries}, or use --device cpu"
 
 
 def to_host(array):
