@@ -51,6 +51,7 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
         ("np.sqrt(2 / fan_in)", "2 / fan_in", "2 / fan_in is the variance"),
         ("np.sqrt(2 / fan_in)", "1", "N(0, 1) was not scaled"),
         ("add(self.operation(x, w), b)", "self.operation(x, w)", "the bias b is missing"),
+        ("self.operation(x, w)", "matmul(x, w)", "matmul was used in place of self.operation"),
         ("add(self.operation(x, w), b)", "Tensor(x.data @ w.data + b.data)", "does not lead back to w and b"),
     ],
     5: [

@@ -74,6 +74,15 @@ def check_changed(number, text, replacement, folder):
     return check(number, folder, earlier(number))
 
 
+def test_exercise_5_names_a_layer_of_exercise_4_that_works_for_rows_only(tmp_path):
+    source = (SOLUTIONS / "e04_linear.py").read_text()
+    rows_only = "add(reshape(self.operation(x, w), shape=(len(x.data), -1)), b)"
+    (tmp_path / "e04_linear.py").write_text(source.replace("add(self.operation(x, w), b)", rows_only))
+    parts = earlier(4)
+    assert check(4, tmp_path, parts) is None
+    assert "Layer of exercise 4 must work for images" in check(5, SOLUTIONS, parts)
+
+
 def test_there_are_at_least_five_mistakes_for_each_exercise():
     assert MISTAKES.keys() == EXERCISES.keys() and all(len(rows) >= 5 for rows in MISTAKES.values())
 

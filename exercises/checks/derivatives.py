@@ -83,6 +83,9 @@ def linear(parts):
     )  # fmt: skip
     if any(not any(t is p for t in reached(found)) for p in layer.parameters):
         raise Wrong("y of a Layer does not lead back to w and b: use the Tensors themselves, not their data.")
+    w = x.T + 3  # a square matrix: with matmul the layer gives wrong numbers, and not an error
+    scaled = m.Layer(parts[3].multiply, parts[2].Tensor(w), 3)(parts[2].Tensor(x))
+    compare("Layer(multiply, w, 3)(x)", scaled.data, x * w, ("matmul was used in place of self.operation.", x @ w))
 
 
 def reached(tensor):

@@ -49,6 +49,11 @@ def convolution(parts):
         raise Wrong("fold(p) is float64 for p in float32: give np.zeros the dtype p.dtype, or training is slower.")
     for filters in (3, 2):  # 3: as many as channels, so that a wrong axis gives wrong values, and not an error
         products(m, x, rng.normal(size=(16, 3, filters)), rng.normal(size=(2, 2, 3, filters)))
+    layer = "Layer of exercise 4 must work for images (N, H, W, C) too."
+    for name, shape in (("Conv", (2, 2, 3, 5)), ("ConvTranspose", (2, 8, 12, 5))):
+        found = attempt(f"{name}(3, 5, rng)(x)", layer, getattr(m, name)(3, 5, rng), parts[2].Tensor(x)).data.shape
+        if found != shape:
+            raise Wrong(f"{name}(3, 5, rng)(x) has the shape {found}, expected {shape}. {layer}")
 
 
 def products(m, x, w, g):
