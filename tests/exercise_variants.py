@@ -9,6 +9,11 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
         ("(g * (1 - y**2),)", "g * (1 - y**2)", "must return a tuple with one gradient for each argument: (x,)"),
         ("where(x > 0, g, 0.2 * g)", "where(g > 0, g, 0.2 * g)", "depends on the sign of x, not of g"),
         ("where(x > 0, g, 0.2 * g)", "where(x > 0, g, 0)", "this is relu"),
+        (
+            "    return (np.where(x > 0, g, 0.2 * g),)",
+            "    g[x <= 0] *= 0.2\n    return (g,)",
+            "has changed the array g",
+        ),
     ],
     2: [
         ("gradients.get(id(x), 0) + dx", "dx", "a later use of a tensor overwrites an earlier one"),

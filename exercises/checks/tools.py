@@ -65,7 +65,11 @@ def check_gradients(what, names, forward, vjp, inputs, mistakes):
     inputs = [np.asarray(x, "float64") for x in inputs]
     y = forward(*inputs)
     g = np.random.default_rng(1).normal(size=np.shape(y))
-    found = not_none(what, vjp(g, y, *inputs))
+    given = [np.array(array) for array in (g, y, *inputs)]
+    found = not_none(what, vjp(*given))
+    for name, before, after in zip(("g", "y", *names), (g, y, *inputs), given):
+        if not np.array_equal(before, after):
+            raise Wrong(f"{what} has changed the array {name}, which others may share: compute a new one.")
     if not isinstance(found, tuple | list) or len(found) != len(inputs):
         raise Wrong(f"{what} must return a tuple with one gradient for each argument: ({', '.join(names)},).")
     hint = known(found, [(sentence, wrong(g, y, *inputs)) for sentence, wrong in mistakes])
