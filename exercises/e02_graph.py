@@ -7,7 +7,8 @@ each tensor it calls the vjp, and passes the gradients on to the arguments. A te
     dL/dx = sum over the uses of x of the term that the vjp of this use gives
 
 Question: let x = Tensor(0.5), then do x = times(x, x) twenty times, with times = operation(np.multiply, multiply_vjp)
-and multiply_vjp of exercise 1. How often does grad call a vjp? How often without `visited`, along each path from x?
+and multiply_vjp of exercise 1. How often does grad call a vjp? How often, if topological_order did not skip the tensors
+that it has visited, but followed each path from the last x back to the first?
 """
 
 import numpy as np
@@ -49,10 +50,13 @@ def topological_order(output):
 
 
 def grad(output, inputs, g=None):
-    """Return a list: dL/dx for each Tensor x in inputs, as arrays. g: dL/d output, an array; None means ones."""
+    """Return a list: dL/dx for each Tensor x in inputs, as arrays. g: dL/d output, an array; None means ones.
+
+    It is an error (KeyError) if output does not depend on one of the inputs.
+    """
     # Keep the gradients in a dict with id(tensor) as the key. `a += b` changes the array a, which others may share.
     ...
 
 
 tanh = operation(np.tanh, tanh_vjp)
-leaky_relu = operation(leaky_relu, leaky_relu_vjp)
+leaky_relu = operation(leaky_relu, leaky_relu_vjp)  # from here on, leaky_relu is a function of Tensors

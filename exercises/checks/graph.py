@@ -18,22 +18,38 @@ def graph(parts):
 
 def recorded(m, times):
     a, b, g = m.Tensor(x), m.Tensor(x.T + 3), x + 1
-    y = not_none("the function `apply` of operation", times(a, b))
-    if not isinstance(y, m.Tensor) or len(y.args) != 2 or y.args[0] is not a or y.args[1] is not b:
+    arrays(m, a, g)
+    y = times(a, b)
+    if len(y.args) != 2 or y.args[0] is not a or y.args[1] is not b:
         raise Wrong("times(a, b).args must be the Tensors a and b themselves: grad needs to find them again.")
     compare("times(a, b).data", y.data, a.data * b.data)
-    if not callable(y.vjp):
-        raise Wrong("times(a, b).vjp must be a function g -> vjp(g, y, *arrays), which grad calls later: a lambda.")
     for name, found, right in zip("ab", not_none("times(a, b).vjp(g)", y.vjp(g)), (g * b.data, g * a.data)):
         compare(f"dL/d{name} of times(a, b).vjp(g)", found, right)
+
+
+def arrays(m, a, g):
+    """Check by an operation that notes its arguments that forward and vjp get arrays, and both get the options."""
     seen = {}
 
+    def forward(a, shift):
+        note("forward", a=a)
+        return a + shift
+
     def vjp(g, y, a, **options):
-        seen.update(y=y, a=a, **options)
+        note("vjp", y=y, a=a, **options)
         return (g,)
 
-    probe = m.operation(lambda a, shift: a + shift, vjp)
-    found = probe(a, shift=2.0)
+    def note(function, **found):
+        for name, value in found.items():
+            if isinstance(value, m.Tensor):
+                raise Wrong(f"{function} gets a Tensor as {name}. Pass the array, {name}.data.")
+        seen.update(found)
+
+    found = not_none("the function `apply` of operation", m.operation(forward, vjp)(a, shift=2.0))
+    if not isinstance(found, m.Tensor):
+        raise Wrong("apply must return a Tensor, with the args and the vjp: Tensor(y, ..., ...).")
+    if not callable(found.vjp) or found.vjp is vjp:
+        raise Wrong("the vjp of a Tensor must be a function g -> vjp(g, y, *arrays), which grad calls later: a lambda.")
     compare("probe(a, shift=2.0).data, with an option,", found.data, x + 2)
     found.vjp(g)
     compare("the array y that the vjp gets", seen["y"], x + 2, ("the vjp gets the argument in place of y.", x))
@@ -72,6 +88,12 @@ def backward(m, times, plus):
     cubes = plus(times(square, a), square)
     (found,) = attempt("grad", f"Most likely: {early}", m.grad, cubes, [a])
     compare("the derivative of a^3 + a^2, where a^2 is used twice", found, 3 * x**2 + 2 * x, (early, 3 * x**2))
+    try:
+        m.grad(times(a, a), [b])
+    except KeyError:
+        pass
+    else:
+        raise Wrong("grad(times(a, a), [b]) must raise a KeyError: a loss that does not depend on b is a mistake.")
     sums = plus(a, b)
     da, db = m.grad(plus(sums, a), [a, b])
     shared = "`+=` has changed an array that is also the gradient of another tensor. Use a = a + b."
