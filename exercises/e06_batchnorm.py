@@ -44,5 +44,6 @@ class BatchNorm:
 
         In training, also move running_mean a tenth (MOMENTUM) of the way to the mean of the batch x.data, and
         running_var a tenth of the way to the unbiased variance (ddof=1). Running averages are arrays without a graph.
+        Tensors have only +, * and unary -, and both operands must be Tensors: put an array into Tensor(...).
         """
         ...

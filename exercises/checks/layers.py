@@ -92,17 +92,20 @@ def products(m, x, w, g):
 def batchnorm(parts):
     m = parts[6]
     x = np.random.default_rng(0).normal(size=(3, 2, 2, 2)) * [0.1, 2.0] + [1.0, -3.0]
-    normal = lambda x, axes=(0, 1, 2), ddof=0: (x - x.mean(axes)) / np.sqrt(x.var(axes, ddof=ddof) + m.EPS)
+    normal = lambda x, axes=(0, 1, 2), ddof=0, eps=m.EPS: (x - x.mean(axes)) / np.sqrt(x.var(axes, ddof=ddof) + eps)
+    std = np.sqrt(x.var((0, 1, 2)) + m.EPS)
     compare(
         "normalise(x)", attempt("normalise(x)", "The axes are all but the last.", m.normalise, x), normal(x),
         ("the unbiased variance: here var divides by n.", normal(x, ddof=1)),
+        ("EPS is missing.", normal(x, eps=0)),
         ("EPS belongs into the root.", (x - x.mean((0, 1, 2))) / (x.std((0, 1, 2)) + m.EPS)),
         ("mean and variance over axis 0 only. Take all axes but the last.", normal(x, 0)),
         ("mean and variance over all axes. Each channel has its own.", normal(x, None)),
+        ("the mean is over all axes. Each channel has its own.", (x - x.mean()) / std),
         ("the variance in place of its root.", (x - x.mean((0, 1, 2))) / (x.var((0, 1, 2)) + m.EPS)),
     )  # fmt: skip
-    std = np.sqrt(x.var((0, 1, 2)) + m.EPS)
     mean = lambda g: g.mean((0, 1, 2))
+    whole = "a mean is over all axes: each channel has its own."
     check_vjp(
         m.normalise_vjp, m.normalise, [x],
         ("mean and variance were taken as constants, but they depend on x.", lambda g, y, x: (g / std,)),
@@ -111,6 +114,11 @@ def batchnorm(parts):
         ("the division by sqrt(var + EPS) is missing.", lambda g, y, x: (g - mean(g) - y * mean(g * y),)),
         ("x in place of y.", lambda g, y, x: ((g - mean(g) - x * mean(g * x)) / std,)),
         ("g y in place of mean(g y).", lambda g, y, x: ((g - mean(g) - y * g * y) / std,)),
+        ("mean(g) in place of mean(g y).", lambda g, y, x: ((g - mean(g) - y * mean(g)) / std,)),
+        (whole, lambda g, y, x: ((g - g.mean() - y * (g * y).mean()) / std,)),
+        (whole, lambda g, y, x: ((g - g.mean() - y * mean(g * y)) / std,)),
+        (whole, lambda g, y, x: ((g - mean(g) - y * (g * y).mean()) / std,)),
+        ("EPS is missing.", lambda g, y, x: ((g - mean(g) - y * mean(g * y)) / x.std((0, 1, 2)),)),
     )  # fmt: skip
     training(parts, x)
     evaluation(parts, x)
@@ -122,8 +130,12 @@ def training(parts, x):
     before, axes = (layer.running_mean.copy(), layer.running_var.copy()), (0, 1, 2)
     not_none("the call of BatchNorm", layer(parts[2].Tensor(x)))
     for name, old, new in zip(("running_mean", "running_var"), before, (x.mean(axes), x.var(axes, ddof=1))):
+        if isinstance(getattr(layer, name), parts[2].Tensor):
+            raise Wrong(f"{name} must be an array, not a Tensor: compute it from x.data.")
+        whole = x.mean() if name == "running_mean" else x.var(ddof=1)
         compare(
             f"{name} after a batch in training", getattr(layer, name), 0.9 * old + 0.1 * new,
+            ("it is over all axes: each channel has its own.", 0.9 * old + 0.1 * whole),
             (f"{name} was not updated.", old),
             ("a tenth of the old value and nine tenths of the new: it must be the reverse.", 0.1 * old + 0.9 * new),
             ("the biased variance: running_var averages the unbiased one (ddof=1).", 0.9 * old + 0.1 * x.var(axes)),
@@ -154,6 +166,7 @@ def evaluation(parts, x):
         "BatchNorm in evaluation", y.data, centred / np.sqrt(var) * gamma,
         ("mean and variance of the batch were used, not the running averages.", parts[6].normalise(x) * gamma),
         ("the division is by the variance, not by its root.", centred / var * gamma),
+        ("EPS is missing.", centred / np.sqrt([2.0, 3.0]) * gamma),
         ("gamma is missing.", centred / np.sqrt(var)),
     )  # fmt: skip
     if not np.array_equal([layer.running_mean, layer.running_var], [[5.0, 6.0], [2.0, 3.0]]):

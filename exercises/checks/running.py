@@ -5,11 +5,14 @@ import sys
 import traceback
 from pathlib import Path
 
+import numpy as np
+
 from . import EXERCISES
 from .tools import Wrong
 
 FOLDER = Path(__file__).parent.parent
 SOLUTIONS = FOLDER / "solutions"
+NOT_TENSORS = np.ndarray | np.generic | float | int
 
 
 def load(number, folder):
@@ -38,6 +41,10 @@ def check(number, folder, parts):
 
 def described(error, folder):
     """Return what was raised, and the last line of a file of this folder that led to it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f"{Path(f.filename).name}, line {f.lineno}: {f.line}" for f in frames if Path(f.filename).parent == folder]
-    return f"{type(error).__name__}: {error}" + (f" ({lines[-1]})" if lines else "")
+    what, frames = f"{type(error).__name__}: {error}", traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in frames if Path(frame.filename).parent == folder]
+    if isinstance(error, AttributeError) and error.name in ("data", "args") and isinstance(error.obj, NOT_TENSORS):
+        what = "an operation of Tensors, such as +, got an array or a number: wrap it in Tensor(...)."
+        frames = [frame for frame in frames if Path(frame.filename).stem != EXERCISES[2][0]]  # it is not the culprit
+    lines = [f"{Path(frame.filename).name}, line {frame.lineno}: {frame.line}" for frame in frames]
+    return what + (f" ({lines[-1]})" if lines else "")

@@ -34,7 +34,7 @@ def compare(what, found, expected, *mistakes, tolerance=1e-6):
         raise Wrong(f"{what} has the shape {found.shape}, expected {expected.shape}.{hint}")
     for index in np.argwhere(~np.isclose(found, expected, tolerance, tolerance)):
         place = tuple(map(int, index))
-        raise Wrong(f"{what}, index {place}: computed {found[place]:.6g}, expected {expected[place]:.6g}.{hint}")
+        raise Wrong(f"{what}, index {place}: computed {found[place]:.8g}, expected {expected[place]:.8g}.{hint}")
 
 
 def check_vjp(vjp, forward, inputs, *mistakes):
