@@ -112,7 +112,8 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
     ],
     7: [
         ("np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))", "np.log(1 + np.exp(x))", "an exponential is infinite"),
-        ("g * np.exp(x - y)", "g * np.exp(x) / (1 + np.exp(x))", "exp(x) is infinite for a large x"),
+        ("g * np.exp(x - y)", "g * np.exp(x) / (1 + np.exp(x))", "exp of a large positive number is infinite"),
+        ("g * np.exp(x - y)", "g / (1 + np.exp(-x))", "exp of a large positive number is infinite"),
         ("g * np.exp(x - y)", "g * np.exp(-y)", "this is sigmoid(-x)"),
         ("mean(soft(-real)) + mean(soft(fake))", "mean(soft(real)) + mean(soft(-fake))", "real and fake are swapped"),
         ("mean(soft(-real)) + mean(soft(fake))", "mean(soft(-real)) + mean(soft(-fake))", "a sign: softplus(-real)"),

@@ -32,7 +32,7 @@ def losses(parts):
         ("this is the derivative of sigmoid, not of softplus.", lambda g, y, x: (g * sigmoid(x) * sigmoid(-x),)),
     )  # fmt: skip
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        hint = "exp(x) is infinite for a large x. But dy/dx = exp(x) / (1 + exp(x)) = exp(x - y), and x < y."
+        hint = "exp of a large positive number is infinite. But dy/dx = exp(x) / (1 + exp(x)) = exp(x - y), and x < y."
         call = lambda: m.softplus_vjp(np.ones_like(large), np.maximum(large, 0), large)[0]
         compare("softplus_vjp for large |x|", attempt("softplus_vjp at +-80 and +-100", hint, call), (large > 0) * 1.0)
 
