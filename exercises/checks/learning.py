@@ -69,47 +69,73 @@ GRADIENTS = [  # of two parameters, in three steps
     [np.array([1.0, 2.0]), np.array([[-4.0]])],
     [np.array([-2.0, 0.1]), np.array([[0.3]])],
 ]
+B1, B2, LR, EPS = 0.5, 0.9, 0.1, 0.01
 
 
 def adam_of_paper(
-    b1=0.5, b2=0.9, sign=-1, correct=True, remember=True, power=2, root=True, inside=False, late=0, each=0
-):  # fmt: skip
-    """Return the parameters after each step. The options make the known mistakes."""
-    lr, eps, p, t, history = 0.1, 0.01, [np.ones(2), np.ones((1, 1))], late, []
+    new_m=lambda m, g: B1 * m + (1 - B1) * g,
+    new_v=lambda v, g: B2 * v + (1 - B2) * g**2,
+    corrections=lambda t: (1 - B1**t, 1 - B2**t),
+    stored=lambda m, v, m_hat, v_hat: (m, v),
+    change=lambda m_hat, v_hat: -LR * m_hat / (np.sqrt(v_hat) + EPS),
+    count=lambda step, i: step,
+):
+    """Return the parameters after each step. The known mistakes are made by other functions."""
+    p, history = [np.ones(2), np.ones((1, 1))], []
     m, v = ([np.zeros_like(x) for x in p] for _ in range(2))
-    for gradients in GRADIENTS:
-        t += 1
+    for step, gradients in enumerate(GRADIENTS, 1):
         for i, g in enumerate(gradients):
-            new_m, new_v = b1 * m[i] + (1 - b1) * g, b2 * v[i] + (1 - b2) * np.abs(g) ** power
-            if remember:
-                m[i], v[i] = new_m, new_v
-            c1, c2 = (1 - b1 ** (t + i * each), 1 - b2 ** (t + i * each)) if correct else (1, 1)
-            scale = np.sqrt(new_v / c2 + eps) if inside else (np.sqrt(new_v / c2) if root else new_v / c2) + eps
-            p[i] = p[i] + sign * lr * new_m / c1 / scale
-        t += each * (len(p) - 1)
+            m[i], v[i] = new_m(m[i], g), new_v(v[i], g)
+            c1, c2 = corrections(count(step, i))
+            hats = m[i] / c1, v[i] / c2
+            p[i] = p[i] + change(*hats)
+            m[i], v[i] = stored(m[i], v[i], *hats)
         history.append(np.concatenate([x.ravel() for x in p]))
     return np.array(history)
 
 
 def adam(parts):
     parameters = [parts[2].Tensor(np.ones(2)), parts[2].Tensor(np.ones((1, 1)))]
-    adam = parts[8].Adam(parameters, lr=0.1, betas=(0.5, 0.9), eps=0.01)
+    adam = parts[8].Adam(parameters, lr=LR, betas=(B1, B2), eps=EPS)
     history = []
-    zero = "Most likely: 1 - b1^t is 0 for t = 0. The first step is t = 1: add 1 to self.t before it is used."
     for gradients in GRADIENTS:
-        with np.errstate(divide="raise", invalid="raise"):
-            attempt("Adam.step", zero, lambda: (adam.step([g.copy() for g in gradients]), 0))  # noqa: B023
+        try:
+            with np.errstate(divide="raise", invalid="raise"):
+                adam.step([g.copy() for g in gradients])
+        except ArithmeticError as error:
+            root = "v averages g^2, not g: the root of a negative number was taken."
+            zero = "1 - b1^t is 0 for t = 0. The first step is t = 1: add 1 to self.t before it is used."
+            likely = root if "sqrt" in str(error) or "power" in str(error) else zero
+            raise Wrong(f"Adam.step raises {type(error).__name__}: {error}. Most likely: {likely}") from error
         history.append(np.concatenate([p.data.ravel() for p in parameters]))
         if np.array_equal(history[0], np.ones(3)):
             raise Wrong("Adam.step leaves the parameters as they were: replace its `...`, and set parameter.data.")
+    of = adam_of_paper
     compare(
-        "the parameters after steps 1, 2 and 3 (the rows)", history, adam_of_paper(),
-        ("the corrections m^ = m / (1 - b1^t) and v^ are missing.", adam_of_paper(correct=False)),
-        ("m and v are not stored: each step begins with zeros again.", adam_of_paper(remember=False)),
-        ("v averages g, not g^2.", adam_of_paper(power=1)), ("the root of v^ is missing.", adam_of_paper(root=False)),
-        ("eps is added after the root.", adam_of_paper(inside=True)),
-        ("b1 and b2 are swapped.", adam_of_paper(b1=0.9, b2=0.5)),
-        ("the parameters go up the gradient: subtract.", adam_of_paper(sign=1)),
-        ("t counts one step too many: the first step has t = 1.", adam_of_paper(late=1)),
-        ("t counts parameters: add 1 once in each step, before the loop.", adam_of_paper(each=1)),
+        "the parameters after steps 1, 2 and 3 (the rows)", history, of(),
+        ("the corrections m^ = m / (1 - b1^t) and v^ are missing.", of(corrections=lambda t: (1, 1))),
+        ("the correction m^ = m / (1 - b1^t) is missing.", of(corrections=lambda t: (1, 1 - B2**t))),
+        ("the correction v^ = v / (1 - b2^t) is missing.", of(corrections=lambda t: (1 - B1**t, 1))),
+        ("v^ is v / (1 - b2^t), with b2, not b1.", of(corrections=lambda t: (1 - B1**t, 1 - B1**t))),
+        ("the factor b1 of the old m is missing: m would only grow.", of(new_m=lambda m, g: m + (1 - B1) * g)),
+        ("the factor b2 of the old v is missing: v would only grow.", of(new_v=lambda v, g: v + (1 - B2) * g**2)),
+        ("the factor 1 - b1 of g is missing.", of(new_m=lambda m, g: B1 * m + g)),
+        ("the factor 1 - b2 of g^2 is missing.", of(new_v=lambda v, g: B2 * v + g**2)),
+        ("v is averaged with b1, not with b2.", of(new_v=lambda v, g: B1 * v + (1 - B1) * g**2)),
+        ("m^ is stored as m: self.m keeps m without its correction.", of(stored=lambda m, v, m_hat, v_hat: (m_hat, v))),
+        ("m^ and v^ are stored as m and v.", of(stored=lambda m, v, m_hat, v_hat: (m_hat, v_hat))),
+        ("m and v are not stored: each step begins with zeros again.", of(stored=lambda m, v, *_: (0 * m, 0 * v))),
+        ("v averages g, not g^2.", of(new_v=lambda v, g: B2 * v + (1 - B2) * abs(g))),
+        ("the root of v^ is missing.", of(change=lambda m, v: -LR * m / (v + EPS))),
+        ("eps is added after the root.", of(change=lambda m, v: -LR * m / np.sqrt(v + EPS))),
+        (
+            "b1 and b2 are swapped.",
+            of(
+                new_m=lambda m, g: B2 * m + (1 - B2) * g, new_v=lambda v, g: B1 * v + (1 - B1) * g**2,
+                corrections=lambda t: (1 - B2**t, 1 - B1**t),
+            ),
+        ),
+        ("the parameters go up the gradient: subtract.", of(change=lambda m, v: LR * m / (np.sqrt(v) + EPS))),
+        ("t counts one step too many: the first step has t = 1.", of(count=lambda step, i: step + 1)),
+        ("t counts parameters: add 1 once in each step, before the loop.", of(count=lambda step, i: 2 * step - 1 + i)),
     )  # fmt: skip
