@@ -155,6 +155,32 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
         ("(D(real), D(fake.detach()))", "(D(fake.detach()), D(real))", "real and fake are swapped"),
         ("    D_adam.step(grad(D_loss, D.parameters))\n", "", "D was not updated"),
         (
+            "D(real), D(fake.detach())",
+            "real, fake.detach()",
+            "not depend on the weights of D. Most likely: it was given images",
+        ),
+        ("grad(D_loss, D.parameters)", "grad(D_loss, G.parameters)", "D_adam.step wants grad(D_loss, D.parameters)"),
+        (
+            "grad(G_loss, G.parameters)",
+            "grad(G_loss, D.parameters)",
+            "G_adam.step got the gradients of the other network",
+        ),
+        ("D_adam.step(grad(D", "G_adam.step(grad(D", "G_adam.step got the gradients of the other network"),
+        ("D_loss.data, G_loss.data", "G_loss.data, D_loss.data", "the two losses are swapped"),
+        ("G_loss = generator_loss(D(fake))", "G_loss = generator_loss(D(G(z)))", "G was called again"),
+        ("D(fake.detach())", "D(G(z).detach())", "G was called again"),
+        (
+            "    D_loss = discriminator_loss(D(real), D(fake.detach()))\n"
+            "    D_adam.step(grad(D_loss, D.parameters))\n"
+            "    G_loss = generator_loss(D(fake))\n"
+            "    G_adam.step(grad(G_loss, G.parameters))\n",
+            "    G_loss = generator_loss(D(fake))\n"
+            "    G_adam.step(grad(G_loss, G.parameters))\n"
+            "    D_loss = discriminator_loss(D(real), D(fake.detach()))\n"
+            "    D_adam.step(grad(D_loss, D.parameters))\n",
+            "D learns first",
+        ),
+        (
             "    G_adam.step(grad(G_loss, G.parameters))\n",
             "    G_adam.step(grad(G_loss, G.parameters))\n    D_adam.step(grad(G_loss, D.parameters))\n",
             "G's phase changes D too",
@@ -233,8 +259,6 @@ RIGHT = [  # (number, a text of the solution, its replacement)
         "            m = self.m[i] = b1 * self.m[i] + (1 - b1) * g\n"
         "            v = self.v[i] = b2 * self.v[i] + (1 - b2) * g * g",
     ),
-    (9, "    G_loss = generator_loss(D(fake))\n", "    fake = G(z)\n    G_loss = generator_loss(D(fake))\n"),
-    (9, "D(fake.detach())", "D(G(z).detach())"),
     (1, "return g * b, g * a", "return [g * b, g * a]"),
     (1, "np.where(x > 0, g, 0.2 * g)", "g * ((x > 0) + 0.2 * (x <= 0))"),
     (5, "padded[:, 1:-1, 1:-1]", "padded[:, 1 : 2 * h + 1, 1 : 2 * w + 1].copy()"),

@@ -1,52 +1,76 @@
 """The checks of exercises 9 and 10: the step of the game, networks, an epoch, samples."""
 
+from unittest import mock
+
 import numpy as np
 
 from .tools import Wrong, attempt, compare, not_none
 
 
 class Descent:
-    """p <- p - g. It also notes how often `counter` was called before its step."""
+    """p <- p - g. It also notes its step in `log`."""
 
-    def __init__(self, parameters, counter):
-        self.parameters, self.counter, self.calls = parameters, counter, []
+    def __init__(self, name, parameters, log):
+        self.name, self.parameters, self.log = name, parameters, log
 
     def step(self, gradients):
-        self.calls.append(len(self.counter))
+        self.log.append(self.name)
         for p, g in zip(self.parameters, gradients):
+            if np.shape(g) != p.data.shape:
+                raise Wrong(
+                    f"{self.name}.step got the gradients of the other network: D_adam wants those of D.parameters, and "
+                    "G_adam those of G.parameters."
+                )
             p.data = p.data - g
 
 
 def play(parts, step):
-    """Let `step` do a step with two small networks. Return the weights of D and G, losses, optimisers."""
-    rng, counter = np.random.default_rng(0), []
+    """Let `step` do a step with two small networks. Return the weights of D and G, losses, and what was done: a list
+    of "G(z)", "vjp of G", "D_adam" and "G_adam".
+    """
+    rng, log = np.random.default_rng(0), []
     Tensor, Linear, Sequential = parts[2].Tensor, parts[4].Linear, parts[4].Sequential
-    counted = parts[2].operation(lambda x: x * 1.0, lambda g, y, x: (counter.append(0), (g,))[1])
-    G = Sequential(Linear(2, 3, rng), parts[2].tanh, counted, Linear(3, 2, rng))
+    noted = parts[2].operation(lambda x: (log.append("G(z)"), x)[1], lambda g, y, x: (log.append("vjp of G"), (g,))[1])
+    G = Sequential(Linear(2, 3, rng), parts[2].tanh, noted, Linear(3, 2, rng))
     D = Sequential(Linear(2, 4, rng), parts[2].leaky_relu, Linear(4, 1, rng))
     real, z = Tensor(rng.normal(size=(5, 2)) + 2), Tensor(rng.normal(size=(5, 2)))
-    optimisers = Descent(G.parameters, counter), Descent(D.parameters, counter)
-    losses = step(G, D, *optimisers, real, z)
+    optimisers = Descent("G_adam", G.parameters, log), Descent("D_adam", D.parameters, log)
+
+    def explained(output, inputs, g=None):
+        try:
+            return parts[2].grad(output, inputs, g)
+        except KeyError:
+            network = "G" if inputs[0] is G.parameters[0] else "D"
+            raise Wrong(f"the loss does not depend on the weights of {network}. {lost(network, log)}") from None
+
+    with mock.patch.object(parts[9], "grad", explained):
+        losses = step(G, D, *optimisers, real, z)
     weights = [np.concatenate([p.data.ravel() for p in network.parameters]) for network in (D, G)]
-    return weights, losses, optimisers
+    return weights, losses, log
 
 
-def steps(parts, swapped=False, early=False, both=False, saturating=False, G_first=False):
+def lost(network, log):
+    """Return the most likely reason why a loss does not depend on the weights of a network."""
+    if network == "D":
+        return "Most likely: it was given images. Call D on the images first: D(real), D(fake.detach())."
+    if "D_adam" not in log:
+        return "D learns first: D_adam.step wants grad(D_loss, D.parameters)."
+    return "Most likely: G's loss was given fake.detach(), without the graph of G. (Or is this D's loss?)"
+
+
+def steps(parts, swapped=False, early=False, both=False, saturating=False):
     """Return the step of the game. Each option makes a known mistake."""
     grad, m = parts[2].grad, parts[7]
 
     def step(G, D, G_adam, D_adam, real, z):
         fake = G(z)
-        if G_first:
-            G_adam.step(grad(m.generator_loss(D(fake)), G.parameters))
         real_logits, fake_logits = D(real), D(fake)
         logits = (fake_logits, real_logits) if swapped else (real_logits, fake_logits)
         D_loss = m.discriminator_loss(*logits)
         D_adam.step(grad(D_loss, D.parameters))
         G_loss = (m.saturating_loss if saturating else m.generator_loss)(fake_logits if early else D(fake))
         gradients = grad(G_loss, [*G.parameters, *D.parameters])
-        if not G_first:
-            G_adam.step(gradients[: len(G.parameters)])
+        G_adam.step(gradients[: len(G.parameters)])
         if both:
             D_adam.step(gradients[len(G.parameters) :])
         return D_loss.data, G_loss.data
@@ -56,15 +80,17 @@ def steps(parts, swapped=False, early=False, both=False, saturating=False, G_fir
 
 def game(parts):
     (right_D, right_G), right_losses, _ = play(parts, steps(parts))
-    lost = "G's loss does not depend on G's weights. Most likely: it was given fake.detach(), without the graph of G."
-    weights, losses, (_, D_adam) = attempt("step", lost, play, parts, parts[9].step)
+    weights, losses, log = play(parts, parts[9].step)
     not_none("step", losses)
+    if [name for name in log if name.endswith("adam")] == ["G_adam", "D_adam"]:
+        raise Wrong(
+            "G_adam.step came before D_adam.step: D learns first, so that the updated D judges the fake images."
+        )
     wrong = lambda **mistake: play(parts, steps(parts, **mistake))[0]
     compare(
         "the weights of D after a step", weights[0], right_D,
         ("real and fake are swapped in D's loss.", wrong(swapped=True)[0]),
         ("G's phase changes D too: only the weights of G move there.", wrong(both=True)[0]),
-        ("G learned first. D is the first to learn.", wrong(G_first=True)[0]),
         ("D was not updated.", at_the_start(parts)[0]), tolerance=1e-5,
     )  # fmt: skip
     compare(
@@ -73,19 +99,22 @@ def game(parts):
         ("the saturating loss.", wrong(saturating=True)[1]),
         ("G was not updated.", at_the_start(parts)[1]), tolerance=1e-5,
     )  # fmt: skip
-    if D_adam.calls[0]:
+    if "vjp of G" in log[: log.index("D_adam")]:
         raise Wrong(
             "all weights are right, but D's phase also took derivatives in G, which nobody uses. Most likely: D's loss "
             "was given `fake` with its graph. Where is the detach?"
         )
+    if log.count("G(z)") != 1:
+        raise Wrong("all weights are right, but G was called again. Keep `fake`: both phases judge the same images.")
     if not isinstance(losses, tuple) or len(losses) != 2:
         raise Wrong("step must return (D's loss, G's loss).")
     if any(isinstance(loss, parts[2].Tensor) for loss in losses):
         raise Wrong(
             "step must return the losses as arrays, .data, not Tensors: these would keep both graphs in memory."
         )
-    for name, found, expected in zip("DG", losses, right_losses):
-        compare(f"the loss of {name} that step returns", found, expected, tolerance=1e-5)
+    for name, found, expected, other in zip("DG", losses, right_losses, right_losses[::-1]):
+        swapped = ("the two losses are swapped.", other)
+        compare(f"the loss of {name} that step returns", found, expected, swapped, tolerance=1e-5)
 
 
 def at_the_start(parts):
