@@ -2,10 +2,10 @@
 
 Two networks, batches of real images, latent vectors from N(0, 1), and thousands of steps. After its check, this trains:
 
-    python -m exercises 10             the ring, eight clusters of points: about a minute, draws ring.png
+    python -m exercises 10             the ring, eight clusters (G covers 5 to 7): a minute or two, draws ring.png
     python -m exercises 10 --mnist     digits: some minutes, draws mnist.png after each epoch
 
-Question: train the ring with saturating_loss in exercise 9, and again with lr=5e-3 in exercise 8. When does it fail?
+Question: train the ring with saturating_loss in exercise 9, then also with lr=5e-3 in exercise 8. When does it fail?
 """
 
 import numpy as np
@@ -37,8 +37,8 @@ def mnist_networks(rng):
     """Return (G, D). G: latent vectors (N, 64) -> images (N, 28, 28, 1) in (-1, 1). D: images -> logits (N, 1).
 
     G: Linear to 7 * 7 * 32 numbers, to_shape, ConvTranspose to 16 channels, ConvTranspose to 1, tanh. BatchNorm and
-    leaky_relu before each ConvTranspose. D: Conv to 16 channels, Conv to 32, BatchNorm, to_shape, Linear. leaky_relu
-    after the first Conv and after BatchNorm."""
+    leaky_relu, in either order, before each ConvTranspose. D: Conv to 16 channels, Conv to 32, BatchNorm, to_shape,
+    Linear. leaky_relu after the first Conv and after BatchNorm."""
     ...
 
 

@@ -199,6 +199,7 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
         ("rng.permutation(len(rows))", "np.arange(len(rows))", "two epochs have the same order"),
         ("rng.permutation(len(rows))", "rng.integers(len(rows), size=len(rows))", "a row is used twice"),
         ("len(rows) - batch + 1", "len(rows)", "[4, 4, 2] rows"),
+        ("len(rows) - batch + 1", "len(rows) - batch", "of 8 rows in batches of 4 calls step with [4] rows"),
         ("        norm.training = False\n", "        pass\n", "training to False before G(z)"),
         ("norm.training = False", "norm.training = True", "training to False before G(z)"),
         ("norm.training = True", "norm.training = False", "set training to True again"),
@@ -208,6 +209,7 @@ MISTAKES = {  # number: [(a text of the solution, its replacement, a part of the
 }
 
 RIGHT = [  # (number, a text of the solution, its replacement)
+    (10, "BatchNorm(16), leaky_relu, ConvTranspose(16", "leaky_relu, BatchNorm(16), ConvTranspose(16"),
     (
         3,
         "    g = g.sum(tuple(range(g.ndim - len(shape))))\n"

@@ -1,4 +1,4 @@
-"""Answer 10: with 5e-4 G covers all 8 clusters. With 5e-3 D is certain at once, its loss is 0, and G stands still."""
+"""Answer 10: with 5e-4 G covers all 8 clusters. With 5e-3 D becomes certain, its loss is 0, and G stands still."""
 
 import numpy as np
 
