@@ -1,6 +1,7 @@
 """Check the exercises: python -m exercises [number]"""
 
 import argparse
+import os
 import sys
 
 import tinygan
@@ -32,18 +33,21 @@ def one(number, from_here):
         if from_here:
             parts[earlier] = load(earlier, SOLUTIONS)
         elif wrong := check(earlier, FOLDER, parts):
-            return f"it uses exercise {earlier}: {wrong}\n(--from-here takes 1 to {number - 1} from solutions/.)", parts
+            numbers = "exercise 1" if number == 2 else f"exercises 1 to {number - 1}"
+            return f"it uses exercise {earlier}: {wrong}\n(--from-here takes {numbers} from solutions/.)", parts
     return check(number, FOLDER, parts), parts
 
 
 def train(module, world):
+    os.environ["TINYGAN_KERNELS"] = "numpy"  # the reader's code never calls Numba, which would compile for a while
     tinygan.tune()  # NumPy's products are small: its threads would spend the time waiting for each other
     if world == "mnist":
         module.train("mnist", MNIST)
         return print("Look at mnist.png.")
     covered, modes, good = toy.judge("ring", module.train("ring", RING))
     print(
-        f"G covers {covered} of {modes} clusters, and {good:.0%} of its points are in one: look at ring.png.\n"
+        f"G covers {covered} of {modes} clusters (5 to 7 are usual), and {good:.0%} of its points are in one: look at "
+        "ring.png.\n"
         "(The tour, stop 7, says why a GAN drops clusters.) Now the digits: python -m exercises 10 --mnist"
     )
 
@@ -55,6 +59,10 @@ def main():
     parser.add_argument("--from-here", action="store_true", help="take the earlier exercises from solutions/")
     parser.add_argument("--mnist", action="store_true", help="in exercise 10, train on MNIST in place of the ring")
     args = parser.parse_args()
+    if args.number is None and (args.hint or args.from_here):
+        parser.error("--hint and --from-here need the number of an exercise, such as: python -m exercises 5 --hint")
+    if args.mnist and args.number != 10:
+        parser.error("--mnist is for exercise 10: python -m exercises 10 --mnist")
     if args.number is None:
         return progress()
     if args.hint:
