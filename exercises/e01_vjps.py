@@ -8,7 +8,8 @@ dL/dx for each argument x. The function that computes dL/dx from g is the vector
 All operations here are elementwise: y[i] depends on x[i] only. So no sum is needed, and all arrays have one shape.
 A vjp returns a tuple with one gradient for each argument, also if there is only one argument.
 
-Question: compute tanh_vjp and leaky_relu_vjp for g = 1 at x = -10. What does this mean for the layers before them?
+Question: compute tanh_vjp for g = 1, y = tanh(-10), x = -10, and leaky_relu_vjp for g = 1, y = -2, x = -10. What does
+this mean for the layers before them?
 """
 
 import numpy as np

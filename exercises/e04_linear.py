@@ -7,8 +7,8 @@ The batch x has one row for each image. A linear layer multiplies it with a matr
 The initial W is random, with mean 0. Its standard deviation sqrt(2 / n_in) keeps the values of a layer about as large
 as those of the layer before it: each y is a sum of n_in terms, and leaky_relu nearly removes half of them.
 
-Question: pass rng.standard_normal((64, 128)) through Linear(128, 128, rng) and leaky_relu, four times. What is the
-standard deviation after each layer? And if the standard deviation of W is 1?
+Question: pass Tensor(rng.standard_normal((64, 128))) through Linear(128, 128, rng) and leaky_relu, four times. What is
+the standard deviation after each layer? And if the standard deviation of W is 1?
 """
 
 import numpy as np
