@@ -25,7 +25,7 @@ from tinygan.app.log import Log
 from tinygan.app.options import parse
 from tinygan.app.signals import stop_on_signals
 from tinygan.app.start import new_run, resumed_run
-from tinygan.app.terminal import Terminal, say
+from tinygan.app.terminal import Terminal
 from tinygan.backend import distributed
 
 
@@ -34,7 +34,7 @@ def train(args) -> int:
 
     The training is divided into rounds. A round ends at the next pause, or after about a minute. Then a checkpoint is
     saved. In a pause, pictures, curves and report.html are written. A short run has a pause after each epoch, a long
-    run only after some epochs.
+    run only after some epochs. In the first epoch, pictures are drawn at a few more steps, without a checkpoint.
     """
     distributed.start()  # connect the processes of mpiexec; each process computes a part of every batch
     backend.use(args.device)
@@ -50,16 +50,14 @@ def train(args) -> int:
 
     per_epoch, step, last = batches.steps_per_epoch, int(training.steps[0]), run.settings.last_step
     pauses = schedule.pauses(run.settings, per_epoch)  # the steps after which there is a pause
+    early = schedule.early(run.settings, per_epoch)  # the steps of the first pictures, before the first pause
     log = Log(run, training, terminal, per_epoch)  # metrics, for log.csv and the progress bar
-    outputs = Outputs(run, training, batches, quality, log, terminal, pauses)  # pictures, curves and report.html
+    outputs = Outputs(run, training, batches, quality, log, terminal, early, pauses, args.watch)  # pictures, the page
     terminal.start(run, training, dataset, f"{max(0, last - step)} to go until step {last}, {per_epoch} per epoch")
     server = watch.serve(run, training) if args.watch else None
-    if server:
-        say(f"watch    {server.address}")
 
     while True:
-        if step in pauses:  # the checkpoint of this step is saved already
-            outputs.update(step)
+        outputs.update(step)  # if it is in `early` or `pauses`; the checkpoint of a pause is saved already
         if step >= last or stop():
             break
         end = next(pause for pause in pauses if pause > step)
@@ -73,6 +71,8 @@ def train(args) -> int:
                 bar.update()
                 if step % training.HISTORY == 0 and log.update(step, bar):
                     break  # a minute has passed, or a number is not finite
+                if step in early and log.collect(bar):  # on a GPU, this waits for the device
+                    outputs.draw(step)
             log.collect(bar)
         if not (log.finite and training.is_finite()):
             raise not_finite(run, dataset, step)

@@ -234,7 +234,7 @@ def curves(logs):
 
 
 def through_epochs(run, columns=10, rows=8):
-    """Draw a row for each latent vector and a column for each epoch, from the sample grids of a run."""
+    """Draw a row for each latent vector and a column for each of ten sample grids of a run."""
     files = list(run.pictures().values())
     files = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(columns, len(files)))]
     h, w, _ = run.settings.shape
@@ -248,7 +248,7 @@ def through_epochs(run, columns=10, rows=8):
         for i in chosen:
             top, left = (plots.GAP + n * (size + plots.GAP) for n, size in zip(divmod(i, across), (h, w)))
             images.append(picture[top : top + h, left : left + w])
-    order = [epoch * rows + i for i in range(rows) for epoch in range(len(files))]
+    order = [column * rows + i for i in range(rows) for column in range(len(files))]
     plots.save_grid(HERE / "epochs.png", np.stack(images)[order], len(files))
     print(HERE / "epochs.png", [file.stem for file in files])
 

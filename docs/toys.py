@@ -25,7 +25,7 @@ def train(options, folder):
     start = time.perf_counter()
     words = ["train.py", "--device", "cpu", *options.split(), "--out", str(folder), "--quiet"]
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
-    picture = max((folder / "samples").glob("epoch_*.png"))
+    picture = max((folder / "samples").glob("step_*.png"))
     return picture, json.loads((folder / "metrics.json").read_text()), time.perf_counter() - start
 
 

@@ -110,7 +110,7 @@ def test_only_classes_with_names_have_captions(tmp_path):
     for kind, changes in (("numbers", {}), ("names", {"class_names": PETS}), ("groups", {"groups": (3, 2, 1)})):
         run = new_run(tmp_path / kind, "cgan", **changes)
         pictures.save(run, run.settings.training(), 1)
-        with Image.open(run.samples / "epoch_0001.png") as picture:
+        with Image.open(run.samples / "step_0000001.png") as picture:
             sizes[kind] = picture.width
         assert tinygan.load(run.folder).grid().shape[1] == sizes[kind]
     assert sizes["numbers"] < sizes["names"] < sizes["groups"]

@@ -55,7 +55,7 @@ def test_the_notebook_trains_draws_and_loads_in_ten_cells(tmp_path):
     words = [sys.executable, "-c", WITH_FEW_IMAGES + code + STEPS]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    assert "epoch 1/1" in done.stdout and done.stdout.splitlines()[-1] == "steps 2"
+    assert "step 2/2" in done.stdout and done.stdout.splitlines()[-1] == "steps 2"
 
 
 def test_the_notebook_runs_in_a_jupyter_kernel(tmp_path):

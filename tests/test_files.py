@@ -52,7 +52,7 @@ def test_a_file_that_stays_open_elsewhere_keeps_its_content_and_the_error_names_
 
 def test_a_resumed_run_removes_unfinished_files_and_no_others(tmp_path):
     run = new_run(tmp_path / "r")
-    unfinished = ["log.csv.tmp", "checkpoint/last.npz.tmp", "samples/epoch_0001.png.tmp", "report.html.tmp"]
+    unfinished = ["log.csv.tmp", "checkpoint/last.npz.tmp", "samples/step_0000001.png.tmp", "report.html.tmp"]
     others = ["notes.txt", "tmp", "a.tmp"]
     for name in [*unfinished, *others]:
         (run.folder / name).write_text("x")

@@ -1,6 +1,6 @@
-"""A run of many short epochs has about 40 pictures. An output that cannot be written causes only a warning.
+"""The first pictures are of the steps 0, 10, 30, ... A run has about 40 pictures, and pauses at ends of epochs.
 
-Links in the folder of a run are not followed.
+An output that cannot be written causes only a warning. Links in the folder of a run are not followed.
 """
 
 import os
@@ -25,12 +25,36 @@ from tinygan.app.terminal import Terminal
 
 @pytest.mark.parametrize("epochs", [1, 5, 40])
 def test_a_short_run_has_a_picture_of_each_epoch(epochs):
-    assert schedule.shown_epochs(epochs) == list(range(1, epochs + 1))
+    assert schedule.shown_epochs(epochs, 40) == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize(
+    "per_epoch, max_steps, steps",
+    [
+        (1875, None, [0, 10, 30, 100, 300, 1000]),
+        (1000, None, [0, 10, 30, 100, 300]),
+        (100, None, [0, 10, 30]),
+        (3, None, [0]),
+        (1875, 60, [0, 10, 30]),
+        (1875, 10, [0]),
+    ],
+)
+def test_the_first_epoch_has_pictures_at_steps_that_grow_by_three(per_epoch, max_steps, steps):
+    chosen = settings(steps=10 * per_epoch, max_steps=max_steps)
+    assert schedule.early(chosen, per_epoch) == steps
+    assert steps[-1] < schedule.pauses(chosen, per_epoch)[0]
+
+
+@pytest.mark.parametrize("per_epoch, epochs", [(1875, 10), (1875, 40), (18, 1042), (3, 6250), (3, 16_000)])
+def test_a_run_has_at_most_40_pictures(per_epoch, epochs):
+    chosen = settings(steps=per_epoch * epochs)
+    steps = [*schedule.early(chosen, per_epoch), *schedule.pauses(chosen, per_epoch)]
+    assert min(epochs, 25) <= len(steps) <= 40 and steps == sorted(set(steps))
 
 
 @pytest.mark.parametrize("epochs", [41, 100, 3125, 100_000])
 def test_a_long_run_has_25_to_40_pictures_with_the_smallest_gaps_at_the_beginning(epochs):
-    shown = schedule.shown_epochs(epochs)
+    shown = schedule.shown_epochs(epochs, 40)
     assert 25 <= len(shown) <= 40 and shown[0] == 1 and shown[-1] == epochs
     gaps = np.diff(shown)
     assert gaps[0] <= gaps[-1] and (gaps > 0).all()
@@ -60,40 +84,75 @@ def test_a_checkpoint_is_due_after_a_minute(tmp_path):
     assert due == [False, True]
 
 
+def test_the_time_of_drawing_is_no_time_of_the_steps(tmp_path, monkeypatch):
+    run, clock = new_run(tmp_path / "r"), [100.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    log = Log(run, run.settings.training(), Terminal(quiet=True), 10)
+    log.start_timer()
+    clock[0] += 5
+    with log.paused_timer():
+        clock[0] += 20
+    clock[0] += 2
+    assert log.seconds() == 7
+
+
 def test_spread_takes_equally_spaced_items_from_the_first_to_the_last():
     assert schedule.spread(list(range(201)), 5) == [0, 50, 100, 150, 200]
     assert schedule.spread([1, 2], 5) == [1, 2] and schedule.spread([], 5) == [] and schedule.spread([3, 4], 1) == [3]
 
 
-def grids(run, epochs):
-    run.samples.mkdir(exist_ok=True)
-    for epoch in epochs:
-        plots.save_grid(run.samples / f"epoch_{epoch:04d}.png", np.full((4, 8, 8, 1), epoch % 256, np.uint8))
+def grids(run, names):
+    for name in names:
+        plots.save_grid(run.samples / f"{name}.png", np.full((64, 8, 8, 1), 9, np.uint8))
 
 
-def test_the_animation_has_at_most_60_pictures_in_the_order_of_their_numbers(tmp_path):
+def test_the_animation_has_at_most_60_pictures_in_the_order_of_their_steps_and_names_the_steps(tmp_path):
     run = new_run(tmp_path / "r")
-    grids(run, range(9900, 10_100))
-    (run.samples / "epoch_0001 (copy).png").write_bytes(b"what a file manager leaves")
-    assert list(run.pictures())[-1] == 10_099
+    grids(run, [f"step_{step:07d}" for step in range(9_999_900, 10_000_100)])
+    (run.samples / "step_0000001 (copy).png").write_bytes(b"what a file manager leaves")
+    assert list(run.pictures())[-1] == 10_000_099
     pictures.save_animation(run)
-    with Image.open(run.folder / "progress.gif") as gif:
+    with Image.open(run.folder / "progress.gif") as gif, Image.open(run.pictures()[9_999_900]) as grid:
         assert gif.n_frames == pictures.FRAMES
+        first = np.asarray(gif.convert("L"), int)
+        gif.seek(1)
+        second = np.asarray(gif.convert("L"), int)
+        size = grid.height
+        assert (first[:size] == np.asarray(grid, int)).all() and first.shape == second.shape
+    assert (first[size:] != second[size:]).any()  # the step below the grid
 
 
-def test_the_checkpoint_is_saved_before_pictures_and_a_resumed_run_draws_them(tiny, trained, tmp_path):
-    """The run is killed after the checkpoint of epoch 1. The resumed run draws the pictures of an unbroken run."""
+def test_pictures_of_earlier_versions_are_found_by_the_step_at_the_end_of_their_epoch(tmp_path):
+    """A run was stopped at step 31, in epoch 2. This version continues it, and draws epoch 2 anew at step 44."""
+    run = new_run(tmp_path / "r")
+    run.write_rows([], [(22, 1, 1.0), (31, 2, 1.0)])
+    grids(run, ["epoch_0001", "epoch_0002", "epoch_0007"])  # nothing says at which step epoch 7 ended
+    named = {22: run.samples / "epoch_0001.png", 31: run.samples / "epoch_0002.png"}
+    assert run.pictures() == named
+    run.write_rows([], [(22, 1, 1.0), (31, 2, 1.0), (44, 2, 1.0)])
+    grids(run, ["step_0000044"])
+    assert list(run.pictures().values()) == [named[22], run.samples / "step_0000044.png"]
+
+
+@pytest.mark.parametrize("name, killed, saved, drawn", [("draw", 10, 0, [0]), ("update", 22, 22, [0, 10])])
+def test_a_run_that_was_killed_in_a_pause_or_at_an_early_picture_draws_all_pictures_if_resumed(
+    tiny, trained, tmp_path, name, killed, saved, drawn
+):
+    """An early picture has no checkpoint. In a pause, the checkpoint is saved before the picture is drawn."""
     code = (
         "import os, sys, train; from tinygan.app.finish import Outputs\n"
-        "Outputs.update = lambda self, step: os._exit(9)\n"
+        f"real = Outputs.{name}\n"
+        f"Outputs.{name} = lambda self, step: os._exit(9) if step == {killed} else real(self, step)\n"
         "sys.exit(train.main())"
     )
     words = ["--device", device(), "--data", tiny, "--batch-size", 4, "--epochs", 2, "--out", tmp_path / "r"]
     done = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True)
-    assert done.returncode == 9 and not list((tmp_path / "r" / "samples").iterdir())
-    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == 22
+    assert done.returncode == 9
+    assert sorted(p.name for p in (tmp_path / "r" / "samples").iterdir()) == [f"step_{n:07d}.png" for n in drawn]
+    assert int(checkpoint(tmp_path / "r")["training.steps"][0]) == saved
     assert train("--resume", tmp_path / "r").returncode == 0
-    for name in ("samples/epoch_0001.png", "samples/epoch_0002.png", "progress.gif", "checkpoint/last.npz"):
+    names = [f"samples/{path.name}" for path in (trained[0] / "samples").iterdir()]
+    for name in (*names, "progress.gif", "checkpoint/last.npz"):
         assert (tmp_path / "r" / name).read_bytes() == (trained[0] / name).read_bytes()
 
 

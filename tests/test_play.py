@@ -195,7 +195,7 @@ def test_a_page_with_many_large_pictures_is_smaller_than_a_megabyte_and_a_half(t
     monkeypatch.setattr(report, "embedded", lambda path: "x" * 60_000)
     run = new_run(tmp_path / "r", name, shape=(28, 28, 1), classes=10)
     run.write_rows([(i, 1, *[0.123456] * len(METRICS)) for i in range(1, 1001)], [])
-    for epoch in range(1, 41):
-        (run.samples / f"epoch_{epoch:04d}.png").touch()
+    for step in range(1, 41):
+        (run.samples / f"step_{step:07d}.png").touch()
     report.save(run, run.settings.training())
     assert 1_300_000 < (run.folder / "report.html").stat().st_size < 1_500_000

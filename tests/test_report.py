@@ -20,11 +20,11 @@ def rows(n, per_epoch=10):
     return [(10 * (i + 1), 1 + i // per_epoch, *(0.1 * (i + 1) + j for j in range(len(METRICS)))) for i in range(n)]
 
 
-def make(folder, epochs=3, log=30, preset="vanilla", **settings):
+def make(folder, pictures=3, log=30, preset="vanilla", **settings):
     run = new_run(folder, preset, **settings)
-    run.write_rows(rows(log), [(10 * log, epochs, 1.0)] if log else [])
-    for epoch in range(1, epochs + 1):
-        plots.save_grid(run.samples / f"epoch_{epoch:04d}.png", np.full((4, 8, 8, 1), epoch, np.uint8))
+    run.write_rows(rows(log), [(10 * log, 3, 1.0)] if log else [])
+    for i in range(pictures):
+        plots.save_grid(run.samples / f"step_{100 * i:07d}.png", np.full((4, 8, 8, 1), i, np.uint8))
     return Run.open(folder)
 
 
@@ -37,12 +37,12 @@ def content(run):
 
 TRY = """
     const at = {title: document.title, heading: $("title").textContent, images: document.images.length,
-        told: $("settings").textContent, first: [$("epoch").textContent, $("picture").src, $("when").textContent],
+        told: $("settings").textContent, first: [$("step").textContent, $("picture").src, $("when").textContent],
         command: document.querySelector("pre").textContent, metrics: $("metrics").textContent,
         paths: document.querySelectorAll("#curves path").length};
     $("slider").value = 0;
     $("slider").dispatchEvent(new Event("input"));
-    at.moved = [$("epoch").textContent, $("picture").src, $("when").textContent];
+    at.moved = [$("step").textContent, $("picture").src, $("when").textContent];
     const svg = document.querySelector("#curves svg"), box = svg.getBoundingClientRect();
     svg.dispatchEvent(new PointerEvent("pointermove", {clientX: box.right}));
     at.pointed = $("when").textContent;
@@ -62,22 +62,22 @@ def test_the_page_works_in_a_browser_for_any_name_of_a_run(tmp_path, browser):
     found = {"step": 300, "n": 4, "samples": samples, "real": real}
     (run.folder / "metrics.json").write_text(json.dumps(found))
     frames = content(run)["frames"]
-    opened = browser.open((run.folder / "report.html").as_uri() + "#2")
+    opened = browser.open((run.folder / "report.html").as_uri() + "#150")
     at = opened.run(TRY)
     assert opened.errors() == []
     assert at["title"] == f"vanilla, {HOSTILE}" and at["heading"] == HOSTILE and at["images"] == 2
     assert "</script><script>document.title = 'owned'</script>" in at["told"]
     assert at["command"].startswith(f"{command('train')} --resume '") and "distance12.51.5" in at["metrics"]
     assert "agreement" not in at["metrics"]
-    assert at["first"] == ["epoch 2", frames[1]["picture"], "At step 200"]
-    assert at["moved"] == ["epoch 1", frames[0]["picture"], "At step 100"]
+    assert at["first"] == ["step 100", frames[1]["picture"], "At step 100"]
+    assert at["moved"] == ["step 0", frames[0]["picture"], "At step 10"]  # the first row of the log
     assert at["pointed"] == "At step 300"
     assert at["paths"] == len(METRICS) - 1  # vanilla has no penalty
     assert at["outside"] == []  # nothing is wider than the screen of a phone
 
 
 def test_the_page_of_a_run_that_has_just_begun_has_no_errors(tmp_path, browser):
-    run = make(tmp_path / "r", epochs=0, log=0)
+    run = make(tmp_path / "r", pictures=0, log=0)
     report.save(run)
     script = 'return [...document.querySelectorAll("body section")].filter(node => !node.hidden).length'
     opened = browser.open((run.folder / "report.html").as_uri())
@@ -104,7 +104,7 @@ def test_the_page_makes_no_network_requests(tmp_path):
 def test_the_page_shows_the_settings_of_the_run(tmp_path):
     run = make(tmp_path / "a run", preset="cgan", seed=7)
     shown = content(run)
-    assert shown["name"] == "a run" and shown["done"] == 300 and shown["epochs"] == 3
+    assert shown["name"] == "a run" and shown["done"] == 300 and shown["pictures"] == 3
     settings = dict(shown["settings"])
     assert settings["seed"] == "7" and settings["conditional"] == "yes" and settings["shape"] == "8, 8, 1"
     assert settings["data"] == "-" and settings["versions numpy"] == np.__version__ and settings["lr"] == "0.0008"
@@ -130,16 +130,16 @@ def test_long_curves_are_averaged_and_values_that_are_not_finite_are_gaps(monkey
 
 
 def test_the_page_has_a_selection_of_pictures_from_the_first_to_the_last(tmp_path, monkeypatch):
-    frames = {i: tmp_path / f"epoch_{i:04d}.png" for i in range(1, 201)}
-    monkeypatch.setattr(report, "embedded", lambda path: None if path.name == "epoch_0004.png" else "x" * 1000)
+    frames = {i: tmp_path / f"step_{i:07d}.png" for i in range(1, 201)}
+    monkeypatch.setattr(report, "embedded", lambda path: None if path.name == "step_0000004.png" else "x" * 1000)
 
-    def epochs(frames, room):
-        return [frame["epoch"] for frame in report.some(frames, room)]
+    def steps(frames, room):
+        return [frame["step"] for frame in report.some(frames, room)]
 
-    kept = epochs(frames, 60_000)
-    assert len(kept) == 59 and kept[0] == 1 and kept[-1] == 200  # epoch 4 has no picture
-    assert epochs({1: frames[1]}, 60_000) == [1] and epochs({}, 60_000) == []
-    assert len(epochs(frames, 10_500)) == 10 and epochs(frames, 10) == epochs(frames, -10) == [1, 200]
+    kept = steps(frames, 60_000)
+    assert len(kept) == 59 and kept[0] == 1 and kept[-1] == 200  # step 4 has no picture
+    assert steps({1: frames[1]}, 60_000) == [1] and steps({}, 60_000) == []
+    assert len(steps(frames, 10_500)) == 10 and steps(frames, 10) == steps(frames, -10) == [1, 200]
 
 
 def test_a_changed_picture_is_encoded_again_and_a_file_that_is_no_picture_is_left_out(tmp_path):
@@ -186,7 +186,7 @@ def test_the_page_of_a_toy_world_has_no_commands_for_images(tmp_path):
 
 
 def test_on_a_phone_a_long_hash_fits_and_a_curve_of_one_point_is_visible(tmp_path, browser):
-    run = make(tmp_path / "r", epochs=1, log=1)
+    run = make(tmp_path / "r", pictures=1, log=1)
     found = {"step": 10, "classifier": {"sha256": "a" * 64}, "samples": {"distance": 12.5}, "real": {"distance": 1.5}}
     (run.folder / "metrics.json").write_text(json.dumps(found))
     report.save(run)

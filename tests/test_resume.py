@@ -14,11 +14,13 @@ from commands import ROOT, checkpoint, device, train
 from tinygan.app.runs import Run
 
 HURRIED = """
-# Run train.py with two changes: it saves every ten steps, and it gets a signal before the n-th call of a function.
+# Run train.py with three changes: it saves every ten steps, it writes its page only at the end, and it gets a signal
+# before the n-th call of a function.
 import functools, os, signal, sys
 import numpy as np
 import train
 from tinygan import backend
+from tinygan.app import finish
 
 number, name, n = signal.Signals[sys.argv.pop(1)], sys.argv.pop(1), int(sys.argv.pop(1))
 calls = []
@@ -38,7 +40,7 @@ if name == "step":  # on CUDA, the loop calls a captured step
 else:
     owner = {"replace": os, "fsync": os, "write_array": np.lib.format}[name]
     setattr(owner, name, counted(getattr(owner, name)))
-train.schedule.SAVE_EVERY = 0
+train.schedule.SAVE_EVERY, finish.PAGE_EVERY = 0, np.inf
 sys.exit(train.main())
 """
 
@@ -59,9 +61,9 @@ def two_epochs(tiny, folder):
 
 
 def assert_same_end(whole, folder):
-    """Assert that checkpoint, log and pictures of two runs are the same to the bit."""
+    """Assert that checkpoint, log and pictures of two runs are the same to the bit. `folder` may have more pictures."""
     assert (folder / "log.csv").read_text() == (whole / "log.csv").read_text()
-    for name in ("checkpoint/last.npz", "samples/epoch_0001.png", "samples/epoch_0002.png", "progress.gif"):
+    for name in ("checkpoint/last.npz", *(f"samples/step_{step:07d}.png" for step in (0, 10, 22, 44))):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), f"{name} differs"
 
 
@@ -96,6 +98,16 @@ def test_sigterm_saves_the_run_after_the_step_and_a_resumed_run_ends_with_the_sa
     )
     assert train("--resume", tmp_path / "r").returncode == 0
     assert_same_end(trained[0], tmp_path / "r")
+
+
+def test_early_pictures_do_not_change_the_training(tiny, trained, tmp_path):
+    code = "import sys, train; train.schedule.early = lambda *_: []; sys.exit(train.main())"
+    words = [sys.executable, "-c", code, "--device", device(), *two_epochs(tiny, tmp_path / "r")]
+    assert subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True).returncode == 0
+    names = ["step_0000022.png", "step_0000044.png"]
+    assert sorted(path.name for path in (tmp_path / "r" / "samples").iterdir()) == names
+    for name in ("log.csv", "checkpoint/last.npz", *(f"samples/{name}" for name in names)):
+        assert (tmp_path / "r" / name).read_bytes() == (trained[0] / name).read_bytes()
 
 
 def test_ctrl_c_saves_the_run_after_the_step(tiny, tmp_path):
@@ -154,12 +166,13 @@ def killed_after(seconds):
 
 
 def test_killed_with_only_a_previous_checkpoint_a_resumed_run_ends_with_the_same_bits(tiny, trained, tmp_path):
-    """The run is killed before its 14th rename, the second of the two renames for the checkpoint of step 20.
+    """The run is killed before its 16th rename, the second of the two renames for the checkpoint of step 20.
 
-    The first 13 renames: 4 create the run (2 tables, a checkpoint, config.json), 2 write the tables again when the
-    training starts, 4 save step 10 (2 tables, and 2 for the checkpoint), and 3 belong to step 20.
+    The first 15 renames: 4 create the run (2 tables, a checkpoint, config.json), 2 write the tables again when the
+    training starts, 4 save step 10 (2 tables, and 2 for the checkpoint), 2 are the pictures of steps 0 and 10, and 3
+    belong to step 20.
     """
-    again = survives(killed_before("replace", 14), tiny, trained[0], tmp_path / "r")
+    again = survives(killed_before("replace", 16), tiny, trained[0], tmp_path / "r")
     assert "last.npz: there is no such checkpoint; using the previous checkpoint" in again.stderr
     assert "34 to go" in again.stdout
 

@@ -26,7 +26,8 @@ def test_a_run_writes_all_its_files(trained):
         "report.html", "checkpoint",
     }  # fmt: skip
     assert sorted(p.name for p in (folder / "checkpoint").iterdir()) == ["last.npz", "last.previous.npz"]
-    assert sorted(p.name for p in (folder / "samples").iterdir()) == ["epoch_0001.png", "epoch_0002.png"]
+    pictures = [f"step_{step:07d}.png" for step in (0, 10, 22, 44)]
+    assert sorted(p.name for p in (folder / "samples").iterdir()) == pictures
     config = json.loads((folder / "config.json").read_text())
     assert config["preset"] == "dcgan" and config["batch_size"] == 4 and config["lr"] == 8e-4 and config["seed"] == 0
     header, *rows = lines(folder / "log.csv")
@@ -57,14 +58,14 @@ def test_the_default_is_cgan_with_labels_and_dcgan_without(labelled, trained, tm
 def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     folder, done = trained
     assert done.stderr == ""  # no progress bar without a terminal
-    header, rest = done.stdout.split("epoch 1/2: ")
+    header, rest = done.stdout.split("step 22/44: ")
     for words in (
         "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", f"device   {device()}",
         "44 to go until step 44, 22 per epoch", f"run      {folder} ",
     ):  # fmt: skip
         assert words in header
     assert re.search(
-        r"epoch 2/2: loss D [\d.]+ G [\d.]+, D\(x\) 0\.\d+, D\(G\(z\)\) 0\.\d+, gradients .* a step\n", rest
+        r"step 44/44: loss D [\d.]+ G [\d.]+, D\(x\) 0\.\d+, D\(G\(z\)\) 0\.\d+, gradients .* a step\n", rest
     )
     assert f"\n    {sys.executable} sample.py {folder} --n 100" in rest
     assert f"\n    {sys.executable} train.py --resume {folder} --epochs" in rest
@@ -86,7 +87,7 @@ def test_pictures_have_their_sizes(trained):
     from matplotlib.image import imread
 
     folder, _ = trained
-    grid = imread(folder / "samples" / "epoch_0002.png")
+    grid = imread(folder / "samples" / "step_0000044.png")
     assert grid.shape[:2] == (164, 164) and grid.std() > 0.1
     assert imread(folder / "curves.png").shape[:2] == (810, 1200)
 
@@ -187,7 +188,7 @@ def test_a_toy_world_ends_with_its_score_and_an_animation(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "of 8 modes covered" in done.stdout and "good samples" in done.stdout
     with Image.open(tmp_path / "r" / "progress.gif") as gif:
-        assert gif.n_frames == 2 and gif.size == (500, 500)
+        assert gif.n_frames == 5 and gif.size == (500, 500)
         colours = gif.convert("RGB").getcolors(10**6)
     assert len(colours) > 20  # D's output, points and arrows
 
@@ -225,7 +226,7 @@ def test_a_repeated_command_gives_the_same_bits_and_with_quiet_prints_only_the_f
     for n, done in ((1, one), (2, two)):
         assert done.returncode == 0 and done.stderr == ""
         assert re.fullmatch(rf"runs/vanilla-\d{{8}}-{n}\n", done.stdout)
-    for name in ("checkpoint/last.npz", "log.csv", "samples/epoch_0001.png"):
+    for name in ("checkpoint/last.npz", "log.csv", "samples/step_0000012.png"):
         first, second = ((tmp_path / done.stdout.strip() / name).read_bytes() for done in (one, two))
         assert first == second
 

@@ -16,7 +16,9 @@ from commands import ROOT
 from runs import new_run
 
 from tinygan import backend
-from tinygan.app import report, watch
+from tinygan.app import finish, report, watch
+from tinygan.app.log import Log
+from tinygan.app.terminal import Terminal
 
 if backend.device != "cpu":
     pytest.skip("pages are written on the CPU", allow_module_level=True)
@@ -139,6 +141,20 @@ def test_an_open_page_updates_itself_and_keeps_the_chosen_class_and_point(served
         while (run.done !== 80) await new Promise(done => setTimeout(done, 50));
         return [play.point, play.label, document.querySelectorAll("#curves path").length > 0];""")
     assert found == [point, 2, True] and opened.errors() == []
+
+
+@pytest.mark.parametrize("watched, shown", [(True, [1, 2, 3]), (False, [1, 1, 1])])
+def test_a_watched_page_shows_each_picture_when_it_is_drawn(tmp_path, monkeypatch, watched, shown):
+    """Without --watch, the page is written at most every PAGE_EVERY seconds."""
+    monkeypatch.setattr(finish, "PAGE_EVERY", 1e9)
+    run = new_run(tmp_path / "r")
+    training, terminal = run.settings.training(), Terminal(quiet=True)
+    outputs = finish.Outputs(run, training, None, None, Log(run, training, terminal, 10), terminal, [], [], watched)
+    found = []
+    for step in (0, 10, 30):
+        outputs.draw(step)
+        found.append((run.folder / "report.html").read_text().count("data:image/webp"))
+    assert found == shown
 
 
 def test_a_page_on_disk_sends_no_requests(served, browser):

@@ -1,8 +1,8 @@
 """The outputs of a run: pictures, curves and report.html.
 
-A picture is written at each pause of the training (schedule.py). Curves and report.html are written at the end, and at
-a pause if they are older than ten seconds. If an output cannot be written, a warning is printed, and the training
-continues. If several processes train together, only process 0 writes the outputs.
+Pictures are drawn at the steps of schedule.py. Curves and report.html are written with a picture if they are older than
+five seconds, or if --watch shows them; and at the end. If an output cannot be written, a warning is printed, and the
+training continues. If several processes train together, only process 0 writes the outputs.
 """
 
 import json
@@ -17,26 +17,42 @@ from .terminal import summary
 
 
 class Outputs:
-    """Writes the outputs of a run, and prints a line at each pause. pauses: the steps after which there is a pause."""
+    """Writes the outputs of a run, and prints a line at each pause.
 
-    def __init__(self, run, training, batches, quality, log, terminal, pauses) -> None:
+    early, pauses: the steps of the early pictures and of the pauses. watched: whether a browser follows the run.
+    """
+
+    def __init__(self, run, training, batches, quality, log, terminal, early, pauses, watched) -> None:
         self.run, self.training, self.batches, self.quality = run, training, batches, quality
-        self.log, self.terminal, self.pauses = log, terminal, pauses
+        self.log, self.terminal, self.early, self.pauses = log, terminal, early, pauses
+        self.page_every = 0 if watched else PAGE_EVERY
         self.page_at = -PAGE_EVERY  # the time at which report.html was written
 
     @distributed.by_process_0
+    def draw(self, step: int) -> None:
+        """Draw the picture after `step`, and write the page if it is due. The weights must be finite."""
+        with self.log.paused_timer():
+            with only_warn(self.terminal, "drawing the pictures"):
+                pictures.save(self.run, self.training, step)
+            if time.monotonic() - self.page_at > self.page_every:
+                self.log.write()  # the page shows its rows
+                self.save_page()
+
+    @distributed.by_process_0
     def update(self, step: int) -> None:
-        """Measure the quality if --evaluate-every is due, write the outputs after `step`, and print a line."""
-        epoch, epochs = self.log.epoch(step), self.log.epoch(self.run.settings.preset.steps)
+        """Draw an early picture. In a pause, also measure the quality if --evaluate-every is due, and print a line."""
+        if step in self.early:
+            return self.draw(step)
+        if step not in self.pauses:
+            return
         measured = ""
         with only_warn(self.terminal, "measuring the quality"):
+            epoch = self.log.epoch(step)
             measured = self.quality.update(step, epoch, training=self.training, batches=self.batches)
-        with only_warn(self.terminal, "drawing the pictures"):
-            pictures.save(self.run, self.training, epoch)
-        if time.monotonic() - self.page_at > PAGE_EVERY:
-            self.save_page()
+        self.draw(step)
         before = max((pause for pause in self.pauses if pause < step), default=0)
-        self.terminal.say(f"epoch {epoch}/{epochs}: {summary(self.log.rows, self.log.timings, before, step)}{measured}")
+        average = summary(self.log.rows, self.log.timings, before, step)
+        self.terminal.say(f"step {step}/{self.run.settings.last_step}: {average}{measured}")
 
     @distributed.by_process_0
     def save_page(self) -> None:

@@ -1,6 +1,8 @@
 """The log of a run: the metrics of every few steps, and the time of the steps."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 from .. import backend
 from ..backend import distributed
@@ -47,8 +49,11 @@ class Log:
             self.collect(bar)
         return bool(distributed.largest(not self.finite or self.seconds() > schedule.SAVE_EVERY))
 
-    def collect(self, bar) -> None:
-        """Read the rows from the device, show the last one in the progress bar, and warn of failures."""
+    def collect(self, bar) -> bool:
+        """Read the rows from the device, show the last one in the progress bar, and warn of failures.
+
+        Returns whether all that was read so far is finite.
+        """
         for step, row in self.unread:
             *metrics, finite = backend.to_host(row).tolist()
             self.rows.append((step, self.epoch(step), *metrics))
@@ -57,9 +62,17 @@ class Log:
             for failure in self.monitor.update(metrics):
                 self.terminal.warn(f"step {step}: {failure}")
         self.unread.clear()
+        return self.finite
 
     def start_timer(self) -> None:
         self.started = time.perf_counter()
+
+    @contextlib.contextmanager
+    def paused_timer(self) -> Iterator[None]:
+        """with log.paused_timer(): this time is no time of the steps."""
+        begun = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - begun
 
     def seconds(self) -> float:
         """Return the seconds since `start_timer`."""

@@ -1,4 +1,4 @@
-"""The pictures of a run: samples at each pause, always from the same latent vectors, and curves."""
+"""The pictures of a run: samples at some steps (schedule.py), always from the same latent vectors, and curves."""
 
 import math
 
@@ -25,13 +25,13 @@ def fixed_inputs(settings: Settings):
     return latent, backend.xp.arange(n) // 10 if p.conditional else None
 
 
-def save(run: Run, training, epoch: int) -> None:
-    """Write samples/epoch_<n>.png."""
+def save(run: Run, training, step: int) -> None:
+    """Write samples/step_<n>.png."""
     run.samples.mkdir(exist_ok=True)
-    path = run.samples / f"epoch_{epoch:04d}.png"
+    path = run.samples / f"step_{step:07d}.png"
     generated = backend.to_host(training.sample(*fixed_inputs(run.settings)))
     if run.settings.points:
-        worlds.save_snapshot(path, training.gan, run.settings.data, generated, f"epoch {epoch}")
+        worlds.save_snapshot(path, training.gan, run.settings.data, generated, f"step {step}")
     else:
         columns = 10 if run.settings.preset.conditional else None
         plots.save_grid(path, data.to_pixels(generated), columns, class_names.captions(run.settings))
@@ -45,6 +45,8 @@ def save_curves(run: Run, log, quality) -> None:
 
 
 def save_animation(run: Run) -> None:
-    """Write progress.gif, an animation of the pictures of the epochs."""
-    if found := list(run.pictures().values()):
-        plots.save_gif(run.folder / "progress.gif", spread(found, FRAMES))
+    """Write progress.gif, an animation of the pictures. Each frame names its step; a toy world's picture does so."""
+    found = spread(list(run.pictures().items()), FRAMES)
+    frames = [path if run.settings.points else plots.named(path, f"step {step}") for step, path in found]
+    if frames:
+        plots.save_gif(run.folder / "progress.gif", frames)

@@ -63,6 +63,18 @@ def save_grid(path, images, columns=None, names=()):
     replace(path, lambda file: picture.save(file, "PNG"))
 
 
+def named(path, name):
+    """Return the picture of a PNG file with a name below it, as an array, uint8 (H, W, C)."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    with Image.open(path) as file:
+        image = Image.new("L" if file.mode == "L" else "RGB", (file.width, file.height + 2 * CAPTION))
+        image.paste(file)
+        middle = file.width / 2, file.height + CAPTION
+    ImageDraw.Draw(image).text(middle, name, "white", ImageFont.load_default(CAPTION), anchor="mm")
+    return np.atleast_3d(np.asarray(image))
+
+
 def as_image(array):
     """Return an array, uint8 (H, W, C), as a Pillow image."""
     from PIL import Image

@@ -22,8 +22,8 @@ from .terminal import command, quoted
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = ("elements", "network", "play", "plane", "curves", "frames", "report", "watch")  # in this order
-FRAMES = 60  # pictures of epochs, at most
-BYTES = 1_350_000  # bytes of G and the pictures of epochs, at most; so the page is smaller than 1.5 MB
+FRAMES = 60  # pictures of the samples, at most
+BYTES = 1_350_000  # bytes of G and the pictures of the samples, at most; so the page is smaller than 1.5 MB
 REAL = 400  # real points that are shown, on toy data
 POINTS = 300  # points of a curve, at most; in a long run, a point is the mean of several rows of the log
 
@@ -63,7 +63,7 @@ def networks(settings, training):
 
 
 def shown(run, room):
-    """Return the content of the page except `networks`, as JSON values. room: bytes for the pictures of epochs."""
+    """Return the content of the page except `networks`, as JSON values. room: bytes for the pictures of the samples."""
     config = {**run.settings.to_json(), **run.about}
     (log, timings), measured = run.read_rows(), quality.read(run)
     done = max((rows[-1][0] for rows in (log, timings) if rows), default=0)
@@ -76,7 +76,7 @@ def shown(run, room):
         "device": config.get("device"),
         "steps": config["steps"],
         "done": done,
-        "epochs": len(frames),
+        "pictures": len(frames),
         "frames": some(frames, room),
         "curves": curves(log, measured),
         "panels": [panel(*it, config) for it in panels if it[0] != "penalty" or config["penalty"] != "none"],
@@ -88,12 +88,12 @@ def shown(run, room):
 
 
 def some(frames, room):
-    """Return [{"epoch": ..., "picture": ...}] for at most FRAMES of the pictures {epoch: path}.
+    """Return [{"step": ..., "picture": ...}] for at most FRAMES of the pictures {step: path}.
 
     The pictures have about `room` bytes together. At least two pictures are returned, if there are two.
     """
-    pictures = {epoch: embedded(frames[epoch]) for epoch in spread(list(frames), FRAMES)}
-    found = [{"epoch": epoch, "picture": picture} for epoch, picture in pictures.items() if picture]
+    pictures = {step: embedded(frames[step]) for step in spread(list(frames), FRAMES)}
+    found = [{"step": step, "picture": picture} for step, picture in pictures.items() if picture]
     size = sum(len(each["picture"]) for each in found)
     return spread(found, max(2, room * len(found) // max(1, size)))
 

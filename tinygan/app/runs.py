@@ -43,7 +43,7 @@ BEGUN = {  # the possible files in the folder of a run that was killed before it
     "groups.npz",  # of older versions
 }  # fmt: skip
 UNFINISHED = ("*.*.tmp", "samples/*.*.tmp", "checkpoint/*.*.tmp")
-PICTURE = re.compile(r"epoch_(\d{4,9})\.png")
+PICTURE = re.compile(r"(step|epoch)_(\d{4,15})\.png")  # older versions named a picture by its epoch
 WORD = re.compile(r"[\w.+-]{1,80}", re.ASCII)
 
 
@@ -162,9 +162,21 @@ class Run:
         return path
 
     def pictures(self) -> dict[int, Path]:
-        """Return {epoch: path} of the pictures in the folder samples, ordered by epoch. Other files are ignored."""
-        found = ((PICTURE.fullmatch(path.name), path) for path in self.samples.glob("epoch_*.png"))
-        return dict(sorted((int(match[1]), path) for match, path in found if match))
+        """Return {step: path} of the pictures in the folder samples, ordered by step. Other files are ignored.
+
+        The step of a picture that is named by its epoch is the last step of this epoch in timings.csv.
+        """
+        found: dict[str, dict[int, Path]] = {"epoch": {}, "step": {}}
+        for path in self.samples.glob("*.png"):
+            if match := PICTURE.fullmatch(path.name):
+                found[match[1]][int(match[2])] = path
+        ends = (
+            {epoch: step for step, epoch, _ in read_table(self.timings, TIMINGS_COLUMNS, math.inf)}
+            if found["epoch"]
+            else {}
+        )
+        old = {ends[epoch]: path for epoch, path in found["epoch"].items() if epoch in ends}
+        return dict(sorted({**old, **found["step"]}.items()))
 
     def read_rows(self, until=math.inf):
         """Return the rows of log.csv and of timings.csv up to step `until`, as tuples of numbers."""

@@ -1,24 +1,32 @@
-"""The pauses of a run: the steps after which the training stops for a short time, to write pictures and report.html.
+"""The steps after which a run draws a picture: a few steps of its first epoch, and then its pauses.
 
-A run with at most 40 epochs has a pause after each epoch. A longer run has 25 to 40 pauses. For example, with 100
-images an epoch of cgan is 3 steps, and a run has 6,250 epochs. Pictures after each epoch would take longer than the
-training. In a long run the pauses become rarer, as a geometric sequence, because a GAN changes most in its first steps.
-The pauses depend only on the settings, so a resumed run has the same pauses.
+A GAN changes most in its first steps, so the early pictures are at the steps 0, 10, 30, 100, 300, ... A pause is at the
+end of an epoch. Only in a pause, a checkpoint is saved and a line is printed. A run with up to about 35 epochs has a
+pause after each epoch. A longer run has about as many, and they become rarer, as a geometric sequence. For example,
+with 100 images an epoch of cgan is 3 steps, and a run has 6,250 epochs. Pictures after each epoch would take longer
+than the training. All these steps depend only on the settings, so a resumed run has the same.
 """
 
 import math
 
-PICTURES = 40  # epochs with a picture, at most; --evaluate-every adds more
+PICTURES = 40  # pictures of a run, at most; --evaluate-every and stops add more
 MEASUREMENTS = 100_000  # of the quality in a run, at most
-PAGE_EVERY = 10.0  # seconds between two versions of the curves and report.html, at least
+PAGE_EVERY = 5.0  # seconds between two versions of the curves and report.html, at least
 SAVE_EVERY = 60.0  # seconds after which the next checkpoint is due
 
 
-def shown_epochs(epochs: int) -> list[int]:
-    """Return the epochs with a picture: 1 to `epochs` if there are at most PICTURES, else a geometric sequence."""
-    if epochs <= PICTURES:
+def early(settings, steps_per_epoch: int) -> list[int]:
+    """Return the steps with a picture before the end of the first epoch: 0, 10, 30, 100, 300, ..."""
+    end = min(steps_per_epoch, settings.last_step)
+    steps = [size * 10**power for power in range(1, len(str(end))) for size in (1, 3)]
+    return [0, *(step for step in steps if step < end)]
+
+
+def shown_epochs(epochs: int, count: int) -> list[int]:
+    """Return the epochs with a picture: 1 to `epochs` if there are at most `count`, else a geometric sequence."""
+    if epochs <= count:
         return list(range(1, epochs + 1))
-    return sorted({round(epochs ** (i / (PICTURES - 1))) for i in range(PICTURES)})
+    return sorted({round(epochs ** (i / (count - 1))) for i in range(count)})
 
 
 def pauses(settings, steps_per_epoch: int) -> list[int]:
@@ -28,7 +36,8 @@ def pauses(settings, steps_per_epoch: int) -> list[int]:
     measured = range(every, epochs + 1, every) if every else range(0)
     if len(measured) > MEASUREMENTS:  # a config.json that somebody has changed
         raise ValueError(f"{len(measured):,} measurements in {epochs:,} epochs are too many: at most {MEASUREMENTS:,}")
-    chosen = {*shown_epochs(epochs), *measured}
+    count = PICTURES - len(early(settings, steps_per_epoch))
+    chosen = {*shown_epochs(epochs, count), *measured}
     ends = (epoch * steps_per_epoch for epoch in sorted(chosen))
     return [*(end for end in ends if end < settings.last_step), settings.last_step]
 

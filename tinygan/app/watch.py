@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..backend import distributed
 from . import report
+from .terminal import say
 
 ADDRESS = "127.0.0.1"  # only this machine can reach it
 LINGER = 3.0  # seconds after the training; an open page sends a request every 2 seconds (page/watch.js)
@@ -97,10 +98,11 @@ class Handler(SimpleHTTPRequestHandler):
 
 @distributed.by_process_0
 def serve(run, training) -> Server:
-    """Start a server for the folder of a run on a free port, in a daemon thread, and return it."""
+    """Start a server for the folder of a run on a free port, in a daemon thread. Print its address, and return it."""
     with suppress(Exception):  # the page is written again at the first pause, with a warning if that fails
         report.save(run, training)
     handler = functools.partial(Handler, directory=str(run.folder.resolve()))
     server = Server((ADDRESS, 0), handler)
     threading.Thread(target=server.serve_forever, name="watch", daemon=True).start()
+    say(f"watch    {server.address}")
     return server

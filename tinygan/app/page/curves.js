@@ -1,7 +1,7 @@
 /* The curves of the log. A panel is a card with one plot, as wide as the page allows. showRow(i) marks row i of
    run.curves with a vertical line in each plot, and shows the numbers of this row. */
 
-let panels = [], steps = [], epochs = [];
+let panels = [], steps = [];
 
 function buildPanels() {
   $("curves").replaceChildren();

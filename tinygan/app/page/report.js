@@ -9,7 +9,7 @@ function contentOf(page) {
 function showRun(content) {
   const before = run;
   run = content;
-  ({ step: steps = [], epoch: epochs = [] } = run.curves);
+  ({ step: steps = [] } = run.curves);
   document.title = run.preset + ", " + run.name;
   $("title").textContent = run.name;
   $("about").textContent = run.preset + " on " + run.data + (run.device ? ", on " + run.device : "") +
