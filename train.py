@@ -62,7 +62,7 @@ def train(args) -> int:
             break
         end = next(pause for pause in pauses if pause > step)
         log.start_timer()
-        with terminal.bar(step, end, per_epoch) as bar:
+        with terminal.bar(step, last) as bar:
             while step < end and not stop():
                 if step % per_epoch == 0:
                     batches.start_epoch(step // per_epoch)  # shuffle the images
@@ -84,8 +84,7 @@ def train(args) -> int:
 
     if step < last:
         terminal.stopped(run, step)
-    else:
-        outputs.finish()
+    outputs.finish(step)
     if server:
         server.linger()
     return 128 + stop() if step < last else 0  # 130 after Ctrl-C, 143 after SIGTERM

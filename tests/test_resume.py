@@ -96,6 +96,9 @@ def test_sigterm_saves_the_run_after_the_step_and_a_resumed_run_ends_with_the_sa
         f"stopped at step 15 and saved; continue with\n    {sys.executable} -m tinygan train --resume {tmp_path / 'r'}"
         in done.stdout
     )
+    assert done.stdout.endswith(f"the page of the run is {tmp_path / 'r' / 'report.html'}\n")
+    for name in ("samples/step_0000015.png", "report.html", "progress.gif", "curves.png"):
+        assert (tmp_path / "r" / name).exists()
     assert train("--resume", tmp_path / "r").returncode == 0
     assert_same_end(trained[0], tmp_path / "r")
 

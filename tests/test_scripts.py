@@ -61,7 +61,7 @@ def test_a_run_prints_its_device_its_folder_and_the_next_commands(trained):
     header, rest = done.stdout.split("step 22/44: ")
     for words in (
         "dcgan: loss bce, parameters G 0.04 M, D 0.03 M", "88 of 8 x 8 x 1, 4 a batch, seed 0", f"device   {device()}",
-        "44 to go until step 44, 22 per epoch", f"run      {folder} ",
+        "44 to go until step 44, 22 per epoch", f"run      {folder} ", f"page     {folder}/report.html ",
     ):  # fmt: skip
         assert words in header
     assert re.search(
@@ -79,8 +79,11 @@ def test_in_a_terminal_a_run_shows_a_progress_bar(tiny, tmp_path):
     shown = os.read(ours, 2**16).decode()
     os.close(ours)
     os.close(its)
-    assert "epoch 1 |" in shown and "/12 [" in shown and "D(G(z)) 0." in shown
-    assert all(len(line) <= 80 for line in re.split(r"[\r\n]", shown) if line.startswith("epoch"))
+    bars = [line for line in re.split(r"[\r\n]", shown) if line.startswith("step")]
+    assert re.fullmatch(
+        r"step 1\d/12 \|.+\| \d\d:\d\d left, +[\d.]+ steps/s, D\(x\) .+, D\(G\(z\)\) .+", bars[-1].rstrip()
+    )
+    assert max(map(len, bars)) <= 80
 
 
 def test_pictures_have_their_sizes(trained):

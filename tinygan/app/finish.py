@@ -64,9 +64,12 @@ class Outputs:
         self.page_at = time.monotonic()
 
     @distributed.by_process_0
-    def finish(self) -> None:
+    def finish(self, step: int) -> None:
         """Write the animation and the last outputs, and print where they are. On toy data, also rate the samples."""
         score = ""
+        with only_warn(self.terminal, "drawing the pictures"):
+            if step not in self.run.pictures():
+                pictures.save(self.run, self.training, step)
         with only_warn(self.terminal, "drawing the animation"):
             pictures.save_animation(self.run)
         with only_warn(self.terminal, "drawing the last samples"):
@@ -76,7 +79,8 @@ class Outputs:
                 interpolation.save(self.run, self.training)
         self.save_page()
         self.terminal.say(f"{score}the page of the run is {self.run.folder / 'report.html'}")
-        self.terminal.done(self.run)
+        if step >= self.run.settings.last_step:
+            self.terminal.done(self.run)
 
 
 def toy_score(run, training) -> str:

@@ -23,7 +23,7 @@ SCRIPTS = {  # the commands, and what they do
     "train": "train a GAN", "sample": "generate images with a trained GAN",
     "evaluate": "measure the quality of the images",
 }  # fmt: skip
-BAR = "{desc} |{bar}| {n}/{total} [{remaining}, {rate_fmt}{postfix}]"
+BAR = "step {n}/{total} |{bar}| {remaining} left, {rate_noinv_fmt}{postfix}"
 
 
 class Terminal:
@@ -43,16 +43,13 @@ class Terminal:
             with suppress(OSError):
                 tqdm.write(printable(text), file=sys.stderr)
 
-    def bar(self, step, end, per_epoch):
-        """Return a progress bar for the steps from `step` to `end`, in one epoch or in several short epochs."""
+    def bar(self, step, last):
+        """Return a progress bar for the steps from `step` to `last`, the last step of the run."""
         from tqdm.auto import tqdm  # the bar of a notebook, or of a terminal
 
-        first, last = step // per_epoch + 1, -(-end // per_epoch)
-        title = f"epoch {first}" if first == last else f"epochs {first}-{last}"
-        before = (first - 1) * per_epoch
         hide = True if self.quiet else None  # None: hide it unless stderr is a terminal
-        options = dict(unit=" steps", leave=False, dynamic_ncols=True, bar_format=BAR)
-        return tqdm(desc=title, initial=step - before, total=end - before, disable=hide, **options)
+        options = dict(unit=" steps", smoothing=0.05, leave=False, dynamic_ncols=True, bar_format=BAR)
+        return tqdm(initial=step, total=last, disable=hide, **options)
 
     def start(self, run, training, dataset, steps):
         """Print the preset, the data, the device and the folder of the run. steps: a text about the number of steps."""
@@ -71,6 +68,7 @@ class Terminal:
             self.say(f"parallel {distributed.size} processes, each with {images} images of a batch")
         self.say(f"steps    {steps}")
         self.say(f"run      {run.folder} (Ctrl-C saves; --resume continues)")
+        self.say(f"page     {run.folder / 'report.html'} (with --watch, it updates itself)")
 
     def stopped(self, run, step):
         again = f"{command('train')} --resume {quoted(run.folder)}"
