@@ -20,8 +20,8 @@ def changed(p, images):
 
 def test_each_image_rolls_by_its_own_number_of_pixels(rng):
     x = backend.to_host(rng.normal((2, 5, 4, 3)))
-    down, right = (backend.to_device(np.array(steps)) for steps in ([1, -2], [0, 3]))
-    y = backend.to_host(roll(Tensor(backend.to_device(x)), down=down, right=right).data)
+    up, left = (backend.to_device(np.array(steps)) for steps in ([1, -2], [0, 3]))
+    y = backend.to_host(roll(Tensor(backend.to_device(x)), up=up, left=left).data)
     for i, (rows, columns) in enumerate(((1, 0), (-2, 3))):
         assert (y[i] == np.roll(x[i], (-rows, -columns), (0, 1))).all()
 

@@ -21,7 +21,7 @@ def in_a_new_process(code):
 def test_cuda_without_cupy_gives_one_error_with_the_install_command():
     hide = "import sys; sys.modules['cupy'] = None; import tinygan; "
     done = in_a_new_process(hide + "tinygan.use('cuda')")
-    assert "DeviceError: device cuda needs CuPy: pip install -e '.[cuda12]'" in done.stderr.splitlines()[-1]
+    assert 'DeviceError: device cuda needs CuPy: pip install -e ".[cuda12]"' in done.stderr.splitlines()[-1]
     assert in_a_new_process(hide + "print(tinygan.use('auto'))").stdout.strip() == "cpu"
 
 

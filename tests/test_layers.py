@@ -264,7 +264,7 @@ def test_images_with_channels_first_are_refused_with_a_hint(rng):
         (lambda g: BatchNorm(3), (1, 3), "two values"),
         (lambda g: ConvTranspose2d(3, 2, 3, g), (1, 2, 2, 2), "wants"),
         (lambda g: Dropout(1.0, g), (1, 1), "less than 1"),
-        (lambda g: layers.LeakyReLU(2.0), (1, 1), "slopes from 0 to 1"),
+        (lambda g: layers.LeakyReLU(2.0), (1, 1), "must be from 0 to 1"),
         (lambda g: ConvTranspose2d(1, 1, 3, g, stride=2, output_padding=2), (1, 2, 2, 1), "smaller than the stride"),
     ],
 )
