@@ -2,7 +2,7 @@
 
 from .. import backend
 from ..backend import fast
-from .composed import composed
+from .arithmetic import unbroadcast
 from .tensor import primitive
 
 # fmt: off
@@ -53,7 +53,13 @@ def relu(x):
     return leaky_relu(x, slope=0.0)
 
 
-@composed(fast.bias_leaky_relu, fast.bias_leaky_relu_gradients)
+@primitive
 def bias_leaky_relu(x, bias, slope):
-    """y = leaky ReLU of x + b        x: (N, ..., C), bias b: (C,)"""
-    return leaky_relu(x + bias, slope=slope)
+    """y = leaky ReLU of x + b        dL/dx = g where y > 0, else a g; dL/db = sum of dL/dx        bias b: (C,)"""
+    return fast.bias_leaky_relu(x, bias, slope)
+
+
+def bias_leaky_relu_vjp(g, needed, y, x, bias, slope):
+    dx = leaky_relu_grad(g, y.data, slope=slope)
+    return dx, unbroadcast(dx, bias) if needed[1] else None
+bias_leaky_relu.vjp = bias_leaky_relu_vjp  # type: ignore[method-assign]  # one function, because dL/db needs dL/dx

@@ -3,9 +3,6 @@
 autograd has the formulas that define these operations. Here the large arrays have one shape (N, ..., C), and arrays
 with a number for each channel are (C,). The functions read backend.xp when they are called, because it depends on the
 device.
-
-A function named *_gradients returns dL/d argument for each argument of the operation. g is dL/dy. needed has a bool for
-each argument; a gradient that is not needed can be None.
 """
 
 from .. import backend
@@ -58,11 +55,6 @@ def bias_leaky_relu(x, bias, slope):
 @fuse
 def biased(x, bias, slope):
     return activation(x + bias, slope)
-
-
-def bias_leaky_relu_gradients(g, needed, y, x, bias, slope):
-    h = leaky_relu_grad(g, y, slope)
-    return h, backend.column_sums(identity, h) if needed[1] else None
 
 
 def batch_norm(x, gamma, beta, moments, eps, slope=1.0):
