@@ -45,10 +45,7 @@ class BatchNorm(Module):
 
 @backend.fuse
 def moved(running_mean, running_var, mean, var, momentum, correction):
-    """Return the running averages after a batch. correction: n / (n - 1), which makes a variance of n values unbiased.
-
-    Fused, because a step of cgan would have 90 more kernels on CUDA.
-    """
+    """Return the running averages after a batch. correction: n / (n - 1), so the variance of n values is unbiased."""
     running_mean = running_mean + momentum * (mean - running_mean)
     running_var = running_var + momentum * (var * correction - running_var)
     return running_mean, running_var
