@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from equality import in_double_precision
+from equality import BATCH, dataset, in_double_precision
 
 from tinygan import backend, data
 from tinygan.gan import presets
 from tinygan.gan.presets import PRESETS
 
 FILE = Path(__file__).with_suffix(".json")
-SHAPE, BATCH, CLASSES, STEPS = (8, 8, 1), 8, 3, 3
+STEPS = 3
 CASES = {  # name: (preset, changes of its options)
     **{name: (name, {}) for name in PRESETS},
     "ring": ("r3gan", {}),
@@ -34,14 +34,6 @@ CASES = {  # name: (preset, changes of its options)
     "labels without wrong ones": ("cgan", {"wrong_labels": 0.0}),
     "without EMA": ("dcgan", {"ema": 0.0}),
 }
-
-
-def dataset(points):
-    if points:
-        return data.toy.load("ring")
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (200, *SHAPE), dtype=np.uint8)
-    return data.Dataset(images, np.arange(200) % CLASSES, "noise")
 
 
 def build(name, changes, points):
